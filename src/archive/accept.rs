@@ -1,4 +1,4 @@
-//! Findings that somebody accepted: which object, by version and hash, who, when, why.
+//! Findings that someone accepted: which object, by version and hash, who, when, why.
 //!
 //! The archive has one sequence of records, `orgtrail/accepted/<number>.json`. Each is
 //! written once (`If-None-Match: *`), is locked by the bucket's default retention, and
@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::write::{AcceptError, Accepting, Written, accept};
-use super::authenticity::{Authenticity, RecordKind, StoredRecord, Trust};
+use super::authenticity::{Authenticity, RecordKind, RecordTrust, StoredRecord};
 use super::consolidate::quarantine::refused_key;
 use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
@@ -89,7 +89,7 @@ pub struct Acceptance {
 
 impl Acceptance {
     /// The key that findings name: of a quarantined object the one that it was not to
-    /// lie under.
+    /// are under.
     #[must_use]
     pub fn subject(&self, prefix: Option<&str>) -> &str {
         refused_key(prefix, &self.key).unwrap_or(&self.key)
@@ -150,7 +150,7 @@ impl Acceptances {
     /// A record that is not what it should be does not count, and is a fault. Those
     /// after it count: each speaks of its own object. `trust` decides which of them
     /// accept anything.
-    pub async fn read(source: Arc<Source>, prefix: Option<&str>, trust: &Trust) -> Self {
+    pub async fn read(source: Arc<Source>, prefix: Option<&str>, trust: &RecordTrust) -> Self {
         let mut all = Self { prefix: prefix.map(str::to_owned), ..Self::default() };
         let folder = record_key(prefix, 0);
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
@@ -165,7 +165,7 @@ impl Acceptances {
         let mut expected = 0;
         for object in listed {
             let Some(number) = object.key.strip_prefix(&folder).and_then(number) else {
-                all.faults.push((object.key, "no record has this name".to_owned()));
+                all.faults.push((object.key, "the name is not that of a record".to_owned()));
                 continue;
             };
             let follows = number == expected;
@@ -183,7 +183,10 @@ impl Acceptances {
             }
             if object.size_bytes > MAX_RECORD_BYTES {
                 all.last_sha256 = None;
-                all.faults.push((object.key, "it is longer than any record".to_owned()));
+                all.faults.push((
+                    object.key,
+                    "it is larger than the maximum size of a record".to_owned(),
+                ));
                 continue;
             }
             match source.fetch(None, &object.key).await {
@@ -209,7 +212,7 @@ impl Acceptances {
         number: u64,
         follows: bool,
         stored: &FetchedObject,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) {
         let record_sha256 = sha256_hex(&stored.bytes);
         let previous = self.last_sha256.replace(record_sha256.clone());
@@ -218,12 +221,12 @@ impl Acceptances {
             Err(fault) => return self.faults.push((key, fault.to_string())),
         };
         let fault = if record.number != number {
-            Some(format!("it says that it is number {}", record.number))
+            Some(format!("its content says that it is number {}", record.number))
         } else if follows
             && record.previous_sha256 != previous
             && (previous.is_some() || number == 0)
         {
-            Some("it does not name the hash of the record before it".to_owned())
+            Some("it does not contain the hash of the previous record".to_owned())
         } else {
             None
         };
@@ -323,7 +326,7 @@ mod tests {
             }
         }
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
-        Acceptances::read(Arc::new(source), None, &Trust::default()).await
+        Acceptances::read(Arc::new(source), None, &RecordTrust::default()).await
     }
 
     #[tokio::test]

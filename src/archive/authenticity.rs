@@ -1,4 +1,4 @@
-//! What authenticates the records below `orgtrail/`: whoever can write there can write
+//! What authenticates the records below `orgtrail/`: anyone who can write there can write
 //! one, so that its own text proves nothing.
 //!
 //! A record is authenticated by a message authentication code (MAC) of a KMS key that
@@ -202,19 +202,19 @@ impl MacKey {
 
 /// What a command trusts records by.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub struct RecordTrust {
     /// SHA-256 of records that are trusted, in lowercase hexadecimal.
     pub listed: BTreeSet<String>,
     /// The key of their codes, where one is declared and can be asked.
     pub mac_key: Option<MacKey>,
 }
 
-impl Trust {
+impl RecordTrust {
     /// What a configuration trusts, for its archive. Without the organization no code can
     /// be checked.
     ///
     /// The key is used with the caller's own credentials, in the Region of its ARN: as
-    /// whoever runs orgtrail, and by no role of an account.
+    /// anyone who runs orgtrail, and by no role of an account.
     #[must_use]
     pub fn of_config(config: &Config, aws: &Aws, organization: Option<&OrgId>) -> Self {
         let declared = config.records.mac_key.as_ref().zip(organization);

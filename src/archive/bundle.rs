@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! objects/<key>                    each digest and log file, byte for byte
-//! objects/<key>.metadata.json      what S3 held beside it
+//! objects/<key>.metadata.json      what S3 held next to it
 //! buckets/<bucket>/<key>           the same of other buckets that chains came from
 //! public-keys.json                 the keys that verify the digests
 //! report.json, report.txt          what verification said when it was packed
@@ -10,7 +10,7 @@
 //! manifest.json                    last: what was asked, and every file's SHA-256
 //! ```
 //!
-//! Nothing else lies in a bundle, and every path in it is canonical.
+//! Nothing else is in a bundle, and every path in it is canonical.
 //!
 //! **Invariant**: every byte of a bundle is covered. The manifest covers the files'
 //! content; the tar archive must be, byte for byte, the one that packing these files
@@ -81,11 +81,9 @@ pub struct Manifest {
     #[serde(rename = "followed_buckets")]
     pub followed: BTreeSet<Followed>,
     /// What chains came from and is not in the bundle, with the reason.
-    #[serde(rename = "omitted")]
-    pub left_out: Vec<String>,
+    pub omitted: Vec<String>,
     /// The Regions whose public keys could not be asked for: some are missing.
-    #[serde(rename = "regions_without_public_keys")]
-    pub keys_unread: BTreeSet<Region>,
+    pub regions_without_public_keys: BTreeSet<Region>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
 }
@@ -151,18 +149,18 @@ pub enum BundleFault {
     #[error(transparent)]
     Io(io::Error),
     /// It cannot be decompressed or is no tar archive.
-    #[error("it is damaged, or no bundle: {0}")]
+    #[error("it is damaged, or not a bundle: {0}")]
     Damaged(String),
     /// It is not, byte for byte, what was packed.
     #[error("it was changed after it was packed, or packed by an older orgtrail: {0}")]
     Seal(String),
     /// The tar archive is another than packing its files gives.
     #[error(
-        "its tar archive is not the one that packing its files gives: headers, padding or the end were changed"
+        "its tar archive differs from what packing its files produces: headers, padding or the end were changed"
     )]
     Tar,
     /// The manifest is missing or not readable.
-    #[error("its manifest is not readable: {0}")]
+    #[error("its manifest cannot be read: {0}")]
     Manifest(String),
     /// A file is not as the manifest says, or should not be there.
     #[error("`{path}` has {found}, expected {expected}")]

@@ -27,7 +27,7 @@ pub(in crate::archive) struct Contention {
 
 /// A write that met others until it was given up. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("others wrote `{key}` at the same time, {TRIES} times in a row: run again")]
+#[error("other runs wrote `{key}` at the same time, {TRIES} times in a row: run again")]
 pub struct Contended {
     /// The key in the archive.
     pub key: String,

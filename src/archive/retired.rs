@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust};
+use super::authenticity::{
+    Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord,
+};
 use super::contention::is_taken;
 use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
@@ -43,8 +45,7 @@ pub struct Retired {
     /// When.
     pub retired_at: Timestamp,
     /// Whether the trail had been deleted before.
-    #[serde(rename = "already_deleted")]
-    pub was_gone: bool,
+    pub already_deleted: bool,
 }
 
 /// Why no record was written.
@@ -77,7 +78,11 @@ fn statement<'a>(key: &'a str, sha256: &'a str) -> StoredRecord<'a> {
     StoredRecord { kind: RecordKind::RetiredTrail, key, number: 0, previous_sha256: None, sha256 }
 }
 
-async fn authenticity(key: &str, stored: &FetchedObject, trust: &Trust) -> (String, Authenticity) {
+async fn authenticity(
+    key: &str,
+    stored: &FetchedObject,
+    trust: &RecordTrust,
+) -> (String, Authenticity) {
     let sha256 = sha256_hex(&stored.bytes);
     let authenticated = trust.of(statement(key, &sha256), &stored.metadata).await;
     (sha256, authenticated)
@@ -103,7 +108,7 @@ impl Retired {
             bucket: bucket.map(ToString::to_string),
             retired_by: retired_by.to_string(),
             retired_at,
-            was_gone: bucket.is_none(),
+            already_deleted: bucket.is_none(),
         }
     }
 
@@ -114,7 +119,7 @@ impl Retired {
     pub async fn all(
         source: &Source,
         prefix: Option<&str>,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) -> Result<Vec<Self>, String> {
         let folder = key(prefix, "");
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
@@ -142,7 +147,7 @@ impl Retired {
         source: &Source,
         prefix: Option<&str>,
         trail: &str,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) -> Result<Option<RetiredRecord>, String> {
         let key = key(prefix, trail);
         let stored = match source.fetch(None, &key).await {
@@ -169,7 +174,7 @@ impl Retired {
         clients: &WriteClients,
         bucket: &BucketName,
         prefix: Option<&str>,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) -> Result<String, RetiredError> {
         let mac_key = trust.mac_key.as_ref();
         if let Some(sha256) = self.put(clients, bucket, prefix, mac_key, true).await? {
@@ -178,7 +183,7 @@ impl Retired {
         let source = Source::S3(S3Source::new(Clients::clone(clients), bucket.as_str()));
         match Self::read(&source, prefix, &self.trail, trust).await {
             Ok(Some(found)) if found.authenticated.is_authenticated() => Ok(found.sha256),
-            // Anybody may have written it: ours becomes a newer version.
+            // Anyone may have written it: ours becomes a newer version.
             _ => {
                 let put = self.put(clients, bucket, prefix, mac_key, false).await?;
                 Ok(put.unwrap_or_default())
@@ -238,7 +243,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
         let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
-        assert_eq!(Retired::read(&source, None, trail, &Trust::default()).await, Ok(None));
+        assert_eq!(Retired::read(&source, None, trail, &RecordTrust::default()).await, Ok(None));
         let by = "arn:aws:iam::111111111111:user/admin".parse().unwrap();
         let record = Retired::new(&trail.parse().unwrap(), None, &by, Timestamp::UNIX_EPOCH);
         std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
@@ -248,17 +253,17 @@ mod tests {
         let text = serde_json::to_vec(&record).unwrap();
         write(trail, &text);
         let sha256 = sha256_hex(&text);
-        let trust = Trust::listed([&sha256]);
+        let trust = RecordTrust::listed([&sha256]);
         let found = Retired::read(&source, None, trail, &trust).await.unwrap().unwrap();
         assert_eq!((&found.retired, &found.sha256), (&record, &sha256));
         assert_eq!(found.authenticated, Authenticity::Listed);
-        let unlisted = Retired::read(&source, None, trail, &Trust::default()).await;
+        let unlisted = Retired::read(&source, None, trail, &RecordTrust::default()).await;
         assert!(!unlisted.unwrap().unwrap().authenticated.is_authenticated());
         let other = trail.replace("legacy", "other");
         write(&other, &text);
         assert!(Retired::read(&source, None, &other, &trust).await.is_err());
         assert_eq!(Retired::all(&source, None, &trust).await, Ok(vec![record]));
-        assert_eq!(Retired::all(&source, None, &Trust::default()).await, Ok(Vec::new()));
+        assert_eq!(Retired::all(&source, None, &RecordTrust::default()).await, Ok(Vec::new()));
         write(&other, b"{}");
         assert!(Retired::read(&source, None, &other, &trust).await.is_err());
     }

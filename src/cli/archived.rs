@@ -5,7 +5,7 @@ use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, OpError};
 use crate::{
-    archive::consolidate::restore::{Held, Tier},
+    archive::consolidate::restore::{ArchivedTotals, Tier},
     cost::prices,
 };
 
@@ -30,7 +30,7 @@ impl From<RestoreTier> for Tier {
 
 /// Says it, with what is left to be started priced by each tier; whether there was
 /// any.
-pub(super) fn tell(context: &Context, held: &Held) -> Result<bool, OpError> {
+pub(super) fn tell(context: &Context, held: &ArchivedTotals) -> Result<bool, OpError> {
     let mut startable = false;
     for (class, sum) in &held.0 {
         let class = class.as_str();

@@ -20,7 +20,7 @@ pub struct AcceptedBy {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
-    /// How grave the finding is without it.
+    /// How severe the finding is without it.
     pub instead_of: Severity,
 }
 
@@ -38,15 +38,15 @@ impl AcceptedBy {
 
 /// Whether a record accepts findings of a kind. That no digest lists a file is one thing,
 /// whichever digests are near it.
-fn speaks_of(record: &Acceptance, kind: FindingKind) -> bool {
+fn accepts_kind(record: &Acceptance, kind: FindingKind) -> bool {
     let is_named = |kind: FindingKind| record.findings.iter().any(|code| code == kind.code());
-    let is_unproven = kind.is_of_unproven_files()
-        && FindingKind::ALL.iter().any(|it| it.is_of_unproven_files() && is_named(*it));
+    let is_unproven = kind.concerns_unproven_files()
+        && FindingKind::ALL.iter().any(|it| it.concerns_unproven_files() && is_named(*it));
     (is_named(kind) || is_unproven) && (record.contradicts_digest || !kind.contradicts_digest())
 }
 
 /// That a record accepts nothing, since nothing authenticates it.
-fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
+fn unauthenticated_finding(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
     let AcceptanceRecord { acceptance, record: key, record_sha256, authenticated } = record;
     let found = format!(
         "record {} in which `{}` claims to accept `{}` ({}); {}",
@@ -56,7 +56,7 @@ fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
         acceptance.reason,
         authenticated.reason().unwrap_or_default(),
     );
-    Finding::new(FindingKind::AcceptanceUnauthenticated).at(bucket, key).because(
+    Finding::new(FindingKind::AcceptanceUnauthenticated).at(bucket, key).with_mismatch(
         format!(
             "a valid MAC of `records.mac_key`, or, if the record is yours, \
              `acceptances = [\"{record_sha256}\"]` under `[records]` in the configuration"
@@ -68,7 +68,7 @@ fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
 impl FindingKind {
     /// Whether it says that no digest lists a file.
     #[must_use]
-    pub fn is_of_unproven_files(self) -> bool {
+    pub fn concerns_unproven_files(self) -> bool {
         matches!(
             self,
             Self::LogUnlisted | Self::LogsUnproven | Self::NoDigests | Self::ForeignObject
@@ -79,7 +79,7 @@ impl FindingKind {
     /// successor, says that it is.
     #[must_use]
     pub fn contradicts_digest(self) -> bool {
-        !self.is_of_unproven_files()
+        !self.concerns_unproven_files()
     }
 }
 
@@ -95,35 +95,36 @@ impl Acceptances {
         let bucket = source.bucket().map(str::to_owned);
         let mut unauthenticated = Unauthenticated::new();
         let findings = verification
-            .lanes
+            .scopes
             .iter_mut()
-            .flat_map(|lane| &mut lane.findings)
+            .flat_map(|scope| &mut scope.findings)
             .chain(&mut verification.findings);
         for finding in findings {
             let here = finding.bucket.is_none() || finding.bucket == bucket;
             if here && finding.severity > Severity::Notice && !self.records.is_empty() {
-                self.weigh(source, finding, &mut unauthenticated).await;
+                self.apply_to(source, finding, &mut unauthenticated).await;
             }
         }
         let faults = self.faults.iter().map(|(key, why)| {
             Finding::new(FindingKind::AcceptanceInvalid)
                 .at(bucket.as_deref(), key)
-                .because("a record of an accepted finding, in its chain", why)
+                .with_mismatch("a record of an accepted finding, in its chain", why)
         });
         // Without them a finding is as severe as it is: nothing is missed.
         let unreadable = self.unreadable.iter().map(|(key, why)| {
             Finding::new(FindingKind::Unreadable)
                 .at(bucket.as_deref(), key)
-                .because("the records of accepted findings", why)
-                .weighing(Severity::Notice)
+                .with_mismatch("the records of accepted findings", why)
+                .with_severity(Severity::Notice)
         });
         let unauthenticated = unauthenticated.values();
-        let unauthenticated = unauthenticated.map(|it| not_counted(it, bucket.as_deref()));
+        let unauthenticated =
+            unauthenticated.map(|it| unauthenticated_finding(it, bucket.as_deref()));
         verification.findings.extend(faults.chain(unreadable).chain(unauthenticated));
     }
 
     /// Makes a finding of several files a notice where each of them was accepted.
-    async fn weigh_files(
+    async fn apply_to_files(
         &self,
         source: &Source,
         finding: &mut Finding,
@@ -139,7 +140,7 @@ impl Acceptances {
             let mut accepted = None;
             for record in self.of(file) {
                 let acceptance = &record.acceptance;
-                if !speaks_of(acceptance, finding.kind)
+                if !accepts_kind(acceptance, finding.kind)
                     || !matches!(self.is_current(source, acceptance).await, Ok(true))
                 {
                     continue;
@@ -158,21 +159,21 @@ impl Acceptances {
         finding.severity = Severity::Notice;
     }
 
-    async fn weigh(
+    async fn apply_to(
         &self,
         source: &Source,
         finding: &mut Finding,
         unauthenticated: &mut Unauthenticated,
     ) {
         if !finding.files.is_empty() {
-            return self.weigh_files(source, finding, unauthenticated).await;
+            return self.apply_to_files(source, finding, unauthenticated).await;
         }
         let Some(key) = finding.key.clone() else { return };
         // What one record accepts, another needs not.
         let mut not_counting = Vec::new();
         for record in self.of(&key) {
             let acceptance = &record.acceptance;
-            if !speaks_of(acceptance, finding.kind) {
+            if !accepts_kind(acceptance, finding.kind) {
                 continue;
             }
             match self.is_current(source, acceptance).await {
@@ -186,13 +187,13 @@ impl Acceptances {
                     let found = finding.found.take().unwrap_or_default();
                     let number = acceptance.number;
                     finding.found = Some(format!(
-                        "{found}; record {number} accepts another version or other bytes of it"
+                        "{found}; record {number} accepts a different version or different bytes"
                     ));
                 }
                 Err(error) => {
                     let found = finding.found.take().unwrap_or_default();
                     finding.found = Some(format!(
-                        "{found}; whether record {} accepts it could not be seen: {error}",
+                        "{found}; whether record {} accepts it could not be checked: {error}",
                         acceptance.number
                     ));
                 }
@@ -204,7 +205,7 @@ impl Acceptances {
 
     /// Whether the object is still what was accepted.
     async fn is_current(&self, source: &Source, record: &Acceptance) -> Result<bool, FetchError> {
-        // In a bundle, what lies below `orgtrail/` is with the records.
+        // In a bundle, what is below `orgtrail/` is with the records.
         let is_apart = record.subject(self.prefix.as_deref()) != record.key;
         let source = match &self.records_of {
             Some(records) if is_apart => records,

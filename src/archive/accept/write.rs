@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::Arc;
 
 use super::{Acceptance, Acceptances, FORMAT_VERSION, record_key};
-use crate::archive::authenticity::{MAC_METADATA, RecordKind, StoredRecord, Trust};
+use crate::archive::authenticity::{MAC_METADATA, RecordKind, RecordTrust, StoredRecord};
 use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::{S3Source, Source};
@@ -64,12 +64,12 @@ pub async fn accept(
     bucket: &BucketName,
     prefix: Option<&str>,
     accepting: Accepting,
-    trust: &Trust,
+    trust: &RecordTrust,
 ) -> Result<Written, AcceptError> {
     let source = Arc::new(Source::S3(S3Source::new(Clients::clone(clients), bucket.as_str())));
     let mut contention = Contention::new();
     loop {
-        let all = Acceptances::read(Arc::clone(&source), prefix, &Trust::default()).await;
+        let all = Acceptances::read(Arc::clone(&source), prefix, &RecordTrust::default()).await;
         if let Some((key, reason)) = all.unreadable.into_iter().next() {
             return Err(AcceptError::Unreadable { key, reason });
         }

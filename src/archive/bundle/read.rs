@@ -45,7 +45,7 @@ impl Unpacked {
 
 impl Drop for Unpacked {
     fn drop(&mut self) {
-        // What cannot be removed is left to whoever owns the folder above.
+        // What cannot be removed is left to anyone who owns the folder above.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -74,8 +74,8 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
             org_owner: None,
             bucket: None,
             followed: BTreeSet::new(),
-            left_out: Vec::new(),
-            keys_unread: BTreeSet::new(),
+            omitted: Vec::new(),
+            regions_without_public_keys: BTreeSet::new(),
             files: Vec::new(),
         },
     };
@@ -130,7 +130,7 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         let path = String::from_utf8_lossy(&named).escape_debug().to_string();
         let refuse = |found: &str| BundleFault::File {
             path: path.clone(),
-            expected: "a regular file within the bundle, once".to_owned(),
+            expected: "one regular file within the bundle".to_owned(),
             found: found.to_owned(),
         };
         if entry.header().entry_type() != tar::EntryType::Regular {
@@ -142,7 +142,7 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         }
         let path = String::from_utf8_lossy(&named).into_owned();
         if !is_known(&path) {
-            return Err(refuse("a file that no bundle has"));
+            return Err(refuse("a file that does not belong in a bundle"));
         }
         if !paths.insert(path.clone()) {
             return Err(refuse("a second file"));
@@ -153,7 +153,7 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
             return Err(refuse("more than a gibibyte"));
         }
         if bytes.len() as u64 != entry.size() {
-            return Err(refuse("an end before its own, or far more than such a bundle has"));
+            return Err(refuse("truncated content, or a bundle that expands too much"));
         }
         append(&mut again, &path, &bytes)?;
         let to = folder.join(&path);
@@ -236,5 +236,5 @@ fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault>
     if in_order {
         return Ok(());
     }
-    Err(BundleFault::Manifest("the files come in another order than it lists them".to_owned()))
+    Err(BundleFault::Manifest("the files are not in the order that it lists".to_owned()))
 }

@@ -93,7 +93,7 @@ pub(super) fn check(mut sealed: Sealed) -> Result<(), BundleFault> {
     let (rest, hash) = sealed.finish();
     let mut file = rest.into_inner();
     file.seek(SeekFrom::End(-SEAL_BYTES.cast_signed()))?;
-    // One more than a seal has: the file must not have grown meanwhile.
+    // One more than a seal has: the file must not have grown in the meantime.
     let mut seal = Vec::new();
     file.take(SEAL_BYTES + 1).read_to_end(&mut seal)?;
     match seal.strip_prefix(HEAD) {

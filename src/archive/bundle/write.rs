@@ -14,7 +14,7 @@ const LEVEL: i32 = 3;
 
 /// Writes a bundle, file by file.
 ///
-/// It is written beside its name and put there when it is whole.
+/// It is written next to its name and put there when it is whole.
 pub struct BundleWriter {
     archive: tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<Partial>>>>,
     files: Vec<FileEntry>,
@@ -72,7 +72,7 @@ impl BundleWriter {
     }
 
     /// Ends the bundle with its manifest, whose `files` are filled in here. Fails
-    /// where the file has come to be there meanwhile.
+    /// where the file has come to be there in the meantime.
     pub fn finish(mut self, manifest: Manifest) -> Result<Manifest, BundleError> {
         let manifest = Manifest { files: std::mem::take(&mut self.files), ..manifest };
         let path = self.path.clone();
@@ -85,7 +85,7 @@ impl BundleWriter {
         let file = self.archive.into_inner()?.finish()?.seal()?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
-        // Another run may have written the same meanwhile.
+        // Another run may have written the same in the meantime.
         file.persist_noclobber(&self.path).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => there_already(),
             _ => error.error,
@@ -110,5 +110,5 @@ pub(super) fn append<W: io::Write>(
 }
 
 fn there_already() -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name is there already")
+    io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name already exists")
 }

@@ -1,8 +1,8 @@
-//! Which accounts and Regions a source may speak for.
+//! Which accounts and Regions a source may contain logs of.
 //!
 //! The administrator of a bucket can write any key into it. So the folder of an
 //! account says nothing by itself: a source is bound to accounts by what AWS's API
-//! and the configuration say, and what lies there of any other is never copied
+//! and the configuration say, and what is there of any other is never copied
 //! among logs.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub struct Scope {
     pub trusted: BTreeSet<AccountId>,
 }
 
-/// What one source may speak for.
+/// What one source may contain logs of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding<'a> {
     scope: &'a Scope,
@@ -31,14 +31,14 @@ pub struct Binding<'a> {
     accounts: Option<BTreeSet<AccountId>>,
 }
 
-/// Why an object's account or Region is not one that its source may speak for.
+/// Why an object's account or Region is not one that its source may contain logs of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unbound {
     /// The account is neither in the organization nor a declared former one.
-    #[error("the account is not one of the organization's")]
+    #[error("the account is not in the organization")]
     OutsideOrganization,
     /// The account is the organization's, and nothing binds the source to it.
-    #[error("the source does not speak for the account")]
+    #[error("the source is not bound to the account")]
     OtherAccount,
     /// AWS has no such Region.
     #[error("the Region is not known")]
@@ -58,13 +58,13 @@ impl Unbound {
                 "if the account's trail wrote there, add the account to `accounts` of the source \
                  under [[consolidate.sources]]"
             }
-            Self::UnknownRegion => "CloudTrail writes below the codes of AWS's Regions alone",
+            Self::UnknownRegion => "CloudTrail writes only to folders named after AWS Regions",
         }
     }
 }
 
 impl Scope {
-    /// What a source may speak for: its proven owner, the accounts of trails that
+    /// What a source may contain logs of: its proven owner, the accounts of trails that
     /// write there, and those that the configuration declares; every account where
     /// the owner is trusted.
     #[must_use]
@@ -77,7 +77,7 @@ impl Scope {
 }
 
 impl Binding<'_> {
-    /// Whether the source may speak for an account.
+    /// Whether the source may contain logs of an account.
     ///
     /// # Errors
     /// It may not.
@@ -91,7 +91,7 @@ impl Binding<'_> {
         }
     }
 
-    /// Whether the source may speak for an account in a Region.
+    /// Whether the source may contain logs of an account in a Region.
     ///
     /// # Errors
     /// It may not.
@@ -100,7 +100,7 @@ impl Binding<'_> {
         if self.scope.regions.contains(region) { Ok(()) } else { Err(Unbound::UnknownRegion) }
     }
 
-    /// Whether every account's objects may lie there.
+    /// Whether every account's objects may are there.
     #[must_use]
     pub fn is_of_all(&self) -> bool {
         self.accounts.is_none()

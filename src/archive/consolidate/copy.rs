@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{
     inspect::{Expected, Refusal, inspect},
     record::Outcome,
-    server_side::Way,
+    server_side::CopyMethod,
 };
 use crate::{
     archive::{
@@ -87,10 +87,10 @@ pub struct Origin<'a> {
     pub etag: Option<&'a str>,
 }
 
-/// What became of an object.
+/// The outcome of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// What became of it.
+    /// The outcome of it.
     pub outcome: Outcome,
     /// SHA-256 of the body as stored at the origin.
     pub sha256: [u8; 32],
@@ -99,7 +99,7 @@ pub struct Copied {
     /// Whether its tags could not be read and so were left behind.
     pub tags_left: bool,
     /// The way that it took.
-    pub way: Way,
+    pub copy_method: CopyMethod,
     /// What it lists, where it is a digest that was inspected on its way.
     pub listed: Option<Vec<ListedLog>>,
 }
@@ -111,7 +111,7 @@ pub enum CopyError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// The object is not what was listed, or changed while it was read.
-    #[error("`{key}` is {found} bytes, {wanted} were expected: it changed, or the read was cut")]
+    #[error("`{key}` is {found} bytes, expected {wanted}: it changed, or the read was truncated")]
     Size {
         /// The key at the origin.
         key: String,
@@ -139,7 +139,7 @@ pub enum CopyError {
     Contended(#[from] Contended),
     /// Its key is taken by an object of the same size that cannot be read.
     #[error(
-        "the archive's object of this key lies in an archive class: it cannot be compared before it is restored"
+        "the object with this key in the archive is in an archive class: it must be restored before it can be compared"
     )]
     Uncompared,
     /// The body broke off or did not match its checksum.
@@ -154,7 +154,7 @@ pub enum CopyError {
 
 /// A write into the archive, whole or in parts, with all of the origin's that is
 /// not its body.
-macro_rules! taken_over {
+macro_rules! with_attributes_of {
     ($call:expr, $target:expr, $object:expr, $tagging:expr) => {
         $call
             .bucket($target.bucket.as_str())
@@ -169,7 +169,7 @@ macro_rules! taken_over {
             .storage_class($target.storage_class.clone())
     };
 }
-pub(super) use taken_over;
+pub(super) use with_attributes_of;
 
 /// Copies one object, unless the key is taken or it is not what is `expected`, where
 /// that was not seen before.
@@ -201,7 +201,7 @@ pub async fn copy(
     // key taken, and by its own content.
     let mut contention = Contention::new();
     let result = loop {
-        let put = taken_over!(target.writer().s3().put_object(), target, object, tagging)
+        let put = with_attributes_of!(target.writer().s3().put_object(), target, object, tagging)
             .key(key)
             .if_none_match("*")
             .checksum_sha256(&checksum)
@@ -220,12 +220,12 @@ pub async fn copy(
         Err(error) => return Err(error.into()),
     };
     let size_bytes = origin.size_bytes;
-    Ok(Copied { outcome, sha256, size_bytes, tags_left, way: Way::Client, listed })
+    Ok(Copied { outcome, sha256, size_bytes, tags_left, copy_method: CopyMethod::Client, listed })
 }
 
 /// What was read of an object, and nothing written.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Inspected {
     /// What it lists, where it is a digest.
     pub(super) listed: Vec<ListedLog>,
     /// SHA-256 of its body as stored.
@@ -236,13 +236,16 @@ pub(super) struct Seen {
 ///
 /// # Errors
 /// It is not what is expected, could not be read, or is another than was listed.
-pub(super) async fn look(origin: Origin<'_>, expected: &Expected) -> Result<Seen, CopyError> {
+pub(super) async fn read_and_inspect(
+    origin: Origin<'_>,
+    expected: &Expected,
+) -> Result<Inspected, CopyError> {
     let (object, body) = fetch(origin, None).await?;
     if origin.etag.is_some() && object.e_tag() != origin.etag {
         return Err(CopyError::Changed { key: origin.key.to_owned() });
     }
     let sha256 = sha256(&body);
-    Ok(Seen { listed: is_expected(expected, &object, &body, sha256).await?, sha256 })
+    Ok(Inspected { listed: is_expected(expected, &object, &body, sha256).await?, sha256 })
 }
 
 async fn is_expected(
@@ -256,12 +259,12 @@ async fn is_expected(
         .map_err(|refusal| CopyError::Refused { refusal, sha256 })
 }
 
-/// Compares an object with what lies under its key in the archive, and writes
+/// Compares an object with what is under its key in the archive, and writes
 /// nothing.
 ///
 /// # Errors
 /// One of them could not be read.
-pub async fn compare_both(
+pub async fn compare_with_archive(
     target: &Target,
     origin: Origin<'_>,
     key: &str,
@@ -269,11 +272,11 @@ pub async fn compare_both(
     let sha256 = hash(origin, target.part_bytes).await?;
     let outcome = compare(target, key, origin.size_bytes, &sha256).await?;
     let size_bytes = origin.size_bytes;
-    let way = Way::Client;
-    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way, listed: None })
+    let copy_method = CopyMethod::Client;
+    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, copy_method, listed: None })
 }
 
-/// What lies under a key that is taken: the same content, or a conflict.
+/// What is under a key that is taken: the same content, or a conflict.
 pub(super) async fn compare(
     target: &Target,
     key: &str,

@@ -16,7 +16,7 @@ use crate::{
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
-/// `DescribeTrails` calls under way at once; each account and Region is paced
+/// `DescribeTrails` calls in progress at once; each account and Region is paced
 /// on its own.
 const CALLS_AT_ONCE: usize = 32;
 
@@ -45,7 +45,7 @@ pub struct LegacyTrail {
 
 /// A read that failed: what it would have told is unknown.
 #[derive(Debug, Clone)]
-pub struct Unread {
+pub struct FailedRead {
     /// The account that was asked.
     pub account: AccountId,
     /// The Region that was asked.
@@ -56,19 +56,19 @@ pub struct Unread {
     pub hint: Option<String>,
     /// The source that a trail names whose description cannot be used, and the trail's
     /// account.
-    pub source: Option<OddSource>,
+    pub source: Option<UnusableSource>,
 }
 
 /// Where a trail writes whose description cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OddSource {
+pub struct UnusableSource {
     /// The source's name, as patterns mean it.
     pub name: String,
     /// The trail's account.
     pub account: AccountId,
 }
 
-impl OddSource {
+impl UnusableSource {
     /// Of a trail that `asked` described.
     fn of(trail: &Trail, asked: &AccountId) -> Self {
         let arn = trail.trail_arn().and_then(|arn| arn.parse::<Arn>().ok());
@@ -95,24 +95,24 @@ pub struct Found {
     /// Trails by ARN, shadows counted once.
     pub trails: Vec<LegacyTrail>,
     /// Reads that failed.
-    pub unread: Vec<Unread>,
+    pub failed_reads: Vec<FailedRead>,
     /// Trails whose descriptions cannot be used, and that the configuration excludes.
-    pub excluded: Vec<Unread>,
+    pub excluded: Vec<FailedRead>,
 }
 
 impl Found {
     /// Takes out of what is unread the trails that the configuration excludes: a trail
     /// that only its owner can correct does not keep every run incomplete.
     pub fn exclude(&mut self, config: &Config) {
-        let is_excluded = |unread: &Unread| {
+        let is_excluded = |unread: &FailedRead| {
             unread.source.as_ref().is_some_and(|source| {
                 let accounts = [source.account.clone()].into();
                 config.consolidate.excludes(&source.name, &accounts)
             })
         };
         let (excluded, unread) =
-            std::mem::take(&mut self.unread).into_iter().partition(is_excluded);
-        self.unread = unread;
+            std::mem::take(&mut self.failed_reads).into_iter().partition(is_excluded);
+        self.failed_reads = unread;
         self.excluded = excluded;
     }
 }
@@ -136,7 +136,7 @@ pub async fn legacy_trails(
     let mut trails: BTreeMap<Arn, LegacyTrail> = BTreeMap::new();
     let mut found = Found::default();
     while let Some((account, region, answer)) = answers.next().await {
-        let unread = |reason: String, hint| Unread {
+        let unread = |reason: String, hint| FailedRead {
             account: account.clone(),
             region: region.clone(),
             reason,
@@ -153,20 +153,21 @@ pub async fn legacy_trails(
                             known.seen_in.insert((account.clone(), region.clone()));
                         }
                         Err(reason) => {
-                            let source = OddSource::of(&trail, account);
-                            let told = Unread { hint: Some(source.hint()), ..unread(reason, None) };
-                            found.unread.push(Unread { source: Some(source), ..told });
+                            let source = UnusableSource::of(&trail, account);
+                            let told =
+                                FailedRead { hint: Some(source.hint()), ..unread(reason, None) };
+                            found.failed_reads.push(FailedRead { source: Some(source), ..told });
                         }
                     }
                 }
             }
-            Err(error) => found.unread.push(unread(error.to_string(), error.hint())),
+            Err(error) => found.failed_reads.push(unread(error.to_string(), error.hint())),
         }
     }
     drop(answers);
     found.trails = trails.into_values().collect();
     found
-        .unread
+        .failed_reads
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
     found
 }
@@ -246,7 +247,7 @@ fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
 }
 
 impl Source {
-    /// Adds a trail that writes there: it speaks for its account, and an
+    /// Adds a trail that writes there: it covers its account, and an
     /// organization's trail for the accounts that see it.
     fn add(&mut self, trail: &LegacyTrail) {
         self.trails.push(trail.arn.clone());
@@ -402,10 +403,13 @@ mod tests {
         let odd = trail("one", "legacy-a");
         let (owner, other): (AccountId, AccountId) =
             ("444444444444".parse().unwrap(), "555555555555".parse().unwrap());
-        let source = OddSource::of(&odd, &other);
-        assert_eq!(source, OddSource { name: "s3://legacy-a".to_owned(), account: owner.clone() });
+        let source = UnusableSource::of(&odd, &other);
+        assert_eq!(
+            source,
+            UnusableSource { name: "s3://legacy-a".to_owned(), account: owner.clone() }
+        );
         let found = || Found {
-            unread: vec![Unread {
+            failed_reads: vec![FailedRead {
                 account: other.clone(),
                 region: "us-east-1".parse().unwrap(),
                 reason: "odd".to_owned(),
@@ -423,7 +427,7 @@ mod tests {
             .unwrap();
             let mut found = found();
             found.exclude(&config);
-            assert_eq!((found.unread.len(), found.excluded.len()), (left, 1 - left));
+            assert_eq!((found.failed_reads.len(), found.excluded.len()), (left, 1 - left));
         }
     }
 

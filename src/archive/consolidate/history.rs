@@ -10,7 +10,7 @@ use crate::words::in_one_line;
 use super::{
     ledger::{Ledger, LedgerError},
     record::{ChainChecker, Counts, Row, RowSums, Segment},
-    trusted::dated_later,
+    trusted::dated_in_the_future,
 };
 
 /// Every run, and what is wrong with their records.
@@ -49,8 +49,8 @@ pub struct PastRun {
     pub by: String,
     /// The program and its version.
     pub with: String,
-    /// What was asked, where its first record is at hand.
-    pub asked: Option<serde_json::Value>,
+    /// What was asked, where its first record is available.
+    pub options: Option<serde_json::Value>,
     /// Sums over all it did: of its own end, or of its objects where it was
     /// killed and so has none.
     pub counts: Counts,
@@ -61,7 +61,7 @@ pub struct PastRun {
     pub records: u64,
     /// How many of its records have a valid MAC.
     pub authenticated_records: u64,
-    /// By lane id, the last day that its end states complete.
+    /// By log prefix id, the last day that its end states complete.
     proven_through: BTreeMap<String, jiff::civil::Date>,
 }
 
@@ -111,7 +111,7 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
         history.records += 1;
         match checker.check(Some(&stored.bytes)) {
             Ok(segment) => {
-                if let Some(reason) = dated_later(&segment, now) {
+                if let Some(reason) = dated_in_the_future(&segment, now) {
                     history.partly_read.insert(segment.head.run_id);
                     history.faults.push(Fault { first: number, last: number, reason });
                     continue;
@@ -125,12 +125,12 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
             }
         }
     }
-    for (number, past) in ledger.past(&numbers).await? {
+    for (number, past) in ledger.key_histories(&numbers).await? {
         if past.deleted && number >= next {
             history.faults.push(missing(number, number));
         }
         if past.versions > 1 {
-            let reason = format!("it was written over: it has {} versions", past.versions);
+            let reason = format!("it was overwritten: it has {} versions", past.versions);
             history.faults.push(Fault { first: number, last: number, reason });
         }
     }
@@ -178,8 +178,8 @@ impl History {
             let fault =
                 |reason| Some(Fault { first: run.first_record, last: run.last_record, reason });
             if !sums.has_begin() {
-                // Where nothing is missing, nobody wrote it.
-                let reason = "its run has an end and no beginning".to_owned();
+                // Where nothing is missing, no one wrote it.
+                let reason = "its run has an end record but no begin record".to_owned();
                 return if has_all { fault(reason) } else { None };
             }
             let reason = sums.contradiction(&run.counts, &run.proven_through)?;
@@ -200,7 +200,7 @@ impl History {
                 at: head.written_at,
                 by: head.written_by,
                 with: head.written_with,
-                asked: None,
+                options: None,
                 counts: Counts::default(),
                 complete: None,
                 records: 0,
@@ -219,12 +219,12 @@ impl History {
         }
         for row in rows {
             match row {
-                Row::Begin { asked } => run.asked = Some(asked),
+                Row::Begin { options } => run.options = Some(options),
                 Row::Object(object) => {
                     run.counts.source += 1;
-                    run.counts.add(object.outcome, object.size_bytes, object.way);
+                    run.counts.add(object.outcome, object.size_bytes, object.copy_method);
                 }
-                Row::Unit(_) => {}
+                Row::Batch(_) => {}
                 Row::End { totals, complete, proven_through, .. } => {
                     run.counts = totals;
                     run.complete = Some(complete);
@@ -236,11 +236,11 @@ impl History {
 }
 
 /// What versions a record's key has, by its number.
-pub(super) type Pasts = BTreeMap<u64, Past>;
+pub(super) type KeyHistories = BTreeMap<u64, KeyHistory>;
 
 /// What versions a record's key has.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Past {
+pub(super) struct KeyHistory {
     /// How many bodies were written to it.
     pub(super) versions: u64,
     /// Whether it was deleted after the last of them.

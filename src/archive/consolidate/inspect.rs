@@ -1,7 +1,7 @@
 //! Whether an object is what its key says: a log file, a digest, or neither.
 //!
 //! The archive's objects are locked, so that what should not be in it must not come
-//! into it: whoever administers an account can write anything under the name of a
+//! into it: anyone who administers an account can write anything under the name of a
 //! log file.
 
 use std::{
@@ -50,7 +50,9 @@ pub enum Refusal {
     #[error("it is empty")]
     Empty,
     /// It is larger than anything that CloudTrail writes.
-    #[error("it has {size_bytes} bytes, a log file at most {MAX_STORED_BYTES}")]
+    #[error(
+        "it has {size_bytes} bytes, more than the maximum of {MAX_STORED_BYTES} for a log file"
+    )]
     TooLarge {
         /// Its size, as stored.
         size_bytes: u64,
@@ -64,10 +66,10 @@ pub enum Refusal {
         wanted: String,
     },
     /// It is no log file.
-    #[error("it is no log file: {0}")]
+    #[error("it is not a log file: {0}")]
     NoLog(String),
     /// It is no digest.
-    #[error("it is no digest: {0}")]
+    #[error("it is not a digest: {0}")]
     NoDigest(String),
     /// It is a digest that CloudTrail did not sign.
     #[error("CloudTrail did not sign it: {0}")]
@@ -75,16 +77,16 @@ pub enum Refusal {
     /// It is a digest of which nothing proves that CloudTrail signed it.
     #[error(
         "nothing proves that CloudTrail wrote it there: {0}; `unproven_digests = \"copy\"` under \
-         [[consolidate.sources]] trusts the bucket's administrators with that"
+         [[consolidate.sources]] accepts such digests, which trusts the bucket's administrators"
     )]
     Unproven(String),
     /// It is a digest whose public keys could not be read: it waits for a later run.
     #[error("its public keys could not be read: {0}")]
     Undecided(String),
-    /// The archive has other content under its key, and somebody accepted that.
+    /// The archive has other content under its key, and someone accepted that.
     #[error("the archive has other content under its key, which was accepted there")]
     KeyTaken,
-    /// Its source does not speak for its account or Region.
+    /// Its source does not cover its account or Region.
     #[error("{0}")]
     Unbound(Unbound),
 }
@@ -169,7 +171,7 @@ fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
     if found.strip_prefix("SHA-256 ").is_some_and(is_one) {
         return Ok(());
     }
-    // Somebody's tool inflated it on its way; its content is proven all the same.
+    // Someone's tool inflated it on its way; its content is proven nevertheless.
     if matches!(inflated, Err(GzipError::Corrupt { inflated: 0 }))
         && is_one(&hex::encode(sha256(stored)))
     {

@@ -22,20 +22,20 @@ pub struct Listed {
     /// The entity tag: the same on both sides means the same content, another
     /// means nothing where one side is encrypted with KMS.
     pub etag: Option<Box<str>>,
-    /// When it was written, as S3 tells: nobody can choose it.
+    /// When it was written, as S3 tells: no one can choose it.
     pub modified_at: Option<Timestamp>,
 }
 
 /// Where an object was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Joined {
+pub enum JoinEntry {
     /// At the source alone: to be copied.
     Missing(Listed),
     /// On both sides, with the same size and entity tag.
     Present(Listed),
     /// On both sides, with the same size; whether with the same content is to
     /// be seen.
-    Alike(Listed),
+    SameSize(Listed),
     /// On both sides, with different sizes: a conflict, never overwritten.
     Differs {
         /// As listed at the source.
@@ -47,14 +47,14 @@ pub enum Joined {
     ArchiveOnly(Listed),
 }
 
-impl Joined {
+impl JoinEntry {
     /// The object's path.
     #[must_use]
     pub fn path(&self) -> &str {
         match self {
             Self::Missing(listed)
             | Self::Present(listed)
-            | Self::Alike(listed)
+            | Self::SameSize(listed)
             | Self::ArchiveOnly(listed) => &listed.path,
             Self::Differs { source, .. } => &source.path,
         }
@@ -96,7 +96,7 @@ impl JoinError {
 /// Both must ascend strictly by path, in the order of their UTF-8 bytes; that
 /// is checked, because a join of unordered lists would copy what is there and
 /// miss what is not. Ends at the first error.
-pub fn join<S, A>(source: S, archive: A) -> impl Stream<Item = Result<Joined, JoinError>>
+pub fn join<S, A>(source: S, archive: A) -> impl Stream<Item = Result<JoinEntry, JoinError>>
 where
     S: Stream<Item = Result<Listed, AwsError>> + Unpin,
     A: Stream<Item = Result<Listed, AwsError>> + Unpin,
@@ -115,7 +115,7 @@ where
 async fn step<S, A>(
     source: &mut Side<S>,
     archive: &mut Side<A>,
-) -> Result<Option<Joined>, JoinError>
+) -> Result<Option<JoinEntry>, JoinError>
 where
     S: Stream<Item = Result<Listed, AwsError>> + Unpin,
     A: Stream<Item = Result<Listed, AwsError>> + Unpin,
@@ -130,15 +130,15 @@ where
         (None, None) => return Ok(None),
     };
     Ok(match order {
-        Less => source.head.take().map(Joined::Missing),
-        Greater => archive.head.take().map(Joined::ArchiveOnly),
+        Less => source.head.take().map(JoinEntry::Missing),
+        Greater => archive.head.take().map(JoinEntry::ArchiveOnly),
         Equal => source.head.take().zip(archive.head.take()).map(|(source, archive)| {
             if source.size_bytes != archive.size_bytes {
-                Joined::Differs { source, archive_bytes: archive.size_bytes }
+                JoinEntry::Differs { source, archive_bytes: archive.size_bytes }
             } else if source.etag.is_some() && source.etag == archive.etag {
-                Joined::Present(source)
+                JoinEntry::Present(source)
             } else {
-                Joined::Alike(source)
+                JoinEntry::SameSize(source)
             }
         }),
     })
@@ -204,7 +204,7 @@ mod tests {
         stream::iter(listed)
     }
 
-    fn collect(source: &BTreeMap<String, u64>, archive: &BTreeMap<String, u64>) -> Vec<Joined> {
+    fn collect(source: &BTreeMap<String, u64>, archive: &BTreeMap<String, u64>) -> Vec<JoinEntry> {
         join(listing(source), listing(archive))
             .map(Result::unwrap)
             .collect::<Vec<_>>()
@@ -229,11 +229,11 @@ mod tests {
             for entry in joined {
                 let path = entry.path().to_owned();
                 let expected = match (source.get(&path), archive.get(&path)) {
-                    (Some(_), None) => matches!(entry, Joined::Missing(_)),
-                    (None, Some(_)) => matches!(entry, Joined::ArchiveOnly(_)),
-                    (Some(s), Some(a)) if s == a => matches!(entry, Joined::Alike(_)),
+                    (Some(_), None) => matches!(entry, JoinEntry::Missing(_)),
+                    (None, Some(_)) => matches!(entry, JoinEntry::ArchiveOnly(_)),
+                    (Some(s), Some(a)) if s == a => matches!(entry, JoinEntry::SameSize(_)),
                     (Some(_), Some(a)) => {
-                        matches!(entry, Joined::Differs { archive_bytes, .. } if archive_bytes == *a)
+                        matches!(entry, JoinEntry::Differs { archive_bytes, .. } if archive_bytes == *a)
                     }
                     (None, None) => false,
                 };

@@ -1,4 +1,4 @@
-//! The public keys, saved beside what they prove: AWS forgets them one day, and
+//! The public keys, saved next to what they prove: AWS forgets them one day, and
 //! an auditor may have no network.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
@@ -78,7 +78,7 @@ pub async fn save(
             .at(&target.clients, "s3:PutObject");
         match put {
             Ok(_) => return Ok(Saved { is_new: true, replaced }),
-            // Another run saved its own meanwhile.
+            // Another run saved its own in the meantime.
             Err(error) if is_taken(&error) || is_write_conflict(&error) => {
                 contention.wait(&key).await?;
             }

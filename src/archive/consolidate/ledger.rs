@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use super::{
     copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
-    history::Pasts,
+    history::KeyHistories,
     record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
-    trusted::dated_later,
+    trusted::dated_in_the_future,
 };
 use crate::{
     archive::{
-        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust},
+        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord},
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
@@ -141,7 +141,7 @@ impl LedgerError {
 impl LedgerError {
     /// Whether the same read may succeed a moment later: a record that is chained to
     /// nothing since the one before could not be read looks as if that had been altered.
-    fn is_passing(&self) -> bool {
+    fn is_retryable(&self) -> bool {
         let (Self::Aws(error) | Self::Fetch(CopyError::Aws(error))) = self else {
             let cut = |error: &CopyError| {
                 matches!(error, CopyError::Body { .. } | CopyError::Size { .. })
@@ -186,7 +186,7 @@ impl Ledger {
         stored: &StoredSegment,
     ) -> Option<Authenticity> {
         let mac_key = self.mac_key.clone()?;
-        let trust = Trust { mac_key: Some(mac_key), ..Trust::default() };
+        let trust = RecordTrust { mac_key: Some(mac_key), ..RecordTrust::default() };
         let key = segment_key(self.prefix.as_deref(), head.number);
         Some(trust.of(statement(&key, head, &sha256_hex(&stored.bytes)), &stored.metadata).await)
     }
@@ -221,10 +221,13 @@ impl Ledger {
     /// # Errors
     /// The listing failed, or lacks one of the segments that were `listed`
     /// before: then it was cut, and what else it lacks is not known.
-    pub(super) async fn past(&self, listed: &[(u64, u64)]) -> Result<Pasts, LedgerError> {
+    pub(super) async fn key_histories(
+        &self,
+        listed: &[(u64, u64)],
+    ) -> Result<KeyHistories, LedgerError> {
         let (clients, folder) = (&self.target.clients, self.folder());
         let of = |key: Option<&str>| number(key?.strip_prefix(&folder)?);
-        let mut past = Pasts::new();
+        let mut past = KeyHistories::new();
         let (mut key, mut version) = (None, None);
         loop {
             let page = clients
@@ -247,12 +250,12 @@ impl Ledger {
             }
             (key, version) = (page.next_key_marker, page.next_version_id_marker);
             let is_whole =
-                |past: &Pasts| listed.iter().all(|(number, _)| past.contains_key(number));
+                |past: &KeyHistories| listed.iter().all(|(number, _)| past.contains_key(number));
             match page.is_truncated {
                 Some(false) if is_whole(&past) => return Ok(past),
                 Some(true) if key.is_some() => {}
                 _ => {
-                    let found = "a listing of versions that was cut";
+                    let found = "a truncated listing of versions";
                     return Err(clients.malformed("s3:ListBucketVersions", found).into());
                 }
             }
@@ -283,7 +286,7 @@ impl Ledger {
         size_bytes: u64,
     ) -> Result<StoredSegment, LedgerError> {
         if size_bytes > MAX_STORED_BYTES {
-            let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
+            let reason = format!("{size_bytes} bytes, more than the maximum of {MAX_STORED_BYTES}");
             return Err(RecordError::Unreadable { number, reason }.into());
         }
         let key = segment_key(self.prefix.as_deref(), number);
@@ -327,7 +330,7 @@ impl Ledger {
             let key = segment_key(self.prefix.as_deref(), number);
             let stored = match self.segment(number, size_bytes).await {
                 Ok(stored) => stored,
-                Err(error) if at == 0 && error.is_passing() => return Err(error),
+                Err(error) if at == 0 && error.is_retryable() => return Err(error),
                 Err(error) => {
                     end.faults.push((key, in_one_line(&error)));
                     continue;
@@ -343,7 +346,7 @@ impl Ledger {
                     continue;
                 }
             };
-            if let Some(reason) = dated_later(&segment, now) {
+            if let Some(reason) = dated_in_the_future(&segment, now) {
                 end.faults.push((key, reason));
                 continue;
             }
@@ -394,8 +397,8 @@ impl Ledger {
             Some(&(number, size_bytes)) => {
                 match self.stored(number, size_bytes).await {
                     Ok(stored) => Some(sha256_hex(&stored)),
-                    Err(error) if error.is_passing() => return Err(error),
-                    // What nobody can read has no hash that could be named.
+                    Err(error) if error.is_retryable() => return Err(error),
+                    // What no one can read has no hash that could be named.
                     Err(_) => None,
                 }
             }
@@ -405,7 +408,7 @@ impl Ledger {
     }
 
     /// Whether a segment has these bytes.
-    async fn holds(&self, number: u64, stored: &[u8]) -> Result<bool, LedgerError> {
+    async fn has_content(&self, number: u64, stored: &[u8]) -> Result<bool, LedgerError> {
         let size_bytes = stored.len() as u64;
         let listed = self.numbers().await?.contains(&(number, size_bytes));
         Ok(listed && self.stored(number, size_bytes).await? == stored)
@@ -467,7 +470,7 @@ impl Ledger {
                 }
                 Err(error) if is_taken(&error) => {
                     // Ours, whose answer was lost on the way; others may follow it.
-                    let is_ours = self.holds(head.number, &stored).await?;
+                    let is_ours = self.has_content(head.number, &stored).await?;
                     *tip = self.tip().await?;
                     if is_ours {
                         return Ok(());

@@ -21,7 +21,7 @@ pub enum Located {
     Readable(Source),
     /// The bucket was deleted: nothing is left to consolidate.
     Missing(Source),
-    /// It cannot be, or belongs to nobody in the organization.
+    /// It cannot be, or belongs to no one in the organization.
     Unreadable(Source, Unlocated),
 }
 
@@ -116,8 +116,7 @@ async fn of_declared(buckets: &Buckets, source: Source, declared: &DeclaredSourc
         let why = Unlocated {
             reason: format!("no bucket is named {}", source.bucket),
             hint: Some(
-                "correct the name under [[consolidate.sources]], or take the declaration out if \
-                 the bucket was deleted"
+                "correct the name under [[consolidate.sources]], or remove the declaration if the bucket was deleted"
                     .to_owned(),
             ),
         };
@@ -139,7 +138,7 @@ fn with_state(source: Source, state: Option<BucketState>) -> Located {
             Located::Unreadable(source, why)
         }
         None => {
-            let reason = "its bucket was not looked for".to_owned();
+            let reason = "its bucket was not located".to_owned();
             Located::Unreadable(source, Unlocated { reason, hint: None })
         }
     }

@@ -7,10 +7,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::{
     copy::{
         Copied, CopyError, Origin, WriteTarget, compare, completed, fetch, finish, sha256, tags,
-        taken_over,
+        with_attributes_of,
     },
     record::Outcome,
-    server_side::Way,
+    server_side::CopyMethod,
 };
 use crate::{
     archive::contention::is_taken,
@@ -30,7 +30,7 @@ pub(super) async fn copy(
     let (object, body) = fetch(origin, Some(first)).await?;
     let (tagging, tags_left) = tags(origin, &object).await?;
     let create = target.writer().s3().create_multipart_upload();
-    let upload = taken_over!(create, target, object, tagging)
+    let upload = with_attributes_of!(create, target, object, tagging)
         .key(key)
         .send()
         .await
@@ -69,8 +69,8 @@ pub(super) async fn copy(
         }
     };
     let size_bytes = origin.size_bytes;
-    let way = Way::Client;
-    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, way, listed: None })
+    let copy_method = CopyMethod::Client;
+    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, copy_method, listed: None })
 }
 
 async fn parts(

@@ -12,11 +12,11 @@ use parking_lot::Mutex;
 
 use super::record::Outcome;
 use crate::{
-    archive::units::Lane,
+    archive::batches::LogPrefix,
     stop::{GRACE, Stop},
 };
 
-/// How far a run is, for whoever shows it, and the way to stop it.
+/// How far a run is, for anyone who shows it, and the way to stop it.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Objects that were in the archive already.
@@ -28,7 +28,7 @@ pub struct Progress {
     /// Copies that were begun, of the limit.
     begun: AtomicU64,
     limit: Option<u64>,
-    /// Whether somebody wants to know how many objects are expected.
+    /// Whether someone wants to know how many objects are expected.
     pub(super) forecast: bool,
     sources: Mutex<BTreeMap<String, Arc<SourceProgress>>>,
     stop: AtomicBool,
@@ -43,7 +43,7 @@ pub struct Progress {
 pub struct SourceProgress {
     /// Objects that were dealt with, or were in the archive already.
     pub done: AtomicU64,
-    /// Objects that it is taken to have; more come as its lanes are looked at.
+    /// Objects that it is taken to have; more come as its log prefixes are looked at.
     pub expected: AtomicU64,
 }
 
@@ -54,8 +54,8 @@ impl Progress {
         Self { limit, ..Self::default() }
     }
 
-    /// The same, for somebody who wants to know how long it takes: one day of
-    /// each lane is listed beside the run.
+    /// The same, for someone who wants to know how long it takes: one day of
+    /// each log prefix is listed next to the run.
     #[must_use]
     pub fn with_forecast(self) -> Self {
         Self { forecast: true, ..self }
@@ -89,10 +89,10 @@ impl Progress {
         self.sources.lock().clone()
     }
 
-    /// A lane's part in it.
-    pub(super) fn share(self: &Arc<Self>, lane: &Lane) -> Share {
-        let source = Arc::clone(self.sources.lock().entry(lane.source()).or_default());
-        Share { run: Arc::clone(self), source }
+    /// A log prefix's part in it.
+    pub(super) fn of_prefix(self: &Arc<Self>, log_prefix: &LogPrefix) -> PrefixProgress {
+        let source = Arc::clone(self.sources.lock().entry(log_prefix.source()).or_default());
+        PrefixProgress { run: Arc::clone(self), source }
     }
 
     /// Starts no further copy; what is in flight is finished and recorded.
@@ -135,14 +135,14 @@ impl Progress {
     }
 }
 
-/// A lane's part in the progress of its run and its source.
+/// A log prefix's part in the progress of its run and its source.
 #[derive(Debug, Clone)]
-pub(super) struct Share {
+pub(super) struct PrefixProgress {
     run: Arc<Progress>,
     pub(super) source: Arc<SourceProgress>,
 }
 
-impl Share {
+impl PrefixProgress {
     pub(super) fn stopped(&self) -> bool {
         self.run.stopped()
     }

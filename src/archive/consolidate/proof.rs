@@ -23,7 +23,7 @@ use crate::{
 const MAX_DIGEST_BYTES: u64 = 64 << 20;
 /// The same as stored. Units: bytes.
 const MAX_STORED_BYTES: usize = 16 << 20;
-/// How much deflate can compress at the most.
+/// How much deflate can compress at most.
 const MAX_RATIO: usize = 1032;
 
 /// What all digests that are inspected at once may inflate to. Units: KiB.
@@ -44,9 +44,9 @@ pub struct Attester {
 /// What a source's digests of one account may lack.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The signature, or a key where AWS's list begins later: only where whoever
+    /// The signature, or a key where AWS's list begins later: only where anyone who
     /// administers the bucket is trusted. An account's own administrator is not: it could
-    /// take the keys of digests that lie elsewhere.
+    /// take the keys of digests that are elsewhere.
     pub unproven: bool,
     /// The address of this bucket: where they were moved there.
     pub moved: bool,
@@ -92,7 +92,7 @@ impl DigestClaim {
         let no_digest = |reason: String| Refusal::NoDigest(reason);
         if stored.len() > MAX_STORED_BYTES {
             let bytes = stored.len();
-            return Err(no_digest(format!("{bytes} bytes are more than CloudTrail writes")));
+            return Err(no_digest(format!("{bytes} bytes, more than CloudTrail writes")));
         }
         let mut text = Vec::new();
         inflate(stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| text.extend_from_slice(piece))
@@ -133,7 +133,7 @@ mod tests {
     const KEY: &str = "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/111111111111_CloudTrail-Digest_us-east-1_old_us-east-1_20260110T090000Z.json.gz";
 
     fn claim(rights: Rights) -> DigestClaim {
-        let keys = RegionKeys { vouched: Arc::default(), saved: Arc::default(), failed: None };
+        let keys = RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None };
         let bucket = "logs".parse().unwrap();
         DigestClaim {
             key: KEY.parse().unwrap(),
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(code(&claim(Rights::default()), &stored), "unproven-digest");
         let trusted = claim(Rights { unproven: true, moved: true });
         assert_eq!(trusted.check(&stored, &HashMap::new()), Ok(Vec::new()));
-        // What is no digest is none from anybody.
+        // What is no digest is none from anyone.
         assert_eq!(code(&trusted, &gzip("{}")), "no-digest");
         assert_eq!(code(&trusted, &gzip(&digest("").replace("T09:00", "T10:00"))), "no-digest");
     }

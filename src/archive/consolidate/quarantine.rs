@@ -30,13 +30,13 @@ use crate::{
 /// The folder of quarantined objects, below the archive's prefix.
 pub const QUARANTINE: &str = "orgtrail/quarantine/";
 
-/// The metadata of a quarantined object, beside its own.
+/// The metadata of a quarantined object, next to its own.
 mod metadata {
     /// [`Refusal::code`](super::Refusal::code).
     pub(super) const REASON: &str = "orgtrail-reason";
     /// The same in words.
     pub(super) const DETAIL: &str = "orgtrail-detail";
-    /// Where it lies at its source, percent-encoded.
+    /// Where it is at its source, percent-encoded.
     pub(super) const ORIGIN: &str = "orgtrail-origin";
 }
 
@@ -49,7 +49,7 @@ const MAX_DETAIL_BYTES: usize = 300;
 const SOURCE_OBJECTS: u64 = 1_000;
 /// Units: bytes.
 const SOURCE_BYTES: u64 = 256 << 20;
-/// The most that the quarantine contains: nobody who administers a source fills the
+/// The most that the quarantine contains: no one who administers a source fills the
 /// archive.
 const ALL_OBJECTS: u64 = 20_000;
 /// Units: bytes.
@@ -123,17 +123,17 @@ impl Budget {
     }
 }
 
-/// Where an object is kept that is not to lie under `key`.
+/// Where an object is kept that is not to are under `key`.
 ///
 /// Its content is part of the name, so that the same object is kept once and another
-/// of the same key beside it.
+/// of the same key next to it.
 #[must_use]
 pub fn quarantine_key(prefix: Option<&str>, sha256_hex: &str, key: &str) -> String {
     let prefix = prefix_folder(prefix);
     format!("{prefix}{QUARANTINE}{sha256_hex}/{key}")
 }
 
-/// The key that a quarantined object was not to lie under; `None` where the key is
+/// The key that a quarantined object was not to are under; `None` where the key is
 /// not one that [`quarantine_key`] gives.
 #[must_use]
 pub fn refused_key<'a>(prefix: Option<&str>, key: &'a str) -> Option<&'a str> {

@@ -50,7 +50,7 @@ impl Class {
 pub struct Archived {
     /// Its class.
     pub class: Class,
-    /// Whether its restore is under way.
+    /// Whether its restore is in progress.
     pub restoring: bool,
 }
 
@@ -79,7 +79,7 @@ impl Tier {
 pub struct Restore {
     /// How fast.
     pub tier: Tier,
-    /// For how many days the restored copy stays beside the archived object.
+    /// For how many days the restored copy stays next to the archived object.
     pub days: u16,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Restoring {
     pub(super) clients: WriteClients,
 }
 
-/// Starts the restore of an object; one that is under way already goes on.
+/// Starts the restore of an object; one that is in progress already goes on.
 pub(super) async fn start(
     clients: &WriteClients,
     bucket: &BucketName,
@@ -118,24 +118,24 @@ pub(super) async fn start(
     }
 }
 
-/// What lies archived, by class.
+/// What is archived, by class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held(pub BTreeMap<Class, Sum>);
+pub struct ArchivedTotals(pub BTreeMap<Class, ArchivedTotal>);
 
 /// Objects of one class that must be restored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct ArchivedTotal {
     /// How many.
     pub objects: u64,
     /// Units: bytes.
     pub bytes: u64,
-    /// Those among them whose restore is under way.
+    /// Those among them whose restore is in progress.
     pub restoring: u64,
     /// Units: bytes, of those.
     pub restoring_bytes: u64,
 }
 
-impl Held {
+impl ArchivedTotals {
     /// Counts one object.
     pub fn add(&mut self, archived: Archived, size_bytes: u64) {
         let sum = self.0.entry(archived.class).or_default();

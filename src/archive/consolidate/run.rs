@@ -1,4 +1,4 @@
-//! A run: every source's lanes at once, their rows into the records.
+//! A run: every source's log prefixes at once, their rows into the records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,29 +13,29 @@ use tokio::sync::mpsc::Sender;
 pub use super::progress::{Progress, SourceProgress};
 use super::{
     binding::Scope,
-    census,
+    concurrency::ConcurrencyLimit,
     copy::{Target, WriteTarget},
-    find::{Reader, expect_logs, find_lanes, none},
-    lane::{LaneFailure, LaneResult, Proven, Work},
+    digest_index::DigestIndex,
+    find::{SourceReader, expect_logs, find_log_prefixes, no_keys},
     ledger::{Ledger, LedgerEnd, LedgerError},
-    outsiders::{Place, UnboundObjects},
-    pace::Limit,
+    prefix_copy::{PrefixCopyTask, PrefixFailure, PrefixResult, Proven},
     proof::Attester,
     quarantine::Contents,
     record::{Counts, FORMAT_VERSION, Head, Row},
-    restore::{Held, Restore, Restoring},
+    restore::{ArchivedTotals, Restore, Restoring},
     server_side::ServerSide,
     source::Source,
+    source_stats,
     trusted::Trusted,
-    vouch::Vouchers,
-    writer::{Examples, SEGMENT_EVERY, Writer},
+    unbound::{Destination, UnboundObjects},
+    writer::{Examples, RecordWriter, SEGMENT_EVERY},
 };
 use crate::{
     archive::{
         accept::Acceptances,
-        authenticity::{Authenticity, Trust},
+        authenticity::{Authenticity, RecordTrust},
+        batches::LogPrefix,
         key::{DIGEST_FOLDER, Root},
-        units::Lane,
         verify::{
             chain::Window,
             run::KeyRing,
@@ -47,19 +47,19 @@ use crate::{
     words::in_one_line,
 };
 
-/// Accounts and Regions of which a lane is worked on at once. Each holds a page of
+/// Accounts and Regions of which a log prefix is processed at once. Each holds a page of
 /// either side.
-pub(super) const LANES_AT_ONCE: usize = 8;
+pub(super) const PREFIXES_AT_ONCE: usize = 8;
 
-/// Sources whose objects of accounts that they do not speak for are listed at once.
-const OUTSIDERS_AT_ONCE: usize = 2;
+/// Sources whose objects of accounts that they do not cover are listed at once.
+const UNBOUND_AT_ONCE: usize = 2;
 
-/// Lanes of which a day is listed at once, to tell how long it takes.
+/// Log prefixes of which a day is listed at once, to tell how long it takes.
 const FORECASTS_AT_ONCE: usize = 2;
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Asked {
+pub struct ConsolidateOptions {
     /// The first day; from the beginning where absent.
     pub since: Option<Date>,
     /// The last day; to the end where absent.
@@ -77,9 +77,9 @@ pub struct Asked {
     pub server_side: ServerSide,
     /// How archived objects are restored; they are left where absent.
     pub restore: Option<Restore>,
-    /// How many objects are copied at the most.
+    /// How many objects are copied at most.
     pub limit: Option<u64>,
-    /// How many copies run at once at the most.
+    /// How many copies run at once at most.
     pub concurrency: usize,
     /// For how many days after its end late files are expected for a day.
     pub overlap_days: u32,
@@ -87,20 +87,20 @@ pub struct Asked {
     pub excluded: Vec<String>,
 }
 
-impl Asked {
+impl ConsolidateOptions {
     pub(super) fn wants_account(&self, account: &AccountId) -> bool {
         self.accounts.is_empty() || self.accounts.contains(account)
     }
 
-    pub(super) fn wants(&self, lane: &Lane) -> bool {
-        self.wants_account(&lane.account)
-            && (self.regions.is_empty() || self.regions.contains(&lane.region))
+    pub(super) fn wants(&self, log_prefix: &LogPrefix) -> bool {
+        self.wants_account(&log_prefix.account)
+            && (self.regions.is_empty() || self.regions.contains(&log_prefix.region))
     }
 }
 
 /// Who runs, and when.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct RunInfo {
     /// The run's own name.
     pub id: String,
     /// When it began.
@@ -111,10 +111,10 @@ pub struct Run {
     pub program: String,
 }
 
-/// A part of a source that could not be worked on to its end.
+/// A part of a source that could not be processed to its end.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The source or lane.
+    /// The source or log prefix.
     pub place: String,
     /// Why.
     pub reason: String,
@@ -129,7 +129,7 @@ pub struct Sources {
     pub readable: Vec<(Source, Clients)>,
     /// Those whose buckets could not be found; they are failures of the run.
     pub failed: Vec<Failure>,
-    /// What they may speak for.
+    /// What they may contain logs of.
     pub scope: Scope,
     /// The public keys that digests are checked with.
     pub keys: KeyRing,
@@ -138,26 +138,26 @@ pub struct Sources {
 /// What a run came to.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Sums over all lanes.
+    /// Sums over all log prefixes.
     pub counts: Counts,
     /// The same by source, by its name.
     pub by_source: BTreeMap<String, Counts>,
-    /// Lanes that were worked on.
-    pub lanes: u64,
-    /// Sources and lanes that were not worked on to their end.
+    /// Log prefixes that were processed.
+    pub log_prefixes: u64,
+    /// Sources and log prefixes that were not processed to their end.
     pub failures: Vec<Failure>,
     /// Folders that are not CloudTrail's.
-    pub foreign_folders: Vec<String>,
-    /// Objects that lie where CloudTrail writes only folders.
+    pub unexpected_folders: Vec<String>,
+    /// Objects that are where CloudTrail writes only folders.
     pub stray_objects: u64,
-    /// Objects of accounts and Regions that their source does not speak for.
+    /// Objects of accounts and Regions that their source does not cover.
     pub unbound: Vec<UnboundObjects>,
-    /// Folders of such accounts that were not looked into.
+    /// Folders of such accounts that were not listed.
     pub unbound_not_listed: u64,
     /// What must be restored before it can be copied.
-    pub archived: Held,
-    /// Objects that are in conflict, failed, must be restored or are foreign, the
-    /// gravest first; at most [`EXAMPLES`].
+    pub archived: ArchivedTotals,
+    /// Objects that are in conflict, failed, must be restored or are unexpected, the
+    /// most severe first; at most [`EXAMPLES`].
     pub examples: Vec<super::record::ObjectRow>,
     /// The Regions whose digests were looked at: their public keys prove them.
     pub digest_regions: BTreeSet<Region>,
@@ -167,7 +167,7 @@ pub struct Report {
     pub stopped: bool,
     /// Whether more objects are left than are counted: the run was ended before all
     /// were listed.
-    pub left_is_least: bool,
+    pub left_is_lower_bound: bool,
     /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
     /// and were not used: key and reason.
     pub record_faults: Vec<(String, String)>,
@@ -192,16 +192,18 @@ impl Report {
     }
 }
 
-/// Adds what lanes are taken to have. A lane that cannot be listed adds nothing;
+/// Adds what log prefixes are taken to have. A log prefix that cannot be listed adds nothing;
 /// its work says why.
-async fn forecast(works: Vec<Work>) {
-    stream::iter(works)
-        .for_each_concurrent(FORECASTS_AT_ONCE, |work| async move {
-            let after_proven = work.proven_through.and_then(|day| day.tomorrow().ok());
-            let days = (work.since.max(after_proven), work.until);
-            let expected = census::expected(&work.source, &work.bucket, &work.lane, days).await;
+async fn forecast(tasks: Vec<PrefixCopyTask>) {
+    stream::iter(tasks)
+        .for_each_concurrent(FORECASTS_AT_ONCE, |task| async move {
+            let after_proven = task.proven_through.and_then(|day| day.tomorrow().ok());
+            let days = (task.since.max(after_proven), task.until);
+            let expected =
+                source_stats::estimate_objects(&task.source, &task.bucket, &task.log_prefix, days)
+                    .await;
             if let Ok(objects) = expected {
-                work.progress.source.expected.fetch_add(objects, Ordering::Relaxed);
+                task.progress.source.expected.fetch_add(objects, Ordering::Relaxed);
             }
         })
         .await;
@@ -215,29 +217,29 @@ pub struct Archive {
     /// The archive's prefix.
     pub prefix: Option<String>,
     /// By what its records are trusted.
-    pub trust: Trust,
+    pub trust: RecordTrust,
     /// What all its keys have above the account: `[prefix/]AWSLogs/<org-id>/`.
     pub root: Root,
 }
 
 impl Archive {
-    /// Whether a lane lies in the archive proper: what is there has arrived.
+    /// Whether a log prefix is in the archive proper: what is there has arrived.
     #[must_use]
-    pub fn has(&self, lane: &Lane) -> bool {
-        lane.bucket == self.target.bucket.as_str() && lane.root == self.root.to_string()
+    pub fn has(&self, log_prefix: &LogPrefix) -> bool {
+        log_prefix.bucket == self.target.bucket.as_str() && log_prefix.root == self.root.to_string()
     }
 }
 
 /// Brings every source's objects into the archive.
 ///
-/// One broken source or lane does not stop the others: it is in
+/// One broken source or log prefix does not stop the others: it is in
 /// [`Report::failures`].
 ///
 /// # Errors
 /// The records could not be read or written; what was copied stays.
 pub async fn consolidate(
-    run: &Run,
-    asked: &Asked,
+    run: &RunInfo,
+    options: &ConsolidateOptions,
     archive: &Archive,
     sources: Sources,
     progress: Arc<Progress>,
@@ -257,9 +259,9 @@ pub async fn consolidate(
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
-    let (tip, (mut found, outsiders), acceptances) = tokio::join!(
-        Box::pin(ledger.end(run.now, asked.trust_records)),
-        find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
+    let (tip, (mut found, unbound_folders), acceptances) = tokio::join!(
+        Box::pin(ledger.end(run.now, options.trust_records)),
+        find_log_prefixes(options, archive, sources, &scope, &contents, &progress, &mut report),
         Box::pin(Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust)),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
@@ -284,10 +286,10 @@ pub async fn consolidate(
         hint: Some(MAC_HINT.to_owned()),
     }));
     let acceptances = Arc::new(acceptances);
-    let closed_through = closed_through(run.now, asked.overlap_days);
+    let closed_through = closed_through(run.now, options.overlap_days);
     // INVARIANT: anyone who can write below `orgtrail/` can write a record, so that without
     // `trust_records` none of them leaves a day out, or is repeated in this run's record.
-    let trusted = if asked.trust_records {
+    let trusted = if options.trust_records {
         Trusted::of(last, run.now, closed_through)
     } else {
         Trusted::nothing(run.now)
@@ -295,42 +297,47 @@ pub async fn consolidate(
     let Trusted { known, full_listing_at, reason } = trusted;
     report.full_listing = reason;
     expect_logs(&mut found);
-    // An old trail may write into the archive's bucket; what lies in the
+    // An old trail may write into the archive's bucket; what is in the
     // archive proper has arrived.
-    found.retain(|(lane, ..)| !archive.has(lane));
-    for (lane, ..) in found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER) {
-        let accounts = report.digest_accounts.entry(lane.region.clone()).or_default();
-        accounts.insert(lane.account.clone());
+    found.retain(|(log_prefix, ..)| !archive.has(log_prefix));
+    for (log_prefix, ..) in
+        found.iter().filter(|(log_prefix, ..)| log_prefix.folder == DIGEST_FOLDER)
+    {
+        let accounts = report.digest_accounts.entry(log_prefix.region.clone()).or_default();
+        accounts.insert(log_prefix.account.clone());
     }
     report.digest_regions = report.digest_accounts.keys().cloned().collect();
     if let KeyRing::Api(api) = &keys {
-        report.digest_accounts.iter().for_each(|(region, accounts)| api.ask_too(region, accounts));
+        report
+            .digest_accounts
+            .iter()
+            .for_each(|(region, accounts)| api.add_accounts(region, accounts));
     }
     let mut region_keys = BTreeMap::new();
-    for region in found.iter().map(|(lane, _)| &lane.region).collect::<BTreeSet<_>>() {
+    for region in found.iter().map(|(log_prefix, _)| &log_prefix.region).collect::<BTreeSet<_>>() {
         // A Region without digests needs no keys.
         let keys = if report.digest_regions.contains(region) {
             keys.of(region, Window::default()).await
         } else {
-            none()
+            no_keys()
         };
         region_keys.insert(region.clone(), keys);
     }
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
-    let limit = Arc::new(Limit::new(asked.concurrency));
-    let work = |(lane, reader): (Lane, Reader)| Work {
+    let limit = Arc::new(ConcurrencyLimit::new(options.concurrency));
+    let task = |(log_prefix, reader): (LogPrefix, SourceReader)| PrefixCopyTask {
         attester: Arc::new(Attester {
-            keys: region_keys.get(&lane.region).cloned().unwrap_or_else(none),
+            keys: region_keys.get(&log_prefix.region).cloned().unwrap_or_else(no_keys),
             bucket: reader.bucket.clone(),
-            rights: reader.rights.get(&lane.account).copied().unwrap_or_default(),
+            rights: reader.rights.get(&log_prefix.account).copied().unwrap_or_default(),
         }),
         budget: reader.budget,
-        progress: progress.share(&lane),
-        proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
-        lane,
+        progress: progress.of_prefix(&log_prefix),
+        proven_through: if options.full { None } else { known.get(&log_prefix.id()).copied() },
+        log_prefix,
         bucket: reader.bucket,
-        restore: asked.restore.zip(authority).map(|(how, authority)| Restoring {
+        restore: options.restore.zip(authority).map(|(how, authority)| Restoring {
             how,
             clients: WriteClients::new(&reader.clients, authority),
         }),
@@ -340,16 +347,16 @@ pub async fn consolidate(
         archive_root: archive.root.clone(),
         archive_prefix: archive.prefix.clone(),
         acceptances: Arc::clone(&acceptances),
-        since: asked.since,
-        until: asked.until,
+        since: options.since,
+        until: options.until,
         closed_through,
         writer: writer.clone(),
         limit: Arc::clone(&limit),
-        pace: reader.pace,
+        source_limit: reader.source_limit,
     };
-    let works: Vec<Work> = found.into_iter().map(work).collect();
-    let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
-    let place = Place {
+    let tasks: Vec<PrefixCopyTask> = found.into_iter().map(task).collect();
+    let forecast = progress.forecast.then(|| tokio::spawn(forecast(tasks.clone())));
+    let place = Destination {
         target: archive.target.clone(),
         archive_root: archive.root.clone(),
         archive_prefix: archive.prefix.clone(),
@@ -357,19 +364,19 @@ pub async fn consolidate(
         limit: Arc::clone(&limit),
         writer: writer.clone(),
     };
-    let lanes = async {
+    let log_prefixes = async {
         // INVARIANT: the rows end where both have ended.
         let rows = rows;
-        let ended = stream::iter(by_place(works))
-            .map(|works| in_order(works, &rows))
-            .buffer_unordered(LANES_AT_ONCE);
-        let others = stream::iter(outsiders)
-            .map(|outsiders| outsiders.run(&place, &rows, &progress))
-            .buffer_unordered(OUTSIDERS_AT_ONCE)
+        let ended = stream::iter(by_account_and_region(tasks))
+            .map(|tasks| copy_digests_then_logs(tasks, &rows))
+            .buffer_unordered(PREFIXES_AT_ONCE);
+        let others = stream::iter(unbound_folders)
+            .map(|unbound_folders| unbound_folders.run(&place, &rows, &progress))
+            .buffer_unordered(UNBOUND_AT_ONCE)
             .collect::<Vec<_>>();
         tokio::join!(ended.concat(), others)
     };
-    let mut writer = Writer {
+    let mut writer = RecordWriter {
         ledger,
         tip,
         head: head(run),
@@ -377,12 +384,15 @@ pub async fn consolidate(
         segment_every: SEGMENT_EVERY,
         pending: Vec::new(),
         examples: Examples::default(),
-        archived: Held::default(),
+        archived: ArchivedTotals::default(),
     };
     if writer.target.is_some() {
-        writer.pending.push(Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() });
+        writer
+            .pending
+            .push(Row::Begin { options: serde_json::to_value(options).unwrap_or_default() });
     }
-    let ((results, others), written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
+    let ((results, others), written) =
+        tokio::join!(log_prefixes, writer.write_all_rows(incoming, &progress));
     if let Some(forecast) = forecast {
         forecast.abort();
     }
@@ -398,7 +408,7 @@ pub async fn consolidate(
     }
     report.unbound.sort_by(|one, other| one.folder.cmp(&other.folder));
     report.stopped |= progress.stopped();
-    report.left_is_least = progress.interrupted();
+    report.left_is_lower_bound = progress.interrupted();
     if writer.target.is_some() {
         let (totals, complete) = (report.counts, report.complete());
         writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;
@@ -409,65 +419,73 @@ pub async fn consolidate(
     Ok(report)
 }
 
-/// Puts what lies in one account and Region of a source together.
-fn by_place(works: Vec<Work>) -> Vec<Vec<Work>> {
-    let mut places = BTreeMap::<_, Vec<Work>>::new();
-    for work in works {
-        let Lane { bucket, root, account, region, .. } = work.lane.clone();
-        places.entry((bucket, root, account, region)).or_default().push(work);
+/// Puts what is in one account and Region of a source together.
+fn by_account_and_region(tasks: Vec<PrefixCopyTask>) -> Vec<Vec<PrefixCopyTask>> {
+    let mut places = BTreeMap::<_, Vec<PrefixCopyTask>>::new();
+    for task in tasks {
+        let LogPrefix { bucket, root, account, region, .. } = task.log_prefix.clone();
+        places.entry((bucket, root, account, region)).or_default().push(task);
     }
     places.into_values().collect()
 }
 
-/// Works off the lanes of one account and Region.
+/// Processes the log prefixes of one account and Region.
 ///
 /// INVARIANT: digests before logs, and these right after. What a digest lists was
 /// delivered before it, so the logs that are listed afterwards hold all that the
 /// copied digests name; and few are newer than the newest of these, which
 /// verification allows for.
 ///
-/// INVARIANT: no log is copied whose digest could not be: it would lie in the archive
-/// without what proves it. So each log asks what the digests beside it list, and which
+/// INVARIANT: no log is copied whose digest could not be: it would are in the archive
+/// without what proves it. So each log asks what the digests next to it list, and which
 /// of these are in the archive.
-async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult)> {
-    let (digests, logs): (Vec<Work>, Vec<Work>) =
-        works.into_iter().partition(|work| work.lane.folder == DIGEST_FOLDER);
-    let mut results: Vec<(Lane, LaneResult)> = Vec::new();
+async fn copy_digests_then_logs(
+    tasks: Vec<PrefixCopyTask>,
+    rows: &Sender<Row>,
+) -> Vec<(LogPrefix, PrefixResult)> {
+    let (digests, logs): (Vec<PrefixCopyTask>, Vec<PrefixCopyTask>) =
+        tasks.into_iter().partition(|task| task.log_prefix.folder == DIGEST_FOLDER);
+    let mut results: Vec<(LogPrefix, PrefixResult)> = Vec::new();
     let Some(any) = digests.first().or(logs.first()) else { return results };
-    let (source, bucket, pace) = (any.source.clone(), any.bucket.clone(), Arc::clone(&any.pace));
+    let (source, bucket, source_limit) =
+        (any.source.clone(), any.bucket.clone(), Arc::clone(&any.source_limit));
     let attester = Arc::clone(&any.attester);
-    let vouchers = Vouchers::new(&any.lane, source, bucket, pace, attester);
-    for work in digests {
-        results.push((work.lane.clone(), work.run(rows, &vouchers).await));
+    let digest_index = DigestIndex::new(&any.log_prefix, source, bucket, source_limit, attester);
+    for task in digests {
+        results.push((task.log_prefix.clone(), task.run(rows, &digest_index).await));
     }
     let all_known = results.iter().all(|(_, result)| result.failure.is_none());
-    for work in logs {
-        let lane = work.lane.clone();
+    for task in logs {
+        let log_prefix = task.log_prefix.clone();
         let result = if all_known {
-            work.run(rows, &vouchers).await
+            task.run(rows, &digest_index).await
         } else {
-            let failure = Some(LaneFailure::NoDigests);
-            let proven_through = work.proven_through;
-            LaneResult { proven_through, failure, ..LaneResult::default() }
+            let failure = Some(PrefixFailure::NoDigests);
+            let proven_through = task.proven_through;
+            PrefixResult { proven_through, failure, ..PrefixResult::default() }
         };
-        results.push((lane, result));
+        results.push((log_prefix, result));
     }
     results
 }
 
-fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
-    for (lane, result) in results {
+fn merge(
+    mut known: Proven,
+    results: Vec<(LogPrefix, PrefixResult)>,
+    report: &mut Report,
+) -> Proven {
+    for (log_prefix, result) in results {
         report.counts += result.counts;
-        *report.by_source.entry(lane.source()).or_default() += result.counts;
-        report.lanes += 1;
+        *report.by_source.entry(log_prefix.source()).or_default() += result.counts;
+        report.log_prefixes += 1;
         report.stopped |= result.stopped;
         if let Some(error) = &result.failure {
             let (reason, hint) = (in_one_line(error), error.hint());
-            report.failures.push(Failure { place: lane.id(), reason, hint });
+            report.failures.push(Failure { place: log_prefix.id(), reason, hint });
         }
         match result.proven_through {
-            Some(day) => known.insert(lane.id(), day),
-            None => known.remove(&lane.id()),
+            Some(day) => known.insert(log_prefix.id(), day),
+            None => known.remove(&log_prefix.id()),
         };
     }
     known
@@ -477,7 +495,7 @@ pub(super) fn failure(place: String, error: &AwsError) -> Failure {
     Failure { place, reason: error.in_full(), hint: error.hint() }
 }
 
-fn head(run: &Run) -> Head {
+fn head(run: &RunInfo) -> Head {
     Head {
         version: FORMAT_VERSION,
         number: 0,

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    concurrency::ConcurrencyLimit,
     copy::{self, Copied, CopyError, Origin, WriteTarget, compare, hash},
     inspect::Expected,
-    pace::Limit,
     record::Outcome,
 };
 use crate::{
@@ -25,7 +25,7 @@ const MAX_COPY_BYTES: u64 = 5 << 30;
 
 /// How an object came into the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Way {
+pub enum CopyMethod {
     /// Copied inside S3, with the archive's credentials alone.
     #[serde(rename = "inside_s3")]
     Server,
@@ -37,7 +37,7 @@ pub enum Way {
 /// Of which sources S3 may copy by itself.
 ///
 /// Who owns a source's bucket decides by its policy whether the archive's role may
-/// read it: that never decides which way the bytes go, unless somebody asks for it.
+/// read it: that never decides which way the bytes go, unless someone asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerSide {
@@ -74,9 +74,9 @@ pub(super) struct Route {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nobody has tried.
+    /// No one has tried.
     Unknown,
-    /// An object is being tried; all others go through this machine meanwhile.
+    /// An object is being tried; all others go through this machine in the meantime.
     Probing,
     /// S3 copies, and overwrites nothing.
     Server,
@@ -85,7 +85,7 @@ enum State {
 }
 
 /// Why S3 did not copy an object.
-enum NotCopied {
+enum ServerCopyFailure {
     /// It is this object's matter: its key is taken, or it changed or went.
     Object,
     /// It will be so for all of the source.
@@ -96,10 +96,10 @@ enum NotCopied {
 
 /// What an object must be, and whether that is to be seen before it is copied.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct CopyRequest<'a> {
     pub(super) expected: &'a Expected,
     /// Whether S3 may copy it unseen: then what it is shows when it is verified.
-    pub(super) may_go_unseen: bool,
+    pub(super) may_skip_inspection: bool,
 }
 
 impl Route {
@@ -110,11 +110,11 @@ impl Route {
     /// Nothing was written; another run can try again.
     pub(super) async fn copy(
         &self,
-        limit: &Limit,
+        limit: &ConcurrencyLimit,
         target: &WriteTarget,
         origin: Origin<'_>,
         key: &str,
-        wanted: Wanted<'_>,
+        wanted: CopyRequest<'_>,
     ) -> Result<Copied, CopyError> {
         let in_parts = origin.size_bytes > target.part_bytes;
         // What proves a digest is in its metadata, which no entity tag pins: the bytes
@@ -122,29 +122,29 @@ impl Route {
         let inside = !matches!(wanted.expected, Expected::Digest(_));
         // Another account's administrator can replace an object by one of the same entity
         // tag (an MD5): there, only what was read may be what S3 copies.
-        let may_go_unseen = wanted.may_go_unseen && self.is_own;
-        let look_first = in_parts || (inside && self.is(State::Server) && !may_go_unseen);
+        let may_skip_inspection = wanted.may_skip_inspection && self.is_own;
+        let inspect_first = in_parts || (inside && self.is(State::Server) && !may_skip_inspection);
         let mut seen = None;
-        if look_first {
-            // Of what S3 copies and of what goes in parts nobody sees the whole, but here.
-            let _held = limit.hold(origin.size_bytes).await;
-            seen = Some(copy::look(origin, wanted.expected).await?);
+        if inspect_first {
+            // Of what S3 copies and of what goes in parts no one sees the whole, but here.
+            let _held = limit.reserve(origin.size_bytes).await;
+            seen = Some(copy::read_and_inspect(origin, wanted.expected).await?);
         }
-        let may_go_unseen = look_first || may_go_unseen;
+        let may_skip_inspection = inspect_first || may_skip_inspection;
         let small = origin.size_bytes <= MAX_COPY_BYTES;
         let bytes = origin.size_bytes.min(target.part_bytes);
         // While it waits, another may find that S3 copies.
         let mut held =
-            if inside && self.is(State::Server) { None } else { limit.hold(bytes).await };
+            if inside && self.is(State::Server) { None } else { limit.reserve(bytes).await };
         if let Some(etag) =
-            origin.etag.filter(|_| inside && small && may_go_unseen && self.is(State::Server))
+            origin.etag.filter(|_| inside && small && may_skip_inspection && self.is(State::Server))
         {
             held = None;
             // INVARIANT: the listed entity tag pins the content, so that the
             // size and what was compared in the listing hold for the copy.
-            match call(target, origin, Some(etag), key).await {
+            match copy_with_retries(target, origin, Some(etag), key).await {
                 Ok(answer) => {
-                    let mut copied = self.prove(limit, target, origin, key, &answer).await?;
+                    let mut copied = self.verify_copy(limit, target, origin, key, &answer).await?;
                     if seen.as_ref().is_some_and(|seen| seen.sha256 != copied.sha256) {
                         tracing::warn!(bucket = %origin.bucket, key, "changed while S3 copied it");
                         self.set(State::Client);
@@ -152,16 +152,16 @@ impl Route {
                     }
                     return Ok(Copied { listed: seen.map(|seen| seen.listed), ..copied });
                 }
-                Err(NotCopied::Failed(error)) => return Err(error),
-                Err(NotCopied::Source) => self.set(State::Client),
-                Err(NotCopied::Object) => {}
+                Err(ServerCopyFailure::Failed(error)) => return Err(error),
+                Err(ServerCopyFailure::Source) => self.set(State::Client),
+                Err(ServerCopyFailure::Object) => {}
             }
         }
         if held.is_none() {
-            held = limit.hold(bytes).await;
+            held = limit.reserve(bytes).await;
         }
-        let unseen = (!look_first).then_some(wanted.expected);
-        let mut copied = copy::copy(target, origin, key, unseen).await?;
+        let to_inspect = (!inspect_first).then_some(wanted.expected);
+        let mut copied = copy::copy(target, origin, key, to_inspect).await?;
         drop(held);
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
             self.set(probe(target, origin, key).await);
@@ -172,19 +172,19 @@ impl Route {
 
     /// The SHA-256 of a copy: as S3 computed it, or where a server does not, by
     /// reading both.
-    async fn prove(
+    async fn verify_copy(
         &self,
-        limit: &Limit,
+        limit: &ConcurrencyLimit,
         target: &WriteTarget,
         origin: Origin<'_>,
         key: &str,
         answer: &CopyObjectOutput,
     ) -> Result<Copied, CopyError> {
-        let (outcome, sha256) = if let Some(sha256) = told(answer) {
+        let (outcome, sha256) = if let Some(sha256) = sha256_of_whole(answer) {
             (Outcome::Copied, sha256)
         } else {
             self.set(State::Client);
-            let _held = limit.hold(origin.size_bytes.min(target.part_bytes)).await;
+            let _held = limit.reserve(origin.size_bytes.min(target.part_bytes)).await;
             let sha256 = hash(origin, target.part_bytes).await?;
             let outcome = match compare(target, key, origin.size_bytes, &sha256).await? {
                 Outcome::AlreadyThere => Outcome::Copied,
@@ -193,8 +193,8 @@ impl Route {
             (outcome, sha256)
         };
         let size_bytes = origin.size_bytes;
-        let way = Way::Server;
-        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way, listed: None })
+        let copy_method = CopyMethod::Server;
+        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, copy_method, listed: None })
     }
 
     fn is(&self, state: State) -> bool {
@@ -231,12 +231,12 @@ async fn probe(target: &WriteTarget, origin: Origin<'_>, key: &str) -> State {
     state
 }
 
-async fn call(
+async fn copy_with_retries(
     target: &WriteTarget,
     origin: Origin<'_>,
     etag: Option<&str>,
     key: &str,
-) -> Result<CopyObjectOutput, NotCopied> {
+) -> Result<CopyObjectOutput, ServerCopyFailure> {
     let mut contention = Contention::new();
     loop {
         let error = match send(target, origin, etag, key).await {
@@ -245,17 +245,17 @@ async fn call(
         };
         if is_write_conflict(&error) {
             let waited: Result<(), Contended> = contention.wait(key).await;
-            waited.map_err(|error| NotCopied::Failed(error.into()))?;
+            waited.map_err(|error| ServerCopyFailure::Failed(error.into()))?;
             continue;
         }
         let own = is_taken(&error) || error.is_not_found() || error.is_code("InvalidObjectState");
         return Err(if own {
-            NotCopied::Object
+            ServerCopyFailure::Object
         } else if is_transient(&error) {
-            NotCopied::Failed(error.into())
+            ServerCopyFailure::Failed(error.into())
         } else {
             tracing::debug!(bucket = %origin.bucket, %error, "no longer copying inside S3");
-            NotCopied::Source
+            ServerCopyFailure::Source
         });
     }
 }
@@ -294,7 +294,7 @@ fn is_transient(error: &AwsError) -> bool {
 
 /// The SHA-256 of the whole object, where the answer tells it; a composite one
 /// (of parts) says nothing of the whole.
-fn told(answer: &CopyObjectOutput) -> Option<[u8; 32]> {
+fn sha256_of_whole(answer: &CopyObjectOutput) -> Option<[u8; 32]> {
     let checksum = answer.copy_object_result()?.checksum_sha256()?;
     BASE64_STANDARD.decode(checksum).ok()?.try_into().ok()
 }

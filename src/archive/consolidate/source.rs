@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    archive::inventory::{self, Lanes},
+    archive::inventory::{self, LogPrefixes},
     aws::{Aws, AwsError, Clients},
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
@@ -22,7 +22,7 @@ pub struct Source {
     pub region: Region,
     /// The account that is proven to own the bucket.
     pub owner: Option<AccountId>,
-    /// The accounts that it may speak for, beside the owner: those of the trails that
+    /// The accounts that it may contain logs of, next to the owner: those of the trails that
     /// write there, and those that the configuration declares.
     pub accounts: BTreeSet<AccountId>,
     /// The trails that write there; none where the source was declared.
@@ -34,7 +34,7 @@ pub struct Source {
 /// What happens with objects of a source that nothing proves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Policy {
-    /// Whether objects of accounts that the source does not speak for stay there, and
+    /// Whether objects of accounts that the source does not cover stay there, and
     /// are only counted.
     pub leave_unbound: bool,
     /// Whether digests are copied though their signature is lost, or their key is
@@ -53,7 +53,7 @@ impl Source {
     }
 
     /// Whether a folder of a bucket leads to this source's `AWSLogs/`: then it is
-    /// not foreign, only another source's.
+    /// not unexpected, only another source's.
     #[must_use]
     pub fn lies_below(&self, bucket: &BucketName, folder: &str) -> bool {
         let prefix = self.prefix.as_ref().map_or("", KeyPrefix::as_str);
@@ -70,24 +70,24 @@ impl Source {
         aws.clients(&self.account, &self.region).for_buckets_of(owner)
     }
 
-    /// The lanes that it contains.
-    pub async fn lanes(&self, clients: &Clients) -> Result<Lanes, AwsError> {
-        self.lanes_of(clients, |_| true).await
+    /// The log prefixes that it contains.
+    pub async fn log_prefixes(&self, clients: &Clients) -> Result<LogPrefixes, AwsError> {
+        self.log_prefixes_of(clients, |_| true).await
     }
 
-    /// The lanes of the accounts that are wanted; the folders of others are named.
-    pub async fn lanes_of(
+    /// The log prefixes of the accounts that are wanted; the folders of others are named.
+    pub async fn log_prefixes_of(
         &self,
         clients: &Clients,
         wants: impl Fn(&AccountId) -> bool,
-    ) -> Result<Lanes, AwsError> {
+    ) -> Result<LogPrefixes, AwsError> {
         let Some(prefix) = &self.prefix else {
-            return inventory::lanes_of(clients, &self.bucket, None, &wants).await;
+            return inventory::log_prefixes_of(clients, &self.bucket, None, &wants).await;
         };
-        let mut all = Lanes::default();
+        let mut all = LogPrefixes::default();
         for spelling in prefix.spellings() {
             let spelling = Some(spelling).filter(|spelling| !spelling.is_empty());
-            all.extend(inventory::lanes_of(clients, &self.bucket, spelling, &wants).await?);
+            all.extend(inventory::log_prefixes_of(clients, &self.bucket, spelling, &wants).await?);
         }
         Ok(all)
     }

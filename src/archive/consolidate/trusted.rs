@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
-    lane::Proven,
+    prefix_copy::Proven,
     record::{Row, Segment},
 };
 
@@ -17,11 +17,11 @@ const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// What a run takes from the records of earlier ones.
 #[derive(Debug)]
 pub(super) struct Trusted {
-    /// By lane, the last day that is left out.
+    /// By log prefix, the last day that is left out.
     pub(super) known: Proven,
     /// When every day was listed last.
     pub(super) full_listing_at: Timestamp,
-    /// Why every day is listed all the same.
+    /// Why every day is listed nevertheless.
     pub(super) reason: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Trusted {
         if !is_recent(full_listing_at, now) {
             return Self { reason: Some(reason(full_listing_at)), ..Self::nothing(now) };
         }
-        let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
+        let within = |(log_prefix, day): (String, Date)| (log_prefix, day.min(closed_through));
         let known = proven_through.into_iter().map(within).collect();
         Self { known, full_listing_at, reason: None }
     }
@@ -49,7 +49,7 @@ impl Trusted {
 /// Why a segment cannot have been written by `now`.
 ///
 /// A run writes its start time into each of its segments, and proves days before it.
-pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
+pub(super) fn dated_in_the_future(segment: &Segment, now: Timestamp) -> Option<String> {
     let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
     if segment.head.written_at > latest {
         return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
@@ -59,8 +59,8 @@ pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
         Row::End { proven_through, .. } => proven_through
             .iter()
             .find(|(_, day)| **day >= written_on)
-            .map(|(lane, day)| {
-                format!("it states {lane} complete through {day}, which was not over when it was written")
+            .map(|(log_prefix, day)| {
+                format!("it states {log_prefix} complete through {day}, a day that had not ended when it was written")
             }),
         _ => None,
     })

@@ -12,20 +12,20 @@ use super::{
     ledger::{Ledger, LedgerError, Tip},
     progress::Progress,
     record::{Head, ObjectRow, Outcome, Row},
-    restore::Held,
+    restore::ArchivedTotals,
     run::EXAMPLES,
 };
 
 /// Rows after which a segment is written, so that a killed run loses little of
 /// its record and memory stays flat.
-const ROWS_A_SEGMENT: usize = 20_000;
+const ROWS_PER_SEGMENT: usize = 20_000;
 
-/// How long rows wait for their segment at the most, for the same reason.
+/// How long rows wait for their segment at most, for the same reason.
 pub(super) const SEGMENT_EVERY: Duration = Duration::from_mins(1);
 
 /// Writes the rows of a run, segment by segment.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct RecordWriter {
     pub(super) ledger: Ledger,
     pub(super) tip: Tip,
     pub(super) head: Head,
@@ -36,18 +36,18 @@ pub(super) struct Writer {
     pub(super) pending: Vec<Row>,
     pub(super) examples: Examples,
     /// What must be restored first.
-    pub(super) archived: Held,
+    pub(super) archived: ArchivedTotals,
 }
 
-impl Writer {
+impl RecordWriter {
     /// Takes all rows. Those that are left at the end wait for [`Self::end`].
     ///
     /// # Errors
     /// A segment could not be written. The run is stopped: what cannot be recorded
     /// is not copied.
-    pub(super) async fn take_all(
+    pub(super) async fn write_all_rows(
         &mut self,
-        // Owned, so that lanes are not left waiting for a writer that failed.
+        // Owned, so that log prefixes are not left waiting for a writer that failed.
         mut rows: Receiver<Row>,
         run: &Progress,
     ) -> Result<(), LedgerError> {
@@ -59,7 +59,7 @@ impl Writer {
                 Ok(None) => return Ok(()),
                 Err(_) => {}
             }
-            if self.pending.len() >= ROWS_A_SEGMENT || Instant::now() >= due {
+            if self.pending.len() >= ROWS_PER_SEGMENT || Instant::now() >= due {
                 due = Instant::now() + self.segment_every;
                 self.write().await.inspect_err(|_| run.stop())?;
             }
@@ -94,20 +94,20 @@ impl Writer {
 }
 
 /// Some objects of each kind of trouble, so that many of one hide no other that is
-/// graver.
+/// more severe.
 #[derive(Debug, Default)]
 pub(super) struct Examples([Vec<ObjectRow>; 6]);
 
 impl Examples {
     fn add(&mut self, row: &ObjectRow) {
-        let [quarantined, conflicts, failed, held_back, archived, foreign] = &mut self.0;
+        let [quarantined, conflicts, failed, held_back, archived, unexpected] = &mut self.0;
         let rows = match row.outcome {
             Outcome::Quarantined => quarantined,
             Outcome::HeldBack => held_back,
             Outcome::Conflict => conflicts,
             Outcome::Failed => failed,
             Outcome::Archived => archived,
-            Outcome::Foreign => foreign,
+            Outcome::Unexpected => unexpected,
             Outcome::Copied | Outcome::AlreadyThere | Outcome::Accepted => return,
         };
         if rows.len() < EXAMPLES {
@@ -115,7 +115,7 @@ impl Examples {
         }
     }
 
-    /// At most [`EXAMPLES`], the gravest first.
+    /// At most [`EXAMPLES`], the most severe first.
     pub(super) fn into_rows(self) -> Vec<ObjectRow> {
         self.0.into_iter().flatten().take(EXAMPLES).collect()
     }
@@ -137,7 +137,7 @@ mod tests {
     };
 
     #[test]
-    fn many_foreign_objects_hide_no_conflict() {
+    fn many_unexpected_objects_hide_no_conflict() {
         let mut examples = Examples::default();
         let row = |outcome| ObjectRow {
             key: String::new(),
@@ -147,19 +147,19 @@ mod tests {
             sha256: None,
             outcome,
             reason: None,
-            way: None,
+            copy_method: None,
             archived: None,
             quarantined_as: None,
         };
         for _ in 0..2 * EXAMPLES {
-            examples.add(&row(Outcome::Foreign));
+            examples.add(&row(Outcome::Unexpected));
             examples.add(&row(Outcome::Copied));
         }
         examples.add(&row(Outcome::Failed));
         examples.add(&row(Outcome::Conflict));
         let outcomes: Vec<Outcome> = examples.into_rows().iter().map(|row| row.outcome).collect();
         assert_eq!(outcomes.len(), EXAMPLES);
-        assert_eq!(outcomes[..3], [Outcome::Conflict, Outcome::Failed, Outcome::Foreign]);
+        assert_eq!(outcomes[..3], [Outcome::Conflict, Outcome::Failed, Outcome::Unexpected]);
     }
 
     #[tokio::test]
@@ -173,7 +173,7 @@ mod tests {
         let target = WriteTarget::new(target, &WriteAuthority::granted());
         let create = target.writer().s3().create_bucket().bucket(target.bucket.as_str());
         create.send().await.unwrap();
-        let mut writer = Writer {
+        let mut writer = RecordWriter {
             ledger: Ledger::new(Target::clone(&target), None),
             tip: Tip::default(),
             head: Head {
@@ -189,16 +189,16 @@ mod tests {
             segment_every: Duration::from_millis(20),
             pending: Vec::new(),
             examples: Examples::default(),
-            archived: Held::default(),
+            archived: ArchivedTotals::default(),
         };
         let (rows, incoming) = tokio::sync::mpsc::channel(1);
         let progress = Progress::default();
         let look = async {
-            rows.send(Row::Begin { asked: "all".into() }).await.unwrap();
+            rows.send(Row::Begin { options: "all".into() }).await.unwrap();
             env.until(|it| !it.keys_raw("acme-log-archive", "orgtrail/runs/").is_empty()).await;
             drop(rows);
         };
-        let (written, ()) = tokio::join!(writer.take_all(incoming, &progress), look);
+        let (written, ()) = tokio::join!(writer.write_all_rows(incoming, &progress), look);
         written.unwrap();
         assert_eq!(writer.tip.next, 1);
     }

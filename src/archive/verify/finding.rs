@@ -1,4 +1,4 @@
-//! What verification finds: kinds, how grave each is, and what it means.
+//! What verification finds: kinds, how severe each is, and what it means.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use super::period::Period;
 use crate::archive::accept::apply::AcceptedBy;
 use crate::names::{AccountId, Region};
 
-/// How grave a finding is; the gravest decides the exit code.
+/// How severe a finding is; the most severe decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Worth knowing; the proof holds.
@@ -36,7 +36,7 @@ macro_rules! kinds {
                 match self { $(Self::$name => $code),+ }
             }
 
-            /// How grave it is, where circumstances do not change that.
+            /// How severe it is, where circumstances do not change that.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity),+ }
@@ -54,25 +54,25 @@ macro_rules! kinds {
 kinds! {
     /// A digest that another names as its predecessor is not there.
     DigestMissing "digest-missing" Broken
-        "digests were deleted: the next digest names one that is not there, and the hours between are not proven";
-    /// The first digest at hand names a predecessor that is not there.
+        "digests were deleted: the next digest refers to a digest that is missing, so the hours between are not proven";
+    /// The first digest available names a predecessor that is not there.
     ChainStartMissing "chain-start-missing" Broken
-        "the beginning of the chain was deleted, or has expired: the first digest at hand names an earlier one that is not there";
+        "the beginning of the chain was deleted, or has expired: the first digest refers to an earlier one that is missing";
     /// A digest is no gzip stream, no JSON, or lacks a field.
     DigestFormat "digest-format" Broken
         "the digest is not what CloudTrail writes; it was altered or damaged";
     /// A digest is not where it, or the mapping, says it belongs.
     DigestMoved "digest-moved" Broken
-        "the digest belongs elsewhere: it was moved or copied over another's place";
-    /// No public key at hand has the digest's fingerprint.
+        "the digest belongs elsewhere: it was moved, or copied to the key of another digest";
+    /// No public key available has the digest's fingerprint.
     PublicKeyNotFound "public-key-not-found" Broken
         "AWS published no such key for this Region in this time; without it the digest proves nothing";
     /// The keys that were given have none of the digests' Region.
     PublicKeyMissing "public-key-missing" Incomplete
         "no public key of this Region was given: its digests cannot be verified, and nothing is known against them";
-    /// Digests verify with keys that nobody but the archive names.
+    /// Digests verify with keys that no one but the archive names.
     PublicKeySaved "public-key-saved" Incomplete
-        "the digests verify only with public keys saved beside them, which their supplier or anyone with write access could have made: give the keys that AWS lists with `--public-keys`";
+        "the digests verify only with public keys saved next to them, which their supplier or anyone with write access could have made: give the keys that AWS lists with `--public-keys`";
     /// A digest's signature does not verify.
     DigestSignature "digest-signature" Broken
         "the digest was altered after CloudTrail signed it, or was never signed by CloudTrail";
@@ -87,19 +87,19 @@ kinds! {
         "the previous digest is not the one that this digest was chained to";
     /// A digest records another signature than its predecessor has.
     LinkSignature "link-signature" Broken
-        "the previous digest carries another signature than the one that this digest was chained to";
+        "the previous digest has a different signature than this digest records";
     /// A digest records another address than its predecessor has.
     LinkAddress "link-address" Broken
-        "the previous digest was written elsewhere than this digest records";
+        "the previous digest was written to a different address than this digest records";
     /// A chain ended and a new one began later.
     Gap "gap" Incomplete
         "logging or log file validation was off: a new chain begins, and the time before it is not proven";
     /// A chain ends before the window does.
     EndsEarly "ends-early" Incomplete
         "the chain ends before the window: newer digests were deleted, or logging stopped";
-    /// CloudTrail delivered a newer digest than the newest at hand.
+    /// CloudTrail delivered a newer digest than the newest available.
     NewestDeleted "newest-deleted" Broken
-        "CloudTrail says that it delivered a newer digest than the newest one here: the newest were deleted";
+        "CloudTrail reports the delivery of a newer digest than the newest one here: the newest digests were deleted";
     /// Digests of which only delete markers are left.
     DigestsDeleted "digests-deleted" Broken
         "digests were deleted, or have expired: only delete markers are left of the end or the beginning of a chain, or of all of it";
@@ -132,10 +132,10 @@ kinds! {
         "no digest lists the file although digests cover its time: CloudTrail did not deliver it here";
     /// Log files of a time that no digest covers.
     LogsUnproven "logs-unproven" Incomplete
-        "log files lie in a time that no digest covers; nothing is known against them, and nothing for them";
+        "no digest covers the time of these log files: they are neither proven nor contradicted";
     /// An object whose key CloudTrail would not have written.
     ForeignObject "foreign-object" Broken
-        "CloudTrail writes no such key into this folder: the object is foreign";
+        "CloudTrail writes no such key into this folder: the object is unexpected";
     /// A record of an accepted finding is missing, altered, or none.
     AcceptanceInvalid "acceptance-invalid" Broken
         "a record of an accepted finding was altered or deleted, or was not written by orgtrail: it accepts nothing";
@@ -145,18 +145,18 @@ kinds! {
     /// The command was stopped before an account and Region was verified.
     NotVerified "not-verified" Incomplete
         "the command was stopped before this account and Region was verified: run it again";
-    /// A file that is missing here and lies in the source that it comes from.
+    /// A file that is missing here and is in the source that it comes from.
     NotConsolidated "not-consolidated" Incomplete
-        "not consolidated yet: the file lies in its source, and no run has copied it; run `orgtrail consolidate`";
-    /// A log file that lies below another root of the same bucket.
+        "not consolidated yet: the file is in its source, but no run has copied it; run `orgtrail consolidate`";
+    /// A log file that is below another root of the same bucket.
     LogElsewhere "log-elsewhere" Notice
-        "the log file lies below another root of the bucket, with the bytes that its digest lists";
+        "the log file is below another root of the bucket, with the bytes that its digest lists";
     /// Proven files that are stored without compression.
     StoredInflated "stored-inflated" Notice
         "the files are stored inflated, as browsers and some HTTP clients save them; their bytes are those that CloudTrail signed";
     /// Files that operating systems leave in folders.
     Clutter "clutter" Notice
-        "files that operating systems and file managers leave in folders; CloudTrail did not write them, and they are not looked at";
+        "files that operating systems and file managers leave in folders; CloudTrail did not write them, and verification ignores them";
     /// CloudTrail does not say what it delivered.
     DeliveryUnknown "delivery-unknown" Notice
         "the trail's status reports no deliveries, so CloudTrail cannot confirm that the newest digests are here";
@@ -169,18 +169,18 @@ kinds! {
     /// A trail whose chain is here no longer exists, and no record says that it was retired.
     SourceVanished "source-vanished" Incomplete
         "the trail that wrote these digests no longer exists, so CloudTrail cannot confirm where its chain ends; if it was retired, record that with `orgtrail retire ARN --yes`";
-    /// Nothing of an account and Region lies in the window.
+    /// Nothing of an account and Region is in the window.
     WindowEmpty "window-empty" Incomplete
         "no digest covers any part of the window, so nothing in it is proven";
     /// Digests lie beyond the window.
     BeyondWindow "beyond-window" Notice
-        "digests end after the window: what they cover is not part of the answer";
+        "digests end after the window: what they cover is not part of the result";
     /// An entry of a mirror that is no regular file.
     NotAFile "not-a-file" Incomplete
         "links, pipes, sockets, devices and names that are not UTF-8 are never read: copy the files themselves into the mirror";
     /// A bundle's report that differs from verifying the bundle.
     ReportContradicted "report-contradicted" Incomplete
-        "the report inside the bundle is not what verifying the bundle gives: do not rely on it";
+        "the report inside the bundle differs from the result of verifying the bundle: do not rely on it";
     /// The accounts of the organization could not be listed.
     AccountsUnknown "accounts-unknown" Notice
         "the accounts of the organization could not be listed, so an account without anything in the archive is not reported";
@@ -192,13 +192,13 @@ kinds! {
         "the report inside the bundle names what was missing in the archive, which no bundle can show: read it there";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
-        "it could not be read, so nothing is said about it";
+        "it could not be read, so it could not be verified";
 }
 
 impl FindingKind {
     /// Whether a file is missing that a digest names.
     #[must_use]
-    pub fn is_of_missing_file(self) -> bool {
+    pub fn concerns_missing_file(self) -> bool {
         matches!(self, Self::LogMissing | Self::DigestMissing | Self::ChainStartMissing)
     }
 }
@@ -223,7 +223,7 @@ pub struct Origin {
 pub struct Finding {
     /// What.
     pub kind: FindingKind,
-    /// How grave.
+    /// How severe.
     pub severity: Severity,
     /// The account whose activity the object records.
     pub account: Option<AccountId>,
@@ -278,13 +278,17 @@ impl Finding {
 
     /// With what should have been there, and what was.
     #[must_use]
-    pub fn because(self, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Self {
+    pub fn with_mismatch(
+        self,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
         Self { expected: Some(expected.to_string()), found: Some(found.to_string()), ..self }
     }
 
     /// With the time it concerns.
     #[must_use]
-    pub fn over(self, from: Timestamp, to: Timestamp) -> Self {
+    pub fn with_period(self, from: Timestamp, to: Timestamp) -> Self {
         Self { period: Some(Period { from, to }), ..self }
     }
 
@@ -292,7 +296,7 @@ impl Finding {
     ///
     /// One file alone is named by the finding's key.
     #[must_use]
-    pub fn of_files(self, count: u64, mut names: Vec<String>) -> Self {
+    pub fn with_files(self, count: u64, mut names: Vec<String>) -> Self {
         if count == 1 && names.len() == 1 {
             return Self { key: names.pop(), objects: 1, ..self };
         }
@@ -301,7 +305,7 @@ impl Finding {
 
     /// As grave as circumstances make it.
     #[must_use]
-    pub fn weighing(self, severity: Severity) -> Self {
+    pub fn with_severity(self, severity: Severity) -> Self {
         Self { severity, ..self }
     }
 }
@@ -311,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_apart_and_meanings_are_sentences() {
+    fn codes_are_unique_and_meanings_are_sentences() {
         let codes: std::collections::BTreeSet<_> =
             FindingKind::ALL.iter().map(|kind| kind.code()).collect();
         assert_eq!(codes.len(), FindingKind::ALL.len());
@@ -321,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gravest_sorts_last() {
+    fn the_most_severe_sorts_last() {
         assert!(Severity::Notice < Severity::Incomplete && Severity::Incomplete < Severity::Broken);
     }
 }

@@ -7,7 +7,7 @@ use super::digest::{ListedLog, sha256_hex};
 use super::finding::{Finding, FindingKind, Origin};
 use super::gzip::{GzipError, inflate};
 use super::period::Period;
-use super::place::{Lane, Located};
+use super::place::{ChainScope, Placement};
 use crate::archive::key::{ObjectKey, Root};
 
 /// The largest log file that is inflated. Units: bytes, inflated.
@@ -56,14 +56,14 @@ pub enum LogFault {
 
 impl LogClaim {
     pub(super) fn new(digest: &VerifiedDigest, log: &ListedLog) -> Self {
-        let lane = digest.lane();
-        let key = lane.current_address(digest.located(), &log.s3_object);
+        let scope = digest.scope();
+        let key = scope.current_address(digest.placement(), &log.s3_object);
         // In place, the digest's word counts for the bucket too.
-        let bucket = match (digest.located(), &lane.bucket) {
-            (Located::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
+        let bucket = match (digest.placement(), &scope.bucket) {
+            (Placement::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
             (_, bucket) => bucket.clone(),
         };
-        let relocated = digest.located() == Located::Relocated;
+        let relocated = digest.placement() == Placement::Relocated;
         Self {
             bucket,
             key: key.into(),
@@ -75,23 +75,23 @@ impl LogClaim {
         }
     }
 
-    /// The same of the file that lies under the same key in the lane's own
+    /// The same of the file that is under the same key in the scope's own
     /// bucket; `None` where that is the file itself.
-    pub(super) fn here(&self, lane: &Lane) -> Option<Self> {
-        (self.bucket != lane.bucket).then(|| Self { bucket: lane.bucket.clone(), ..self.clone() })
+    pub(super) fn here(&self, scope: &ChainScope) -> Option<Self> {
+        (self.bucket != scope.bucket).then(|| Self { bucket: scope.bucket.clone(), ..self.clone() })
     }
 
-    /// The same of the file under another root of the lane's bucket; `None` where
+    /// The same of the file under another root of the scope's bucket; `None` where
     /// it does not belong to the bucket.
-    pub(super) fn below(&self, root: &Root, lane: &Lane) -> Option<Self> {
-        if self.bucket != lane.bucket {
+    pub(super) fn below(&self, root: &Root, scope: &ChainScope) -> Option<Self> {
+        if self.bucket != scope.bucket {
             return None;
         }
         let key = self.parsed_key().filter(|key| key.root() != root)?.under(root);
         Some(Self { key: key.to_string().into(), ..self.clone() })
     }
 
-    /// Whether the file counts already: the same digest lies elsewhere too.
+    /// Whether the file counts already: the same digest is elsewhere too.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         self.is_copy
@@ -164,35 +164,35 @@ impl LogClaim {
             LogFault::Hash { .. } => format!("SHA-256 {}", self.sha256),
             LogFault::Gzip(_) => "one whole gzip stream".to_owned(),
         };
-        self.finding(kind).because(expected, fault)
+        self.finding(kind).with_mismatch(expected, fault)
     }
 
     /// The finding that its absence is.
     #[must_use]
     pub fn missing(&self) -> Finding {
         let expected = format!("a log file with SHA-256 {}", self.sha256);
-        let finding = self.finding(FindingKind::LogMissing).because(expected, "nothing");
+        let finding = self.finding(FindingKind::LogMissing).with_mismatch(expected, "nothing");
         let origin = self.origin.as_ref();
         let origin =
             origin.map(|(bucket, key)| Origin { bucket: bucket.to_string(), key: key.to_string() });
         Finding { origin, ..finding }
     }
 
-    /// The finding that it is where it lies below another root.
+    /// The finding that it is where it is below another root.
     #[must_use]
     pub fn elsewhere(&self, key: &str) -> Finding {
         self.finding(FindingKind::LogElsewhere)
-            .because("the log file here", format!("it lies at {key}"))
+            .with_mismatch("the log file here", format!("it lies at {key}"))
     }
 
     /// The finding that it could not be read.
     #[must_use]
     pub fn unreadable(&self, why: &str) -> Finding {
-        self.finding(FindingKind::Unreadable).because("a log file", why)
+        self.finding(FindingKind::Unreadable).with_mismatch("a log file", why)
     }
 
     fn finding(&self, kind: FindingKind) -> Finding {
-        Finding::new(kind).at(self.bucket(), &self.key).over(self.hour.from, self.hour.to)
+        Finding::new(kind).at(self.bucket(), &self.key).with_period(self.hour.from, self.hour.to)
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn of_a_file_in_another_bucket_the_one_here_is_held_to_the_same() {
-        let lane = Lane {
+        let scope = ChainScope {
             bucket: Some("new".into()),
             root: Root::default(),
             account: "111111111111".parse().unwrap(),
@@ -237,8 +237,8 @@ mod tests {
             hour: Period { from: at, to: at },
             is_copy: false,
         };
-        let here = claim("old").here(&lane).unwrap();
+        let here = claim("old").here(&scope).unwrap();
         assert_eq!((here.bucket(), here.key(), &*here.sha256), (Some("new"), "key", "00"));
-        assert!(claim("new").here(&lane).is_none());
+        assert!(claim("new").here(&scope).is_none());
     }
 }

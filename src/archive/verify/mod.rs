@@ -11,7 +11,7 @@ pub mod clutter;
 pub mod digest_delay;
 pub mod finding;
 pub mod log_file;
-pub mod opened;
+pub mod parsed_digest;
 pub mod period;
 pub mod place;
 pub mod public_keys;

@@ -45,7 +45,7 @@ impl Periods {
         if new.from >= new.to {
             return;
         }
-        // Usually the new period lies after all others.
+        // Usually the new period is after all others.
         let mut at = self.0.len();
         while at > 0 && self.0[at - 1].to >= new.from {
             at -= 1;
@@ -70,15 +70,15 @@ impl Periods {
 
     /// What of a period is not in the set.
     #[must_use]
-    pub fn missing_from(&self, whole: Period) -> Vec<Period> {
+    pub fn gaps_in(&self, whole: Period) -> Vec<Period> {
         let mut rest = Self(vec![whole]);
         self.0.iter().for_each(|period| rest.remove(*period));
         rest.0
     }
 
-    /// Whether an instant lies in the set, at least `margin` from the borders.
+    /// Whether an instant is in the set, at least `margin` from the borders.
     #[must_use]
-    pub fn hold(&self, time: Timestamp, margin: SignedDuration) -> bool {
+    pub fn contains(&self, time: Timestamp, margin: SignedDuration) -> bool {
         let after = self.0.partition_point(|period| period.from <= time);
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|period| {
             time.duration_since(period.from) >= margin && period.to.duration_since(time) >= margin
@@ -114,18 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told() {
+    fn gaps_are_what_is_missing() {
         let mut set = Periods::default();
         set.add(period(10, 20));
         set.add(period(30, 40));
-        assert_eq!(
-            set.missing_from(period(0, 50)),
-            [period(0, 10), period(20, 30), period(40, 50)]
-        );
+        assert_eq!(set.gaps_in(period(0, 50)), [period(0, 10), period(20, 30), period(40, 50)]);
         set.add(period(20, 30));
         assert_eq!(set.as_slice(), [period(10, 40)]);
-        assert!(set.hold(at(10), SignedDuration::ZERO));
-        assert!(!set.hold(at(10), SignedDuration::from_secs(1)));
+        assert!(set.contains(at(10), SignedDuration::ZERO));
+        assert!(!set.contains(at(10), SignedDuration::from_secs(1)));
     }
 
     proptest! {

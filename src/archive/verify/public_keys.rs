@@ -1,7 +1,7 @@
 //! The public keys that digests are verified with: where they are valid, and
 //! from when to when.
 //!
-//! A set is filled from `ListPublicKeys`, from the set saved beside an archive,
+//! A set is filled from `ListPublicKeys`, from the set saved next to an archive,
 //! or from what `aws cloudtrail list-public-keys` prints.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::signature::{Fingerprint, PublicKey, SignatureError};
 use crate::names::Region;
 
-/// Where public keys are saved beside an archive, below its prefix: a list as
+/// Where public keys are saved next to an archive, below its prefix: a list as
 /// [`PublicKeySet::to_list`] gives it.
 pub const SAVED_KEYS: &str = "orgtrail/public-keys.json";
 
@@ -39,7 +39,7 @@ pub struct ValidKey {
     pub until: Option<Timestamp>,
 }
 
-/// The public keys at hand.
+/// The public keys available.
 #[derive(Debug, Clone, Default)]
 pub struct PublicKeySet {
     keys: BTreeMap<Fingerprint, Vec<ValidKey>>,
@@ -62,7 +62,7 @@ pub enum SignedAt {
 /// Why there is no key for a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyLookupError {
-    /// No key at hand has the fingerprint.
+    /// No key available has the fingerprint.
     #[error("public key not found in Region {region} for fingerprint {fingerprint}")]
     NotFound {
         /// The digest's Region.
@@ -111,7 +111,7 @@ pub enum KeyListError {
         source: SignatureError,
     },
     /// A key is not the one that its fingerprint names.
-    #[error("fingerprint `{told}` does not name the key beside it, which has `{found}`")]
+    #[error("fingerprint `{told}` does not belong to its key, which has `{found}`")]
     WrongFingerprint {
         /// The fingerprint as told.
         told: String,
@@ -138,10 +138,10 @@ pub struct KeyItem {
     /// The DER, in base64.
     pub value: String,
     /// Where the validity begins.
-    #[serde(default, with = "told_time", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
     pub validity_start_time: Option<Timestamp>,
     /// Where the validity ends.
-    #[serde(default, with = "told_time", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
     pub validity_end_time: Option<Timestamp>,
     /// MD5 of the DER, in hexadecimal.
     pub fingerprint: String,
@@ -222,7 +222,7 @@ impl PublicKeySet {
     pub fn before(&self, listed: &Self, region: &Region) -> Self {
         let of_region = |key: &&ValidKey| key.region.as_ref().is_none_or(|of| of == region);
         let of_listed = listed.keys.values().flatten().filter(of_region);
-        // A key that is valid for ever sorts first: nothing lies before it.
+        // A key that is valid forever sorts first: nothing lies before it.
         let Some(begin) = of_listed.map(|key| key.from).min() else {
             let mut all = Self::default();
             self.keys.values().flatten().filter(of_region).for_each(|key| all.add(key.clone()));
@@ -252,7 +252,7 @@ impl PublicKeySet {
         self.keys.is_empty()
     }
 
-    /// As [`find`](Self::find), for keys that nobody vouches for: whoever signs with
+    /// As [`find`](Self::find), for keys that no one vouches for: anyone who signs with
     /// one may claim a beginning long ago, and only the end of an hour counts.
     pub fn find_saved(
         &self,
@@ -327,13 +327,13 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 /// Times as the AWS CLI prints them: text, or seconds since 1970.
-mod told_time {
+mod time_text {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Told {
+    enum TimeText {
         Text(String),
         Seconds(f64),
     }
@@ -349,10 +349,10 @@ mod told_time {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Timestamp>, D::Error> {
-        match Option::<Told>::deserialize(from)? {
+        match Option::<TimeText>::deserialize(from)? {
             None => Ok(None),
-            Some(Told::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
-            Some(Told::Seconds(seconds)) => jiff::SignedDuration::try_from_secs_f64(seconds)
+            Some(TimeText::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
+            Some(TimeText::Seconds(seconds)) => jiff::SignedDuration::try_from_secs_f64(seconds)
                 .and_then(Timestamp::from_duration)
                 .map(Some)
                 .map_err(D::Error::custom),

@@ -62,7 +62,7 @@ impl ListedKey {
     }
 }
 
-/// What lies directly below a prefix.
+/// What is directly below a prefix.
 #[derive(Debug, Default)]
 pub struct Children {
     /// The names of the folders, in order.
@@ -120,7 +120,7 @@ pub enum FetchError {
     #[error("not found")]
     NotFound,
     /// It is longer than anything that CloudTrail writes.
-    #[error("{size_bytes} bytes are more than the {SIZE_LIMIT} that are read")]
+    #[error("{size_bytes} bytes, more than the limit of {SIZE_LIMIT}")]
     TooLarge {
         /// How long it is.
         size_bytes: u64,
@@ -147,7 +147,7 @@ impl Source {
         self.bucket().is_some()
     }
 
-    /// Whether it is a plain folder of files that people may have looked into.
+    /// Whether it is a plain folder of files that people may have listed.
     #[must_use]
     pub fn is_mirror(&self) -> bool {
         matches!(self, Self::Folder(folder) if folder.bucket().is_none())

@@ -40,7 +40,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         context.out.note("no source is declared, and no trail but the organization's found");
     }
     let looked = !consolidated.sources.is_empty() && report.failures.is_empty() && !report.stopped;
-    if looked && report.lanes == 0 {
+    if looked && report.log_prefixes == 0 {
         // A mistyped account would look like one that is done.
         context.out.warn(
             "nothing there is CloudTrail's and of an account and a Region that were asked for",
@@ -50,7 +50,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     if estimated {
         estimate::tell(context, report, &consolidated.estimate())?;
     }
-    let left = if report.left_is_least {
+    let left = if report.left_is_lower_bound {
         "or more left for the next run: this one was stopped before all were listed"
     } else {
         "left for the next run, this one was stopped before them"
@@ -76,7 +76,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         (counts.failed, "not copied: run again"),
         (counts.left, left),
         (counts.archived, "archived: not copied before they are restored"),
-        (counts.foreign, "not CloudTrail's, left where they are"),
+        (counts.unexpected, "not CloudTrail's, left where they are"),
         (
             counts.uncompared,
             "there before by key and size alone: at the source, or in the archive, they lie archived and cannot be read to compare them",
@@ -127,7 +127,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         let hint = failure.hint.as_deref();
         sources::print_unreadable(context, &failure.place, &failure.reason, hint);
     }
-    for folder in &report.foreign_folders {
+    for folder in &report.unexpected_folders {
         context.out.note(format_args!("not CloudTrail's, left alone: {}", plain(folder)));
     }
     if report.stopped {

@@ -27,24 +27,24 @@ pub(super) struct Identity {
 }
 
 /// Puts a sandbox's clock forward.
-pub(super) async fn tick(endpoint: &str, hours: u32) -> Result<Ticked, AskError> {
+pub(super) async fn tick(endpoint: &str, hours: u32) -> Result<Ticked, ListKeysError> {
     let body = format!("{{\"seconds\":{}}}", u64::from(hours) * 3600);
     ask(endpoint, Method::POST, "/_sandbox/tick", body).await
 }
 
 /// Confirms every subscription that waits for it.
-pub(super) async fn confirm(endpoint: &str) -> Result<Confirmed, AskError> {
+pub(super) async fn confirm(endpoint: &str) -> Result<Confirmed, ListKeysError> {
     ask(endpoint, Method::POST, "/_sandbox/confirm", String::new()).await
 }
 
 /// Asks a sandbox which process it is.
-pub(super) async fn identity(endpoint: &str) -> Result<Identity, AskError> {
+pub(super) async fn identity(endpoint: &str) -> Result<Identity, ListKeysError> {
     ask(endpoint, Method::GET, "/_sandbox/state", String::new()).await
 }
 
 /// Why a sandbox could not be asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskError {
+pub(super) enum ListKeysError {
     /// Only a sandbox has these calls, and it listens on loopback alone.
     #[error("`{found}` is no sandbox's endpoint: expected `http://127.0.0.1:PORT`")]
     Endpoint { found: String },
@@ -59,7 +59,7 @@ pub(super) enum AskError {
     Refused { status: u16, answer: String },
 }
 
-impl Explain for AskError {
+impl Explain for ListKeysError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Connect { .. } => Some("is `orgtrail sandbox up` running there?".to_owned()),
@@ -83,16 +83,16 @@ async fn ask<T: DeserializeOwned>(
     method: Method,
     path: &str,
     body: String,
-) -> Result<T, AskError> {
-    let bad = || AskError::Endpoint { found: endpoint.to_owned() };
+) -> Result<T, ListKeysError> {
+    let bad = || ListKeysError::Endpoint { found: endpoint.to_owned() };
     let address = endpoint.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
     let address = address.replace("localhost:", "127.0.0.1:");
     let address: std::net::SocketAddr = address.parse().map_err(|_| bad())?;
     if !address.ip().is_loopback() {
         return Err(bad());
     }
-    let connect = |source| AskError::Connect { endpoint: endpoint.to_owned(), source };
-    let http = |source| AskError::Http { endpoint: endpoint.to_owned(), source };
+    let connect = |source| ListKeysError::Connect { endpoint: endpoint.to_owned(), source };
+    let http = |source| ListKeysError::Http { endpoint: endpoint.to_owned(), source };
     let stream = tokio::net::TcpStream::connect(address).await.map_err(connect)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
@@ -109,7 +109,7 @@ async fn ask<T: DeserializeOwned>(
     drop(sender);
     // Its end says nothing that the answer did not.
     drop(connection.await);
-    let refused = || AskError::Refused {
+    let refused = || ListKeysError::Refused {
         status: status.as_u16(),
         answer: String::from_utf8_lossy(&answer).into_owned(),
     };
@@ -139,12 +139,12 @@ mod tests {
     async fn what_is_no_sandbox_is_refused() {
         for endpoint in ["https://127.0.0.1:1", "http://192.0.2.1:80", "127.0.0.1:80", "http://x"] {
             let error = tick(endpoint, 1).await.unwrap_err();
-            assert!(matches!(error, AskError::Endpoint { .. }), "{endpoint}: {error}");
+            assert!(matches!(error, ListKeysError::Endpoint { .. }), "{endpoint}: {error}");
         }
         // Nor does another answer pass for a sandbox's.
         let sandbox = TestEnv::start().await.sandbox;
         let path = "/_sandbox/confirm";
         let answer = ask::<Ticked>(&sandbox.endpoint(), Method::POST, path, String::new()).await;
-        assert!(matches!(answer, Err(AskError::Refused { status: 200, .. })), "{answer:?}");
+        assert!(matches!(answer, Err(ListKeysError::Refused { status: 200, .. })), "{answer:?}");
     }
 }

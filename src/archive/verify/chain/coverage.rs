@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Chain, ChainSummary, ChainVerifier, Periods, Stem, TrailOwner};
+use super::{Chain, ChainName, ChainSummary, ChainVerifier, Periods, TrailOwner};
 use crate::names::{OrgId, Region, TrailName};
 
 /// The organization's trail that the configuration declares: its digests stand for those
@@ -33,10 +33,10 @@ pub(crate) struct TrailId {
 
 /// A trail that has proven digests here.
 #[derive(Debug, Clone)]
-pub(crate) struct TrailHere {
+pub(crate) struct ProvenTrail {
     pub(crate) id: TrailId,
     /// From when on another must stand for it; `None` where none must.
-    pub(crate) missed_since: Option<Timestamp>,
+    pub(crate) uncovered_since: Option<Timestamp>,
 }
 
 /// What is known of what trails record.
@@ -49,7 +49,7 @@ pub struct Coverage {
 
 impl TrailId {
     fn of(summary: &ChainSummary, owner: Option<TrailOwner>) -> Self {
-        let Stem { trail, home_region, .. } = summary.stem.clone();
+        let ChainName { trail, home_region, .. } = summary.chain_name.clone();
         Self { trail, home_region, owner }
     }
 }
@@ -57,15 +57,15 @@ impl TrailId {
 impl DeclaredTrail {
     /// Whether a chain is this trail's.
     pub(crate) fn wrote(&self, summary: &ChainSummary) -> bool {
-        summary.stem.trail == self.name
-            && summary.stem.home_region == self.home_region
+        summary.chain_name.trail == self.name
+            && summary.chain_name.home_region == self.home_region
             && summary.owners.contains(&TrailOwner::Organization(self.org.clone()))
     }
 }
 
 impl Coverage {
     /// Whether digests of `one` stand for those of `other`, or why that is not known.
-    fn stands_for(&self, one: &Chain, other: &Chain) -> Result<(), String> {
+    fn covers_trail(&self, one: &Chain, other: &Chain) -> Result<(), String> {
         if is_same_trail(&one.summary, &other.summary) {
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl Coverage {
         let id = |chain: &Chain| TrailId::of(&chain.summary, chain.owner.clone());
         let known = self.pairs.get(&(id(one), id(other)));
         known.cloned().unwrap_or_else(|| {
-            Err(format!("what the trail {} recorded then is not known", one.summary.trail))
+            Err(format!("it is not known what the trail {} recorded then", one.summary.trail))
         })
     }
 
@@ -84,7 +84,7 @@ impl Coverage {
     pub(super) fn of(&self, chain: &Chain, all: &[Chain]) -> (Periods, Vec<String>) {
         let (mut covering, mut reasons) = (Periods::default(), Vec::new());
         for other in all.iter().filter(|other| !other.summary.covered.as_slice().is_empty()) {
-            match self.stands_for(other, chain) {
+            match self.covers_trail(other, chain) {
                 Ok(()) => {
                     other.summary.covered.as_slice().iter().for_each(|one| covering.add(*one));
                 }
@@ -97,8 +97,8 @@ impl Coverage {
 }
 
 fn is_same_trail(one: &ChainSummary, other: &ChainSummary) -> bool {
-    one.stem.trail == other.stem.trail
-        && one.stem.home_region == other.stem.home_region
+    one.chain_name.trail == other.chain_name.trail
+        && one.chain_name.home_region == other.chain_name.home_region
         && (one.owners.is_empty()
             || other.owners.is_empty()
             || one.owners.intersection(&other.owners).next().is_some())
@@ -106,17 +106,17 @@ fn is_same_trail(one: &ChainSummary, other: &ChainSummary) -> bool {
 
 impl ChainVerifier {
     /// The trails that have proven digests here, each once.
-    pub(crate) fn trails(&self) -> Vec<TrailHere> {
+    pub(crate) fn trails(&self) -> Vec<ProvenTrail> {
         let mut trails = BTreeMap::<TrailId, Option<Timestamp>>::new();
         for chain in self.chains.values().flatten() {
             let Some(end) = chain.summary.proven_until() else { continue };
-            let open = self.rules.window.until.is_some_and(|until| until > end).then_some(end);
+            let open = self.config.window.until.is_some_and(|until| until > end).then_some(end);
             let gaps = chain.summary.gaps.iter().map(|(gap, _)| gap.from);
             let missed = gaps.chain(open).min();
             let known = trails.entry(TrailId::of(&chain.summary, chain.owner.clone())).or_default();
             *known = [*known, missed].into_iter().flatten().min();
         }
         let here = trails.into_iter();
-        here.map(|(id, missed_since)| TrailHere { id, missed_since }).collect()
+        here.map(|(id, uncovered_since)| ProvenTrail { id, uncovered_since }).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::loose::LooseFiles;
-use super::{Finding, Lane, ListError, Selection, Source, Window, stray};
+use super::{ChainScope, Finding, ListError, Selection, Source, Window, stray};
 use crate::archive::consolidate::quarantine::QUARANTINE;
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::archive::verify::finding::FindingKind;
@@ -14,20 +14,20 @@ use crate::names::{AccountId, MOST_CHARACTERS, OrgId, Region};
 
 const AWSLOGS: &str = "AWSLogs";
 /// How many folders are searched for `AWSLogs`.
-const MOST_FOLDERS: usize = 20_000;
+const MAX_FOLDERS: usize = 20_000;
 /// How many accounts are looked at at a time.
 const AT_ONCE: usize = 32;
-/// Into how many folders is looked that lie beside those of accounts.
-const MOST_OTHERS: usize = 200;
+/// Into how many folders is looked that are next to those of accounts.
+const MAX_OTHER_FOLDERS: usize = 200;
 
-/// What lies below a prefix.
+/// What is below a prefix.
 #[derive(Debug, Default)]
 pub(super) struct Discovered {
     /// All chosen accounts and Regions that have digests or log files, in order.
-    pub(super) lanes: Vec<Lane>,
+    pub(super) scopes: Vec<ChainScope>,
     /// The classes of log files that each account and Region has.
     pub(super) classes: BTreeMap<(AccountId, Region), BTreeSet<LogClass>>,
-    /// What lies where CloudTrail writes nothing.
+    /// What is where CloudTrail writes nothing.
     pub(super) strays: Vec<Finding>,
     /// Says so where not every folder could be searched.
     pub(super) unsearched: Option<Finding>,
@@ -42,7 +42,7 @@ pub(super) async fn discover(
     window: Window,
 ) -> Result<Discovered, ListError> {
     let mut discovered = Discovered::default();
-    let mut lanes = BTreeSet::new();
+    let mut scopes = BTreeSet::new();
     let Searched { roots, whole, files } = roots(source, prefix).await?;
     let chosen = &selection.accounts;
     discovered.strays.extend(files.finding(source, selection, window));
@@ -67,14 +67,15 @@ pub(super) async fn discover(
             if chosen.is_empty() && folder.starts_with(prefix) {
                 let logs = children.objects.into_iter().filter(looks_like_log).collect();
                 stray::objects(source, logs, &mut discovered.strays).await;
-                if others.len() > MOST_OTHERS {
-                    let wanted = format!("at most {MOST_OTHERS} folders beside those of accounts");
+                if others.len() > MAX_OTHER_FOLDERS {
+                    let wanted =
+                        format!("at most {MAX_OTHER_FOLDERS} folders next to those of accounts");
                     let finding =
                         Finding::new(FindingKind::Unreadable).at(source.bucket(), &folder);
                     let found = format!("{}: not all were searched", others.len());
-                    discovered.strays.push(finding.because(wanted, found));
+                    discovered.strays.push(finding.with_mismatch(wanted, found));
                 }
-                for name in others.iter().take(MOST_OTHERS) {
+                for name in others.iter().take(MAX_OTHER_FOLDERS) {
                     let folder = format!("{folder}{name}/");
                     for name in source.folders(&folder).await?.iter().filter(|it| is_like_class(it))
                     {
@@ -85,7 +86,7 @@ pub(super) async fn discover(
             }
         }
         found.retain(|(_, account)| chosen.is_empty() || chosen.contains(account));
-        let of_each: Vec<OfAccount> = stream::iter(found)
+        let of_each: Vec<AccountFolders> = stream::iter(found)
             .map(async |(root, account)| {
                 of_account(source, prefix, selection, &root, &account).await
             })
@@ -93,26 +94,26 @@ pub(super) async fn discover(
             .try_collect()
             .await?;
         for one in of_each {
-            for (lane, classes) in one.lanes {
-                let place = (lane.account.clone(), lane.region.clone());
+            for (scope, classes) in one.scopes {
+                let place = (scope.account.clone(), scope.region.clone());
                 discovered.classes.entry(place).or_default().extend(classes);
-                lanes.insert(lane);
+                scopes.insert(scope);
             }
             discovered.strays.extend(one.strays);
         }
     }
     let unsearched = (!whole).then(|| {
         let wanted = format!("every folder below `{prefix}` searched for `{AWSLOGS}`");
-        let found = format!("more than {MOST_FOLDERS} folders: name the prefix of the logs");
-        let finding = Finding::new(FindingKind::Unreadable).because(wanted, found);
+        let found = format!("more than {MAX_FOLDERS} folders: name the prefix of the logs");
+        let finding = Finding::new(FindingKind::Unreadable).with_mismatch(wanted, found);
         finding.at(source.bucket(), prefix)
     });
-    Ok(Discovered { lanes: lanes.into_iter().collect(), unsearched, ..discovered })
+    Ok(Discovered { scopes: scopes.into_iter().collect(), unsearched, ..discovered })
 }
 
 /// What an account has below a root.
-struct OfAccount {
-    lanes: Vec<(Lane, BTreeSet<LogClass>)>,
+struct AccountFolders {
+    scopes: Vec<(ChainScope, BTreeSet<LogClass>)>,
     strays: Vec<Finding>,
 }
 
@@ -122,7 +123,7 @@ async fn of_account(
     selection: &Selection,
     root: &Root,
     account: &AccountId,
-) -> Result<OfAccount, ListError> {
+) -> Result<AccountFolders, ListError> {
     let top = format!("{root}{account}/");
     let is_within = |folder: &str| folder.starts_with(prefix) || prefix.starts_with(folder);
     let mut strays = Vec::new();
@@ -166,14 +167,14 @@ async fn of_account(
         stray.account = Some(account.clone());
     }
     let chosen = &selection.regions;
-    let lanes = regions
+    let scopes = regions
         .into_iter()
         .filter(|(region, _)| chosen.is_empty() || chosen.contains(region))
         .map(|(region, classes)| {
             let bucket = source.bucket().map(Into::into);
-            (Lane { bucket, root: root.clone(), account: account.clone(), region }, classes)
+            (ChainScope { bucket, root: root.clone(), account: account.clone(), region }, classes)
         });
-    Ok(OfAccount { lanes: lanes.collect(), strays })
+    Ok(AccountFolders { scopes: scopes.collect(), strays })
 }
 
 /// Whether a folder's name is, or is easily taken for, one of CloudTrail's.
@@ -187,11 +188,11 @@ fn looks_like_log(object: &ListedObject) -> bool {
     name.contains("cloudtrail") || [".json.gz", ".json", ".gz"].iter().any(|it| name.ends_with(it))
 }
 
-/// The roots that were found, and whether every folder was looked into.
+/// The roots that were found, and whether every folder was listed.
 struct Searched {
     roots: BTreeSet<Root>,
     whole: bool,
-    /// What lies beside them.
+    /// What is next to them.
     files: LooseFiles,
 }
 
@@ -210,7 +211,7 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
     };
     let roots = leading.into_iter().collect();
     let mut searched = Searched { roots, whole: true, files: LooseFiles::default() };
-    let mut left = MOST_FOLDERS;
+    let mut left = MAX_FOLDERS;
     while !level.is_empty() {
         if level.len() > left {
             searched.whole = false;
@@ -228,7 +229,7 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
         level = Vec::new();
         for (folder, children) in listed {
             let before = before_awslogs(&folder.path);
-            // What lies in an owner's folder is looked at with the account.
+            // What is in an owner's folder is looked at with the account.
             if folder.kind != FolderKind::Owner && before.is_none() {
                 searched.files.add(&children.objects);
             }
@@ -325,7 +326,7 @@ fn begins_account(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether a root can lie in or below a folder: none is deeper than a prefix is
+/// Whether a root can are in or below a folder: none is deeper than a prefix is
 /// long.
 fn may_lead_on(folder: &str, name: &str) -> bool {
     // What consolidation refused keeps its key there, below its hash, and is no archive. A

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Finding, Lane, Window};
+use super::{ChainScope, Finding, Window};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet, SIGNED_WITHIN};
 use crate::aws::{At as _, Aws, AwsError, ErrorKind};
@@ -34,9 +34,9 @@ pub enum KeyRing {
 /// The keys of one Region, by who vouches for them.
 #[derive(Debug, Clone)]
 pub struct RegionKeys {
-    /// Given by whoever asks, or listed by AWS.
-    pub vouched: Arc<PublicKeySet>,
-    /// Saved beside the archive: whoever may write there can have put them there.
+    /// Given by anyone who asks, or listed by AWS.
+    pub listed: Arc<PublicKeySet>,
+    /// Saved next to the archive: anyone who may write there can have put them there.
     /// They sign only for times before AWS's list begins.
     pub saved: Arc<PublicKeySet>,
     /// Why AWS could not be asked.
@@ -57,7 +57,7 @@ pub struct ApiKeys {
 
 /// Why keys could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ListKeysError {
     /// The call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -66,7 +66,7 @@ pub enum AskError {
     Keys(#[from] KeyListError),
 }
 
-impl AskError {
+impl ListKeysError {
     /// What can be done about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -78,7 +78,7 @@ impl AskError {
 
     /// Whether another account would be told the same: the endpoint did not
     /// answer.
-    fn is_of_the_way(&self) -> bool {
+    fn is_endpoint_failure(&self) -> bool {
         match self {
             Self::Aws(error) => matches!(error.kind(), ErrorKind::Network | ErrorKind::Timeout),
             Self::Keys(_) => false,
@@ -94,11 +94,15 @@ impl ApiKeys {
         Self { aws, account, others: Arc::default(), saved, now, asked: Arc::default() }
     }
 
-    /// Names accounts that have a Region enabled, as those have whose digests lie
+    /// Names accounts that have a Region enabled, as those have whose digests are
     /// there. They are asked where the first account cannot be: the keys of a
     /// Region are the same in all accounts, and only those are told them that
     /// have opted into it.
-    pub fn ask_too<'a>(&self, region: &Region, accounts: impl IntoIterator<Item = &'a AccountId>) {
+    pub fn add_accounts<'a>(
+        &self,
+        region: &Region,
+        accounts: impl IntoIterator<Item = &'a AccountId>,
+    ) {
         let mut others = self.others.lock();
         others.entry(region.clone()).or_default().extend(accounts.into_iter().cloned());
     }
@@ -113,16 +117,16 @@ impl ApiKeys {
     async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         let cell = Arc::clone(self.asked.lock().await.entry(region.clone()).or_default());
         let answer = cell.get_or_init(async || {
-            let (listed, failed) = match self.ask(region, window).await {
+            let (listed, failed) = match self.list(region, window).await {
                 Ok(listed) => (listed, None),
                 Err(error) => {
                     let finding = Finding::new(FindingKind::Unreadable)
-                        .because(format!("the public keys of {region}"), error);
+                        .with_mismatch(format!("the public keys of {region}"), error);
                     (PublicKeySet::default(), Some(finding))
                 }
             };
             let saved = self.saved.before(&listed, region);
-            RegionKeys { vouched: Arc::new(listed), saved: Arc::new(saved), failed }
+            RegionKeys { listed: Arc::new(listed), saved: Arc::new(saved), failed }
         });
         answer.await.clone()
     }
@@ -132,12 +136,16 @@ impl ApiKeys {
     ///
     /// # Errors
     /// No account could be asked; the last one's failure.
-    pub async fn ask(&self, region: &Region, window: Window) -> Result<PublicKeySet, AskError> {
+    pub async fn list(
+        &self,
+        region: &Region,
+        window: Window,
+    ) -> Result<PublicKeySet, ListKeysError> {
         let mut accounts = self.accounts_for(region).into_iter().peekable();
         loop {
             let Some(account) = accounts.next() else { return Ok(PublicKeySet::default()) };
-            match self.ask_in(&account, region, window).await {
-                Err(error) if accounts.peek().is_some() && !error.is_of_the_way() => {
+            match self.list_as(&account, region, window).await {
+                Err(error) if accounts.peek().is_some() && !error.is_endpoint_failure() => {
                     tracing::debug!(%account, %region, %error, "asking the next account for keys");
                 }
                 answer => return answer,
@@ -145,12 +153,12 @@ impl ApiKeys {
         }
     }
 
-    async fn ask_in(
+    async fn list_as(
         &self,
         account: &AccountId,
         region: &Region,
         window: Window,
-    ) -> Result<PublicKeySet, AskError> {
+    ) -> Result<PublicKeySet, ListKeysError> {
         const ACTION: &str = "cloudtrail:ListPublicKeys";
         let clients = self.aws.clients(account, region);
         let time = |time: Timestamp| aws_smithy_types::DateTime::from_secs(time.as_second());
@@ -194,10 +202,10 @@ impl ApiKeys {
 impl KeyRing {
     /// Names the accounts and Regions whose digests are verified, so that each
     /// Region's keys are asked for in an account that has it.
-    pub(super) fn ask_too<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
+    pub(super) fn add_accounts<'a>(&self, scopes: impl IntoIterator<Item = &'a ChainScope>) {
         if let Self::Api(api) = self {
-            for lane in lanes {
-                api.ask_too(&lane.region, [&lane.account]);
+            for scope in scopes {
+                api.add_accounts(&scope.region, [&scope.account]);
             }
         }
     }
@@ -208,15 +216,15 @@ impl KeyRing {
             // INVARIANT: keys that came with the evidence vouch for nothing.
             Self::Saved(keys, unread) => {
                 let missing = unread.contains(region).then(|| {
-                    Finding::new(FindingKind::Unreadable).because(
+                    Finding::new(FindingKind::Unreadable).with_mismatch(
                         format!("the public keys of {region}"),
                         "they could not be read when the bundle was packed",
                     )
                 });
-                RegionKeys { vouched: Arc::default(), saved: Arc::clone(keys), failed: missing }
+                RegionKeys { listed: Arc::default(), saved: Arc::clone(keys), failed: missing }
             }
             Self::Given(keys) => {
-                RegionKeys { vouched: Arc::clone(keys), saved: Arc::default(), failed: None }
+                RegionKeys { listed: Arc::clone(keys), saved: Arc::default(), failed: None }
             }
             Self::Api(api) => api.of(region, window).await,
         }

@@ -9,22 +9,22 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::deleted::DeletedDigests;
-use super::{Lane, Request};
+use super::{ChainScope, Request};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey, Root};
 use crate::archive::verify::clutter::is_clutter;
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::place::Stem;
+use crate::archive::verify::place::ChainName;
 use crate::archive::verify::source::{ListError, ListedKey, ListedObject, Source};
-use crate::archive::verify::unlisted::BORDER;
+use crate::archive::verify::unlisted::HOUR_MARGIN;
 use crate::names::TrailName;
 
 /// How many digests are fetched and followed at a time.
 const STEP: usize = 64;
 /// How many objects of a folder that CloudTrail would not have written have a finding
 /// of their own; the last stands for all further ones.
-const FOREIGN: usize = 1000;
+const MAX_UNEXPECTED: usize = 1000;
 
-/// The objects of one of a lane's folders, in the order of their keys.
+/// The objects of one of a scope's folders, in the order of their keys.
 pub(super) struct Listing {
     /// What all of CloudTrail's keys in it have above the account.
     root: Root,
@@ -32,7 +32,7 @@ pub(super) struct Listing {
     /// Of digests, what was deleted.
     deleted: DeletedDigests,
     /// How many objects were found in it that CloudTrail would not have written.
-    foreign: usize,
+    unexpected: usize,
 }
 
 /// The digests of an account and Region, listed a day at a time below all roots.
@@ -51,7 +51,7 @@ pub(super) struct Digests {
 
 /// The digests below one root.
 struct DigestListing {
-    /// The place of the root among the lanes.
+    /// The place of the root among the scopes.
     place: usize,
     listing: Listing,
     /// The next one.
@@ -61,14 +61,14 @@ struct DigestListing {
 }
 
 impl Digests {
-    pub(super) fn new(request: &Request, lanes: &[Arc<Lane>]) -> Self {
-        let open = |(place, lane): (usize, &Arc<Lane>)| {
-            let listing = listing(request, lane, DIGEST_FOLDER, request.window.since);
+    pub(super) fn new(request: &Request, scopes: &[Arc<ChainScope>]) -> Self {
+        let open = |(place, scope): (usize, &Arc<ChainScope>)| {
+            let listing = listing(request, scope, DIGEST_FOLDER, request.window.since);
             DigestListing { place, listing, next: None, ended: false }
         };
         Self {
-            listings: lanes.iter().enumerate().map(open).collect(),
-            deleted: lanes.iter().map(|_| DeletedDigests::default()).collect(),
+            listings: scopes.iter().enumerate().map(open).collect(),
+            deleted: scopes.iter().map(|_| DeletedDigests::default()).collect(),
             waiting: VecDeque::new(),
             beyond: None,
             other_trails: BTreeSet::new(),
@@ -90,8 +90,8 @@ impl Digests {
 
     /// The digests of which only delete markers are left, once all were handed out:
     /// without those before a chain where its `missing_start` is reported.
-    pub(super) fn deleted(&self, lanes: &[Arc<Lane>], missing_start: bool) -> Vec<Finding> {
-        DeletedDigests::findings(&self.deleted, lanes, missing_start)
+    pub(super) fn deleted(&self, scopes: &[Arc<ChainScope>], missing_start: bool) -> Vec<Finding> {
+        DeletedDigests::findings(&self.deleted, scopes, missing_start)
     }
 
     /// The next day's digests in the order of their hours: the listings have
@@ -136,10 +136,10 @@ impl Digests {
                 listing.next = Some(key);
                 return;
             }
-            if let Some(stem) = Stem::of(&key) {
+            if let Some(chain_name) = ChainName::of(&key) {
                 let trails = &request.selection.trails;
-                if !trails.is_empty() && !trails.contains(&stem.trail) {
-                    self.other_trails.insert(stem.trail);
+                if !trails.is_empty() && !trails.contains(&chain_name.trail) {
+                    self.other_trails.insert(chain_name.trail);
                 } else if !request.before_last(key.time()) {
                     let known = self.beyond.take();
                     self.beyond = known.into_iter().chain([key]).min_by_key(ObjectKey::time);
@@ -149,7 +149,7 @@ impl Digests {
                     keys.push(key);
                 }
             }
-            let last = request.window.last.and_then(|last| last.checked_add(BORDER).ok());
+            let last = request.window.last.and_then(|last| last.checked_add(HOUR_MARGIN).ok());
             let is_past = last.is_some_and(|last| day > day_of(last));
             if is_past {
                 listing.ended = true;
@@ -168,7 +168,7 @@ impl DigestListing {
                 self.ended = true;
                 return;
             };
-            if Stem::of(&key).is_some() {
+            if ChainName::of(&key).is_some() {
                 self.next = Some(key);
                 return;
             }
@@ -180,15 +180,15 @@ pub(super) fn day_of(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }
 
-/// Lists a lane's folder from the day of an instant on.
+/// Lists a scope's folder from the day of an instant on.
 pub(super) fn listing(
     request: &Request,
-    lane: &Lane,
+    scope: &ChainScope,
     folder: &str,
     since: Option<Timestamp>,
 ) -> Listing {
-    let prefix = lane.root.folder(&lane.account, folder, &lane.region);
-    let since = since.and_then(|since| since.checked_sub(BORDER).ok());
+    let prefix = scope.root.folder(&scope.account, folder, &scope.region);
+    let since = since.and_then(|since| since.checked_sub(HOUR_MARGIN).ok());
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
     // What is missing of the log files, digests name.
     let objects = if folder == DIGEST_FOLDER {
@@ -197,7 +197,7 @@ pub(super) fn listing(
         request.source.list(&prefix, after).map_ok(ListedKey::Object).boxed()
     };
     let deleted = DeletedDigests::default();
-    Listing { root: lane.root.clone(), objects, deleted, foreign: 0 }
+    Listing { root: scope.root.clone(), objects, deleted, unexpected: 0 }
 }
 
 /// The next key that CloudTrail would write; others are found.
@@ -224,15 +224,15 @@ pub(super) async fn next_key(
                 }
                 // A whole key of CloudTrail's, of whatever account and Region, in
                 // a folder further down.
-                Ok(key) => listing.foreign(
+                Ok(key) => listing.unexpected(
                     findings,
                     Finding::new(FindingKind::ForeignObject)
                         .at(bucket, &object.key)
-                        .because(format!("a key below `{}`", listing.root), key.root()),
+                        .with_mismatch(format!("a key below `{}`", listing.root), key.root()),
                 ),
                 Err(error) => {
                     if let Some(found) = odd(&request.source, &object, error).await {
-                        listing.foreign(findings, found);
+                        listing.unexpected(findings, found);
                     }
                 }
             },
@@ -241,7 +241,7 @@ pub(super) async fn next_key(
                 findings.push(
                     Finding::new(FindingKind::Unreadable)
                         .at(bucket, &error.prefix)
-                        .because("a whole listing", cause),
+                        .with_mismatch("a whole listing", cause),
                 );
                 return None;
             }
@@ -251,13 +251,13 @@ pub(super) async fn next_key(
 
 impl Listing {
     /// Adds a finding about an object of the folder, and bounds how many there are.
-    fn foreign(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
+    fn unexpected(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
         if finding.kind != FindingKind::ForeignObject {
             return findings.push(finding);
         }
-        self.foreign += 1;
+        self.unexpected += 1;
         let same = |known: &&mut Finding| known.kind == FindingKind::ForeignObject;
-        match findings.iter_mut().rev().find(same).filter(|_| self.foreign > FOREIGN) {
+        match findings.iter_mut().rev().find(same).filter(|_| self.unexpected > MAX_UNEXPECTED) {
             Some(last) => {
                 last.objects += 1;
                 last.found = Some(format!("this, and {} more in its folder", last.objects - 1));
@@ -284,15 +284,17 @@ pub(super) async fn odd(
         let holds_log = match source.fetch(None, &object.key).await {
             Ok(fetched) => is_readable_as_log(&fetched.bytes),
             Err(error) => {
-                return Some(at(FindingKind::Unreadable).because("a file", error));
+                return Some(at(FindingKind::Unreadable).with_mismatch("a file", error));
             }
         };
         if !holds_log {
             let clutter = at(FindingKind::Clutter);
-            return Some(clutter.because("a key of CloudTrail's", "a file that is left alone"));
+            return Some(
+                clutter.with_mismatch("a key of CloudTrail's", "a file that verification ignores"),
+            );
         }
     }
-    Some(at(FindingKind::ForeignObject).because("a key of CloudTrail's", why))
+    Some(at(FindingKind::ForeignObject).with_mismatch("a key of CloudTrail's", why))
 }
 
 /// What formats begin with that programs decompress before they read: gzip, compress, zstd,

@@ -13,23 +13,23 @@ use super::{Concurrency, LogTally, Period, Progress};
 use crate::archive::blocking::{blocking, or_panic};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
-use crate::archive::verify::place::Lane;
+use crate::archive::verify::place::ChainScope;
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
 /// How many files one thread takes at a time.
 const BATCH: usize = 32;
 /// How much a batch of fetched files is. Units: bytes, as stored.
 ///
-/// What waits for its batch is held, so that this times the lanes must lie far
+/// What waits for its batch is held, so that this times the scopes must lie far
 /// below what may be held at a time.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Whatever somebody puts in the place of digests, all lanes together take no more
+/// Whatever someone puts in the place of digests, all scopes together take no more
 /// than this before they know its signature. Units: KiB.
 const INFLATING_KIB: usize = 64 << 10;
 const OPENED_KIB: usize = 128 << 10;
 /// How many digests at a time are opened beyond that, each as large as it may be.
-const ALONE: usize = 1;
+const DEFERRED_AT_ONCE: usize = 1;
 
 type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
 
@@ -38,7 +38,7 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
-/// What all lanes share.
+/// What all scopes share.
 #[derive(Debug)]
 pub(super) struct Limits {
     fetches: Arc<Semaphore>,
@@ -48,7 +48,7 @@ pub(super) struct Limits {
     /// What opened digests that are not proven yet may take. Units: KiB.
     pub(super) opened: Arc<Semaphore>,
     /// How many digests may be open at a time for which there was no room.
-    pub(super) alone: Semaphore,
+    pub(super) fetch_deferred: Semaphore,
     /// How many blocking threads are kept busy.
     pub(super) threads: usize,
 }
@@ -61,22 +61,22 @@ impl Limits {
             batches: Arc::new(Semaphore::new(threads * 2)),
             inflating: Semaphore::new(INFLATING_KIB),
             opened: Arc::new(Semaphore::new(OPENED_KIB)),
-            alone: Semaphore::new(ALONE),
+            fetch_deferred: Semaphore::new(DEFERRED_AT_ONCE),
             threads,
         }
     }
 
-    /// A share of the fetches; `None` never comes, because nobody closes them.
+    /// A share of the fetches; `None` never comes, because no one closes them.
     pub(super) async fn fetch(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         self.fetches.acquire().await.ok()
     }
 }
 
-/// The log files of one lane, being checked.
+/// The log files of one scope, being checked.
 pub(super) struct LogChecks {
     source: Arc<Source>,
-    /// The roots of the bucket: a file that is not below one may lie below another.
-    lanes: Arc<[Arc<Lane>]>,
+    /// The roots of the bucket: a file that is not below one may are below another.
+    scopes: Arc<[Arc<ChainScope>]>,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
     running: JoinSet<()>,
@@ -105,13 +105,13 @@ pub(super) struct LogResults {
 impl LogChecks {
     pub(super) fn new(
         source: &Arc<Source>,
-        lanes: &[Arc<Lane>],
+        scopes: &[Arc<ChainScope>],
         limits: &Arc<Limits>,
         progress: &Arc<dyn Progress>,
     ) -> Self {
         Self {
             source: Arc::clone(source),
-            lanes: lanes.into(),
+            scopes: scopes.into(),
             limits: Arc::clone(limits),
             progress: Arc::clone(progress),
             running: JoinSet::new(),
@@ -142,13 +142,13 @@ impl LogChecks {
         let Ok(permit) = Arc::clone(&self.limits.fetches).acquire_owned().await else { return };
         let (source, results, progress) =
             (Arc::clone(&self.source), Arc::clone(&self.results), Arc::clone(&self.progress));
-        let (waiting, lanes) = (Arc::clone(&self.fetched), Arc::clone(&self.lanes));
+        let (waiting, scopes) = (Arc::clone(&self.fetched), Arc::clone(&self.scopes));
         self.running.spawn(async move {
             let fetched = source.fetch(claim.bucket(), claim.key()).await;
             match fetched {
                 Err(error) => {
                     let elsewhere = match error {
-                        FetchError::NotFound => elsewhere(&source, &lanes, &claim).await,
+                        FetchError::NotFound => elsewhere(&source, &scopes, &claim).await,
                         _ => None,
                     };
                     match elsewhere {
@@ -175,19 +175,19 @@ impl LogChecks {
         let batch = std::mem::take(&mut self.batch);
         let (folder, results, progress) =
             (folder.clone(), Arc::clone(&self.results), Arc::clone(&self.progress));
-        let lanes = Arc::clone(&self.lanes);
+        let scopes = Arc::clone(&self.scopes);
         self.running.spawn_blocking(move || {
             let _permit = permit;
             let count = batch.len() as u64;
             let checked: Vec<_> =
                 batch.into_iter().map(|claim| (check_file(&folder, &claim), claim)).collect();
             for (result, claim) in checked {
-                let below = |lane: &Arc<Lane>| {
-                    let other = claim.below(&lane.root, lane)?;
+                let below = |scope: &Arc<ChainScope>| {
+                    let other = claim.below(&scope.root, scope)?;
                     matches!(check_file(&folder, &other), Ok(Ok(_))).then(|| other.key().to_owned())
                 };
                 let is_missing = matches!(result, Err(FetchError::NotFound));
-                match is_missing.then(|| lanes.iter().find_map(below)).flatten() {
+                match is_missing.then(|| scopes.iter().find_map(below)).flatten() {
                     Some(key) => results.lock().elsewhere(&claim, &key),
                     None => results.lock().add(&claim, result),
                 }
@@ -212,11 +212,15 @@ impl LogChecks {
     }
 }
 
-/// The key of a missing file below another root of the bucket, where it lies there
+/// The key of a missing file below another root of the bucket, where it is there
 /// as its digest lists it.
-async fn elsewhere(source: &Source, lanes: &[Arc<Lane>], claim: &LogClaim) -> Option<String> {
-    for lane in lanes {
-        let Some(other) = claim.below(&lane.root, lane) else { continue };
+async fn elsewhere(
+    source: &Source,
+    scopes: &[Arc<ChainScope>],
+    claim: &LogClaim,
+) -> Option<String> {
+    for scope in scopes {
+        let Some(other) = claim.below(&scope.root, scope) else { continue };
         if matches!(check_again(source, &other).await, Ok(Ok(_))) {
             return Some(other.key().to_owned());
         }
@@ -294,7 +298,7 @@ impl LogResults {
                 if log.is_stored_inflated() {
                     let finding = Finding::new(FindingKind::StoredInflated)
                         .at(claim.bucket(), claim.key())
-                        .because("log files as gzip streams", "log files stored inflated");
+                        .with_mismatch("log files as gzip streams", "log files stored inflated");
                     self.noted(finding);
                 }
                 return;
@@ -316,7 +320,7 @@ impl LogResults {
         self.findings.push(finding);
     }
 
-    /// Counts a file that is missing and lies below another root.
+    /// Counts a file that is missing and is below another root.
     fn elsewhere(&mut self, claim: &LogClaim, key: &str) {
         self.tally.valid += u64::from(!claim.is_copy());
         self.noted(claim.elsewhere(key));

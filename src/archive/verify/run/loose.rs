@@ -1,4 +1,4 @@
-//! Files named as CloudTrail names its own, beside every `AWSLogs/<account>/`: no digest is
+//! Files named as CloudTrail names its own, next to every `AWSLogs/<account>/`: no digest is
 //! asked about them there, and a program that reads a bucket by file names takes them.
 
 use jiff::Timestamp;
@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 use super::{Finding, Selection, Source, Window};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::source::ListedObject;
-use crate::archive::verify::unlisted::NAMED;
+use crate::archive::verify::unlisted::MAX_NAMED;
 use crate::names::AccountId;
 
 /// How many files are kept to be reported.
-const KEPT: usize = 1000;
+const MAX_FILES: usize = 1000;
 
 /// Files named as CloudTrail names its own, where it writes none.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl LooseFiles {
         for object in objects {
             let name = object.key.rsplit('/').next().unwrap_or_default();
             let Some((account, time)) = parse(name) else { continue };
-            if self.files.len() < KEPT {
+            if self.files.len() < MAX_FILES {
                 self.files.push((object.key.clone(), account, time));
             } else {
                 self.more += 1;
@@ -44,20 +44,23 @@ impl LooseFiles {
         window: Window,
     ) -> Option<Finding> {
         let end = window.last.or(window.until);
-        let is_asked = |(_, account, time): &(String, AccountId, Timestamp)| {
+        let is_in_window = |(_, account, time): &(String, AccountId, Timestamp)| {
             (selection.accounts.is_empty() || selection.accounts.contains(account))
                 && window.since.is_none_or(|since| *time >= since)
                 && end.is_none_or(|end| *time <= end)
         };
         let asked: Vec<String> =
-            self.files.into_iter().filter(is_asked).map(|(key, ..)| key).collect();
+            self.files.into_iter().filter(is_in_window).map(|(key, ..)| key).collect();
         let count = asked.len() as u64 + self.more;
         let folder = asked.first().and_then(|key| Some(key.rsplit_once('/')?.0.to_owned() + "/"));
-        let names = asked.into_iter().take(NAMED).collect();
+        let names = asked.into_iter().take(MAX_NAMED).collect();
         let finding = Finding::new(FindingKind::LogsUnproven)
             .at(source.bucket(), folder.unwrap_or_default())
-            .because("files below `AWSLogs/<account>/`, where digests list them", "elsewhere");
-        (count > 0).then(|| finding.of_files(count, names))
+            .with_mismatch(
+                "files below `AWSLogs/<account>/`, where digests list them",
+                "elsewhere",
+            );
+        (count > 0).then(|| finding.with_files(count, names))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Objects beside the folders of days: no key of CloudTrail's leads there, and a
+//! Objects next to the folders of days: no key of CloudTrail's leads there, and a
 //! listing that begins or ends with a window does not reach them.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
 use super::listing::odd;
-use super::{Finding, Lane, ListError, Request};
+use super::{ChainScope, Finding, ListError, Request};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::source::{ListedObject, Source};
 
@@ -19,15 +19,15 @@ type IsDate = fn(u32) -> bool;
 const LEVELS: [(usize, IsDate); 3] =
     [(4, |_| true), (2, |month| (1..=12).contains(&month)), (2, |day| (1..=31).contains(&day))];
 
-/// Finds them in a lane's folder, where a window begins or ends: the listing of the days
+/// Finds them in a scope's folder, where a window begins or ends: the listing of the days
 /// between reaches all others.
-pub(super) async fn strays(request: &Request, lane: &Lane, folder: &str) -> Vec<Finding> {
+pub(super) async fn strays(request: &Request, scope: &ChainScope, folder: &str) -> Vec<Finding> {
     let window = request.window;
     let edges: Vec<Timestamp> = window.since.into_iter().chain(window.last).collect();
     if edges.is_empty() {
         return Vec::new();
     }
-    let top = lane.root.folder(&lane.account, folder, &lane.region);
+    let top = scope.root.folder(&scope.account, folder, &scope.region);
     let mut prefixes = BTreeSet::from([(0, top.clone())]);
     for edge in edges {
         prefixes.insert((1, format!("{top}{}", edge.strftime("%Y/"))));
@@ -62,7 +62,7 @@ fn is_date(name: &str, level: usize) -> bool {
         && name.parse().is_ok_and(is_in_range)
 }
 
-/// Reports objects that lie where CloudTrail writes none.
+/// Reports objects that are where CloudTrail writes none.
 pub(super) async fn objects(
     source: &Source,
     objects: Vec<ListedObject>,
@@ -82,7 +82,7 @@ pub(super) async fn objects(
     findings.append(&mut found);
 }
 
-/// Reports what lies in a folder that CloudTrail does not create.
+/// Reports what is in a folder that CloudTrail does not create.
 pub(super) async fn below(
     source: &Source,
     prefix: &str,
@@ -109,7 +109,7 @@ pub(super) async fn below(
 pub(super) fn unlisted(source: &Source, error: &ListError) -> Finding {
     Finding::new(FindingKind::Unreadable)
         .at(source.bucket(), &error.prefix)
-        .because("a whole listing", error.source.to_string())
+        .with_mismatch("a whole listing", error.source.to_string())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::regular::{self, Entry};
 use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::key::DIGEST_FOLDER;
 
-/// What a file is named that holds the metadata of the object beside it: a JSON
+/// What a file is named that holds the metadata of the object next to it: a JSON
 /// object, as `aws s3api head-object --query Metadata` prints it.
 pub const METADATA_SUFFIX: &str = ".metadata.json";
 
@@ -38,7 +38,7 @@ impl FolderSource {
         Self { root, bucket: None, others: None }
     }
 
-    /// A mirror of one bucket with its metadata, beside those of others.
+    /// A mirror of one bucket with its metadata, next to those of others.
     #[must_use]
     pub fn of_bucket(root: PathBuf, bucket: &str, others: PathBuf) -> Self {
         Self { root, bucket: Some(bucket.into()), others: Some(others) }
@@ -132,7 +132,7 @@ impl FolderSource {
         Ok(place)
     }
 
-    /// Opens a file: of the bucket that is mirrored here, or else of one beside.
+    /// Opens a file: of the bucket that is mirrored here, or else of one next to.
     fn open(&self, bucket: Option<&str>, key: &str) -> io::Result<(fs::File, (PathBuf, String))> {
         let open =
             |root: &Path, path: String| Ok((regular::open(root, &path)?, (root.to_owned(), path)));
@@ -156,7 +156,7 @@ impl FolderSource {
     }
 }
 
-/// The metadata that lies beside an object's file; none where there is none.
+/// The metadata that is next to an object's file; none where there is none.
 fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, FetchError> {
     let file = match regular::open(root, &format!("{path}{METADATA_SUFFIX}")) {
         Ok(file) => file,

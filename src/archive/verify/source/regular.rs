@@ -1,4 +1,4 @@
-//! Regular files below a folder that somebody else filled: opened without following a
+//! Regular files below a folder that someone else filled: opened without following a
 //! link anywhere below the folder, and nothing but regular files.
 
 use std::fs::File;
@@ -18,7 +18,7 @@ pub(super) struct Entry {
     pub(super) size_bytes: u64,
 }
 
-/// What lies directly in a folder.
+/// What is directly in a folder.
 #[derive(Default)]
 pub(super) struct Entries {
     /// The regular files and the folders.
@@ -62,12 +62,12 @@ fn is_below(path: &str) -> io::Result<()> {
     if path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains('\0') {
         return Ok(());
     }
-    let message = format!("`{}` is no path below the folder", path.escape_debug());
+    let message = format!("`{}` is not a path below the folder", path.escape_debug());
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 fn not_regular() -> io::Error {
-    io::Error::other("it is no regular file, or lies behind a link: such are never read")
+    io::Error::other("it is not a regular file, or is behind a link: such files are never read")
 }
 
 #[cfg(unix)]
@@ -123,7 +123,7 @@ mod system {
         }
     }
 
-    /// What lies directly in a folder below `root`.
+    /// What is directly in a folder below `root`.
     pub(in super::super) fn entries(root: &Path, path: &str) -> io::Result<Entries> {
         let parts: Vec<&str> = match path {
             "" => Vec::new(),

@@ -125,7 +125,7 @@ impl S3Source {
         // A page that names no next one, and says that there is one, was cut.
         let is_cut = page.is_truncated() == Some(true) && page.next_key_marker().is_none();
         if is_cut || page.is_truncated().is_none() {
-            return Err(clients.malformed(ACTION, "a listing of versions that was cut"));
+            return Err(clients.malformed(ACTION, "a truncated listing of versions"));
         }
         Ok(page)
     }

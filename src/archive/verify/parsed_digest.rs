@@ -19,12 +19,12 @@ pub struct FetchedDigest {
     /// Where it is.
     pub key: ObjectKey,
     /// What it holds.
-    pub content: Result<OpenedDigest, DigestFault>,
+    pub content: Result<ParsedDigest, DigestFault>,
 }
 
 /// A digest that could be read. Nothing in it is proven.
 #[derive(Debug)]
-pub struct OpenedDigest {
+pub struct ParsedDigest {
     pub(super) document: DigestDocument,
     /// Of the inflated bytes, in hexadecimal.
     pub(super) sha256: String,
@@ -66,11 +66,11 @@ pub enum DigestFault {
     Unreadable(String),
 }
 
-impl OpenedDigest {
+impl ParsedDigest {
     /// Reads a digest from its object.
     ///
     /// `metadata` gives the object's metadata by name, without `x-amz-meta-`.
-    pub fn open<'m>(
+    pub fn parse<'m>(
         stored: &[u8],
         metadata: impl Fn(&str) -> Option<&'m str>,
         backfill: bool,

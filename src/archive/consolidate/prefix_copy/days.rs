@@ -1,38 +1,40 @@
-//! A lane's entries, a day at a time.
+//! A log prefix's entries, a day at a time.
 
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt};
 use jiff::civil::Date;
 
-use super::super::join::{JoinError, Joined};
-use crate::archive::units::Cutter;
+use super::super::join::{JoinEntry, JoinError};
+use crate::archive::batches::DaySplitter;
 
 /// A join, cut into days.
-pub(super) struct Units<J> {
+pub(super) struct DayBatches<J> {
     joined: Pin<Box<J>>,
-    cutter: Cutter<Joined>,
+    splitter: DaySplitter<JoinEntry>,
     ended: bool,
 }
 
-impl<J: Stream<Item = Result<Joined, JoinError>>> Units<J> {
+impl<J: Stream<Item = Result<JoinEntry, JoinError>>> DayBatches<J> {
     /// Nothing cut yet.
     pub(super) fn new(joined: J) -> Self {
-        Self { joined: Box::pin(joined), cutter: Cutter::default(), ended: false }
+        Self { joined: Box::pin(joined), splitter: DaySplitter::default(), ended: false }
     }
 
     /// The next day of which the source has anything. A day before an error is
     /// not whole, and left out.
     ///
     /// Loses nothing where it is dropped before it ends.
-    pub(super) async fn next(&mut self) -> Option<Result<(Option<Date>, Vec<Joined>), JoinError>> {
+    pub(super) async fn next(
+        &mut self,
+    ) -> Option<Result<(Option<Date>, Vec<JoinEntry>), JoinError>> {
         while !self.ended {
             match self.joined.next().await {
-                Some(Ok(Joined::ArchiveOnly(_))) => {}
+                Some(Ok(JoinEntry::ArchiveOnly(_))) => {}
                 Some(Ok(entry)) => {
                     let path = entry.path().to_owned();
-                    if let Some(unit) = self.cutter.push(&path, entry) {
-                        return Some(Ok(unit));
+                    if let Some(batch) = self.splitter.push(&path, entry) {
+                        return Some(Ok(batch));
                     }
                 }
                 Some(Err(error)) => {
@@ -41,7 +43,7 @@ impl<J: Stream<Item = Result<Joined, JoinError>>> Units<J> {
                 }
                 None => {
                     self.ended = true;
-                    return std::mem::take(&mut self.cutter).finish().map(Ok);
+                    return std::mem::take(&mut self.splitter).finish().map(Ok);
                 }
             }
         }

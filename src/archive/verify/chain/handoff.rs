@@ -1,19 +1,19 @@
-//! Where a chain came from another bucket or prefix, and what must lie there.
+//! Where a chain came from another bucket or prefix, and what must are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Chain, ChainVerifier, Finding, FindingKind, ObjectKey, OpenedDigest, Outcome, Stem, Tip,
+    Chain, ChainName, ChainVerifier, Finding, FindingKind, ObjectKey, Outcome, ParsedDigest, Tip,
     TipState,
 };
 
 /// The digest in another bucket, or under another prefix, that a chain here
 /// continues, and what the digest after it records of it.
 #[derive(Debug, Clone)]
-pub struct Border {
+pub struct BucketHandoff {
     /// The trail. Its owner is that of the digest there, which may be another's: a
     /// trail can become the organization's.
-    pub stem: Stem,
+    pub chain_name: ChainName,
     /// The bucket that it was written into.
     pub bucket: String,
     /// The key that it was written under.
@@ -24,16 +24,23 @@ pub struct Border {
     signature: Option<String>,
 }
 
-impl Border {
+impl BucketHandoff {
     /// The border before a digest; `None` where its predecessor has no key that
     /// CloudTrail would write.
-    pub(super) fn before(stem: &Stem, key: &ObjectKey, opened: &OpenedDigest) -> Option<Self> {
-        let (bucket, original) = opened.previous()?;
-        let document = &opened.document;
+    pub(super) fn before(
+        chain_name: &ChainName,
+        key: &ObjectKey,
+        parsed: &ParsedDigest,
+    ) -> Option<Self> {
+        let (bucket, original) = parsed.previous()?;
+        let document = &parsed.document;
         Some(Self {
-            stem: stem.clone(),
+            chain_name: chain_name.clone(),
             bucket: bucket.to_owned(),
-            key: original.parse().ok().filter(|key| Stem::of(key).as_ref() == Some(stem))?,
+            key: original
+                .parse()
+                .ok()
+                .filter(|key| ChainName::of(key).as_ref() == Some(chain_name))?,
             recorded_by: key.to_string(),
             sha256: document.previous_digest_hash_value.clone(),
             signature: document.previous_digest_signature.clone(),
@@ -45,56 +52,58 @@ impl ChainVerifier {
     /// The same with a border that its chain must reach: the digest there must
     /// be the one that the digest beyond records.
     #[must_use]
-    pub fn up_to(self, border: Border) -> Self {
-        Self { border: Some(border), ..self }
+    pub fn up_to_handoff(self, handoff: BucketHandoff) -> Self {
+        Self { handoff: Some(handoff), ..self }
     }
 
     /// Decides whether the digest at the border is the one that was recorded.
-    pub(super) fn reach_border(
+    pub(super) fn resolve_handoff(
         &mut self,
-        chains: &mut BTreeMap<Stem, Vec<Chain>>,
+        chains: &mut BTreeMap<ChainName, Vec<Chain>>,
         out: &mut Vec<Outcome>,
     ) {
-        let Some(border) = self.border.take() else { return };
-        let key = border.key.to_string();
+        let Some(handoff) = self.handoff.take() else { return };
+        let key = handoff.key.to_string();
         let keys = BTreeSet::from([key.clone()]);
         let ends_there = |chain: &Chain| {
-            let written = chain.was_written_to(&border.bucket, &key);
+            let written = chain.was_written_to(&handoff.bucket, &key);
             written.or_else(|| chain.lies_at(&keys, None))
         };
         let mut ending = chains
-            .get_mut(&border.stem)
+            .get_mut(&handoff.chain_name)
             .into_iter()
             .flatten()
             .filter_map(|chain| Some((ends_there(chain)?, chain)));
         let Some((linked, chain)) = ending.next() else {
-            let found = format!("nothing, and {} names it", border.recorded_by);
+            let found = format!("nothing, and {} names it", handoff.recorded_by);
             let finding = self.at(FindingKind::DigestMissing, &key);
-            let hour = border.key.time();
-            let finding = finding.because("the previous digest", found).over(hour, hour);
+            let hour = handoff.key.time();
+            let finding =
+                finding.with_mismatch("the previous digest", found).with_period(hour, hour);
             out.push(Outcome::found(finding));
             return;
         };
-        chain.back_to(linked);
-        self.prove_pending(chain, border.signature.as_deref().ok_or(super::NO_SIGNATURE), out);
-        out.extend(self.differences(&border, &chain.tip).into_iter().map(Outcome::found));
+        chain.rewind_to(linked);
+        self.prove_pending(chain, handoff.signature.as_deref().ok_or(super::NO_SIGNATURE), out);
+        out.extend(self.differences(&handoff, &chain.tip).into_iter().map(Outcome::found));
     }
 
-    fn differences(&self, border: &Border, tip: &Tip) -> Vec<Finding> {
-        let TipState::Sound(sound) = &tip.state else { return Vec::new() };
+    fn differences(&self, handoff: &BucketHandoff, tip: &Tip) -> Vec<Finding> {
+        let TipState::Proven(proven) = &tip.state else { return Vec::new() };
         let differs = |kind, what: &str, recorded: &Option<String>, own: Option<&str>| {
             let (recorded, own) = recorded.as_deref().zip(own)?;
-            let expected = format!("{what} {recorded}, recorded by {}", border.recorded_by);
-            let finding = self.at(kind, &tip.key).because(expected, own).over(tip.end, tip.end);
+            let expected = format!("{what} {recorded}, recorded by {}", handoff.recorded_by);
+            let finding =
+                self.at(kind, &tip.key).with_mismatch(expected, own).with_period(tip.end, tip.end);
             (!recorded.eq_ignore_ascii_case(own)).then_some(finding)
         };
         [
-            differs(FindingKind::LinkHash, "SHA-256", &border.sha256, Some(&sound.sha256)),
+            differs(FindingKind::LinkHash, "SHA-256", &handoff.sha256, Some(&proven.sha256)),
             differs(
                 FindingKind::LinkSignature,
                 "signature",
-                &border.signature,
-                sound.signature.as_deref(),
+                &handoff.signature,
+                proven.signature.as_deref(),
             ),
         ]
         .into_iter()
