@@ -1,8 +1,8 @@
-//! The units in which archives are processed.
+//! How archives are divided: log prefixes and day batches.
 //!
-//! A log prefix is one source's objects of one account, kind and Region; a unit is
-//! one day of a log prefix. Units do not touch each other's objects, so they can run
-//! in any order, at once, on one machine or on many, and each can be run again.
+//! A log prefix is one source's objects of one account, kind and Region; a batch is one day
+//! of it. Batches do not share objects, so they can run concurrently, in any order, on one
+//! machine or several, and can be repeated.
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use crate::names::{AccountId, Region};
 pub struct LogPrefix {
     /// The bucket that the objects come from.
     pub bucket: String,
-    /// All before `<account>/` in their keys, with the slash at its end.
+    /// The part of their keys before `<account>/`, with the trailing slash.
     pub root: String,
     /// The account whose activity they record.
     pub account: AccountId,
@@ -29,7 +29,7 @@ pub struct LogPrefix {
 }
 
 impl LogPrefix {
-    /// What to list to see the log prefix.
+    /// The prefix of its keys.
     #[must_use]
     pub fn prefix(&self) -> String {
         format!("{}{}/{}/{}/", self.root, self.account, self.folder, self.region)
@@ -41,10 +41,10 @@ impl LogPrefix {
         root.folder(&self.account, &self.folder, &self.region)
     }
 
-    /// The name of the source that it is in: `s3://bucket/prefix`.
+    /// The name of its source: `s3://bucket/prefix`.
     #[must_use]
     pub fn source(&self) -> String {
-        // INVARIANT: as `Source::name` has it, whatever the prefix is.
+        // INVARIANT: equal to `Source::name` for any prefix.
         let above = self.root.rsplit_once("AWSLogs/").map_or("", |(above, _)| above);
         match above.strip_suffix('/') {
             Some(prefix) => format!("s3://{}/{prefix}", self.bucket),
@@ -52,7 +52,7 @@ impl LogPrefix {
         }
     }
 
-    /// The log prefix's name in records and reports, the same forever.
+    /// The log prefix's stable name in records and reports.
     #[must_use]
     pub fn id(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.prefix())
@@ -73,7 +73,7 @@ pub struct DayBatch {
 
 /// The day that a path below a log prefix's prefix starts with: `2026/01/31/…`.
 ///
-/// `None` where it does not start with a day that the calendar has.
+/// `None` if it does not start with a valid date.
 #[must_use]
 pub fn day_of(path: &str) -> Option<Date> {
     let mut parts = path.splitn(4, '/');
@@ -87,16 +87,16 @@ pub fn day_of(path: &str) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// A day as it stands in keys: `2026/01/31/`.
+/// A day as it appears in keys: `2026/01/31/`.
 #[must_use]
 pub fn day_folder(day: Date) -> String {
     format!("{:04}/{:02}/{:02}/", day.year(), day.month(), day.day())
 }
 
-/// Cuts an ordered run of entries into days.
+/// Splits ordered entries into days.
 ///
-/// Pure: which unit an entry falls into depends on its path alone. Entries
-/// whose path starts with no day come out with `None`.
+/// Pure: an entry's day depends only on its path. Entries without a day are returned with
+/// `None`.
 #[derive(Debug)]
 pub struct DaySplitter<T> {
     day: Option<Date>,
@@ -110,8 +110,7 @@ impl<T> Default for DaySplitter<T> {
 }
 
 impl<T> DaySplitter<T> {
-    /// Takes the next entry; gives the day before, whole, when this entry is
-    /// the first of another.
+    /// Adds the next entry; returns the completed previous day if this entry starts another.
     pub fn push(&mut self, path: &str, entry: T) -> Option<(Option<Date>, Vec<T>)> {
         let day = day_of(path);
         let done = if day != self.day && !self.entries.is_empty() {

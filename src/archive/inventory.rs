@@ -1,4 +1,4 @@
-//! What is in a bucket: listings as streams, in key order, a page ahead.
+//! Listings of a bucket as streams, in key order, prefetching one page.
 
 use aws_sdk_s3::{
     operation::list_objects_v2::ListObjectsV2Output,
@@ -17,8 +17,8 @@ use crate::{
     names::{AccountId, BucketName, OrgId, Region, prefix_folder},
 };
 
-/// Pages that are fetched before they are asked for: the next listing is under
-/// way while one is being processed, and never more than that is held.
+/// Pages to prefetch: the next listing is under way while one is being processed, and no
+/// more is kept in memory.
 const PAGES_AHEAD: usize = 1;
 
 /// Accounts of a bucket whose folders are listed at once.
@@ -28,10 +28,10 @@ const ACCOUNTS_AT_ONCE: usize = 16;
 /// thousands of accounts, and anyone who writes a bucket can make any number.
 const MAX_FOLDERS: usize = 100_000;
 
-/// The objects below a prefix, in the order of their keys; their paths are what
-/// follows the prefix.
+/// The objects below a prefix, in the order of their keys; their paths are relative to the
+/// prefix.
 ///
-/// `after` leaves out all paths up to and with it. Ends at the first error.
+/// Starts after the path `after`. Ends at the first error.
 pub fn list(
     clients: &Clients,
     bucket: &BucketName,
@@ -64,7 +64,7 @@ pub fn list(
                 let objects = page.contents.unwrap_or_default();
                 objects.into_iter().filter_map(|object| listed(&prefix, object)).collect::<Vec<_>>()
             });
-            // A receiver that has gone away wants no more.
+            // The receiver was dropped.
             if pages.send(listed).await.is_err() || next.is_none() {
                 return;
             }
@@ -81,8 +81,8 @@ pub fn list(
     }))
 }
 
-/// A page that came whole. The SDK reads what there is of an answer that was cut
-/// off, and a listing that ends early would pass for a bucket that holds less.
+/// Checks that a page is complete. The SDK accepts truncated responses, and an incomplete
+/// listing would look like a bucket with fewer objects.
 pub(crate) fn whole(
     clients: &Clients,
     page: ListObjectsV2Output,
@@ -102,7 +102,7 @@ pub(crate) fn whole(
 }
 
 fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
-    // `Some(false)` of one that was restored.
+    // `Some(false)` for a restored object.
     let restoring = object.restore_status().and_then(RestoreStatus::is_restore_in_progress);
     let archived = Class::of(object.storage_class())
         .filter(|_| restoring != Some(false))
@@ -118,8 +118,8 @@ fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
     })
 }
 
-/// The folders directly below a prefix, without their slashes, and how many
-/// objects are next to them.
+/// The folders directly below a prefix, without their slashes, and the number of objects
+/// next to them.
 pub async fn folders(
     clients: &Clients,
     bucket: &BucketName,
@@ -159,22 +159,21 @@ pub async fn folders(
     }
 }
 
-/// The log prefixes below one prefix of a bucket, and what is not CloudTrail's there.
+/// The log prefixes below one prefix of a bucket, and what CloudTrail did not write there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct LogPrefixes {
     /// Every folder of an account, kind and Region.
     pub log_prefixes: Vec<super::batches::LogPrefix>,
-    /// Folders that CloudTrail's grammar does not have, by their full prefix.
+    /// Folders that CloudTrail does not create, by their full prefix.
     pub unexpected: Vec<String>,
-    /// Objects that are where CloudTrail writes only folders.
+    /// Objects in places where CloudTrail creates only folders.
     pub stray_objects: u64,
-    /// Folders of accounts that were not wanted: what is above them, and the account.
+    /// Folders of accounts that were not selected: the root, and the account.
     pub others: Vec<(String, AccountId)>,
 }
 
 impl LogPrefixes {
-    /// Adds those below another prefix of the bucket; what is below both is
-    /// kept once.
+    /// Adds those below another prefix of the bucket, without duplicates.
     pub(crate) fn extend(&mut self, other: Self) {
         self.log_prefixes.extend(other.log_prefixes);
         self.log_prefixes.sort();
@@ -199,8 +198,7 @@ pub async fn log_prefixes(
     log_prefixes_of(clients, bucket, prefix, |_| true).await
 }
 
-/// The same of the accounts that are wanted: no one can make it slow by folders of
-/// others.
+/// The same for selected accounts only, so folders of other accounts cannot slow it down.
 pub async fn log_prefixes_of(
     clients: &Clients,
     bucket: &BucketName,

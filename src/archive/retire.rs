@@ -1,4 +1,4 @@
-//! Whether a legacy trail may go: what was seen, judged. Pure.
+//! Whether a legacy trail can be retired: pure decisions about what was observed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,25 +22,25 @@ use crate::{
     org::Ruling,
 };
 
-/// Whether a condition holds.
+/// The status of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionStatus {
-    /// It holds.
+    /// It is met.
     Met,
-    /// Something that it needs could not be read.
+    /// A required read failed.
     Unreadable,
-    /// It does not hold.
+    /// It is not met.
     NotMet,
 }
 
-/// Something that must hold before a trail may go.
+/// A condition for retiring a trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// What must hold.
+    /// The condition.
     pub name: &'static str,
-    /// Whether it does.
+    /// Its status.
     pub status: ConditionStatus,
-    /// Why it is said so.
+    /// The reason for the status.
     pub reason: String,
 }
 
@@ -50,22 +50,22 @@ impl Condition {
     }
 }
 
-/// What could not be done, with its causes.
+/// A failed read, with its causes.
 type FailedRead = String;
 
 /// The organization trail delivers the same account and Regions.
 pub const DELIVERED: &str = "the organization trail covers the same account and Regions";
-/// Everything of the source is in the archive.
+/// All objects of the source are in the archive.
 pub const CONSOLIDATED: &str = "everything is in the archive";
-/// The chains of the legacy trail are proven there.
+/// The chains of the legacy trail are proven in the archive.
 pub const VERIFIED: &str = "the archived logs are proven";
 /// Source and archive have the same number of objects.
 pub const COUNTED: &str = "the object counts match";
-/// Nothing keeps the trail from being stopped and deleted.
+/// Nothing prevents stopping and deleting the trail.
 pub const DELETABLE: &str = "it may be deleted";
 
-/// The conditions for a trail whose bucket does not exist: it delivers nothing, and
-/// nothing of it is left to be kept.
+/// The conditions for a trail whose bucket does not exist: it delivers nothing, and no logs
+/// are left to keep.
 #[must_use]
 pub fn without_bucket(bucket: &BucketName) -> Vec<Condition> {
     let why = format!("its bucket {bucket} does not exist");
@@ -79,9 +79,9 @@ pub fn without_bucket(bucket: &BucketName) -> Vec<Condition> {
     .into()
 }
 
-/// Whether the organization's service control policies let the trail be stopped and
-/// deleted. What they could not be asked for stays open until CloudTrail answers:
-/// then the trail is started again where it refuses.
+/// Whether the organization's service control policies allow stopping and deleting the
+/// trail. If the policies could not be read, the call to CloudTrail decides: if it is
+/// denied, logging is started again.
 #[must_use]
 pub fn deletable(rulings: Result<&[(&'static str, Ruling)], FailedRead>) -> Condition {
     let condition = |status, reason| Condition::new(DELETABLE, status, reason);
@@ -110,8 +110,8 @@ pub fn deletable(rulings: Result<&[(&'static str, Ruling)], FailedRead>) -> Cond
     }
 }
 
-/// Which of several trails of one name and home Region is meant: the account that
-/// owns it, as the original addresses of its digests say.
+/// Identifies a trail among those of the same name and home Region, by its owner, which the
+/// original addresses of its digests show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrailIdentity {
     /// The Region in which the trail was created.
@@ -126,8 +126,8 @@ impl TrailIdentity {
     }
 }
 
-/// Whether the proven digests of the organization trail cover the period in every
-/// Region, and all that they list is proven.
+/// Whether the proven digests of the organization trail cover the period in every Region,
+/// and all log files that they list are proven.
 #[must_use]
 pub fn delivered(
     verification: Result<&Verification, FailedRead>,
@@ -171,7 +171,7 @@ pub fn delivered(
     }
 }
 
-/// Whether a dry run over all of the source has nothing to copy.
+/// Whether a dry run over the whole source finds nothing to copy.
 #[must_use]
 pub fn consolidated(report: Result<&Report, FailedRead>) -> Condition {
     let condition = |status, reason| Condition::new(CONSOLIDATED, status, reason);
@@ -184,7 +184,7 @@ pub fn consolidated(report: Result<&Report, FailedRead>) -> Condition {
         (counts.copied, "missing: `orgtrail consolidate` copies what is missing"),
         (counts.archived, "missing that must be restored first"),
         (counts.conflicts, "in conflict with what the archive has"),
-        // Digests that CloudTrail did not sign are no evidence that would be lost.
+        // Digests that CloudTrail did not sign are not evidence.
         (
             counts.quarantined.saturating_sub(counts.quarantined_digests),
             "that are not log files: `orgtrail accept` accepts them",
@@ -207,7 +207,7 @@ pub fn consolidated(report: Result<&Report, FailedRead>) -> Condition {
         let reason = format!("{failed} could not be compared");
         return condition(ConditionStatus::Unreadable, reason);
     }
-    // Their copies are proven by the digests or not at all.
+    // Only digests can prove these copies.
     let uncompared = match counts.uncompared {
         0 => String::new(),
         some => format!("; {some} archived, compared by size alone"),
@@ -217,21 +217,20 @@ pub fn consolidated(report: Result<&Report, FailedRead>) -> Condition {
     condition(ConditionStatus::Met, reason)
 }
 
-/// The log files of the source in times that no digest of the legacy trail proves.
+/// The log files of the source in periods that no digest of the legacy trail covers.
 ///
-/// A chain that ended and began anew later leaves a time between that no digest
-/// covers. Where no log is in it, nothing is lost; where one does, nothing proves
-/// that it is whole.
+/// A chain that ended and restarted later leaves a gap that no digest covers. Without log
+/// files in the gap, nothing is lost; with log files, nothing proves that they are complete.
 #[derive(Debug)]
 pub struct Unproven {
     proven: BTreeMap<Region, Periods>,
-    /// The digests of later files may still be on their way.
+    /// The digests of later files may not be delivered yet.
     due: Timestamp,
     found: BTreeMap<Region, (u64, Period)>,
 }
 
 impl Unproven {
-    /// None yet, by what is proven of the legacy trail.
+    /// No files yet; `verification` gives the proven periods of the legacy trail.
     #[must_use]
     pub fn new(verification: &Verification, trail: &TrailIdentity, at: Timestamp) -> Self {
         let mut proven = BTreeMap::<Region, Periods>::new();
@@ -239,7 +238,7 @@ impl Unproven {
             let of_region = proven.entry(lane.region.clone()).or_default();
             let chains = lane.chains.iter().filter(|chain| trail.owns(chain));
             for period in chains.flat_map(|chain| &chain.proven) {
-                // A file's minute may lie a little next to its digest's hour.
+                // A file's time may be slightly outside its digest's hour.
                 of_region.add(Period {
                     from: period.from.saturating_sub(HOUR_MARGIN).unwrap_or(period.from),
                     to: period.to.saturating_add(HOUR_MARGIN).unwrap_or(period.to),
@@ -249,7 +248,7 @@ impl Unproven {
         Self { proven, due: digests_due(at), found: BTreeMap::new() }
     }
 
-    /// Looks at a log file of the source.
+    /// Adds a log file of the source.
     pub fn add_log(&mut self, region: &Region, time: Timestamp) {
         let proven = self.proven.get(region);
         if time > self.due
@@ -273,8 +272,8 @@ impl Unproven {
     }
 }
 
-/// Whether the verifier proves the chains of the legacy trail in the archive, and
-/// these all of its source's log files.
+/// Whether verification proves the chains of the legacy trail in the archive, and these
+/// prove all log files of its source.
 ///
 /// The verification is of its chains alone; `scopes` are its source's.
 #[must_use]
@@ -289,7 +288,7 @@ pub fn verified(
         Err(reason) => return condition(ConditionStatus::Unreadable, reason),
     };
     let findings = || verification.all_findings();
-    // What is not copied yet is not in the archive.
+    // Files that are not copied yet are not in the archive.
     let is_wrong = |finding: &&crate::archive::verify::finding::Finding| {
         finding.severity == Severity::Broken || finding.kind == FindingKind::NotConsolidated
     };
@@ -335,8 +334,8 @@ pub fn verified(
     condition(ConditionStatus::Met, format!("{digests} and {logs}{open}"))
 }
 
-/// Whether a count of the source of its own finds what the dry run found in the
-/// archive.
+/// Whether an independent count of the source matches the number of objects that the dry run
+/// found in the archive.
 #[must_use]
 pub fn counted(objects: Result<u64, FailedRead>, report: Result<&Report, FailedRead>) -> Condition {
     let condition = |status, reason| Condition::new(COUNTED, status, reason);

@@ -11,10 +11,10 @@ use crate::archive::verify::source::{S3Source, Source};
 use crate::aws::{At as _, AwsError, Clients, WriteClients};
 use crate::names::BucketName;
 
-/// What is accepted, without its place among the records.
+/// An acceptance to write.
 #[derive(Debug, Clone)]
 pub struct Accepting {
-    /// The record; its number and the hash before it are filled in.
+    /// The record; its number and previous hash are filled in.
     pub record: Acceptance,
 }
 
@@ -24,10 +24,10 @@ pub enum AcceptError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// Others accepted something at the same time, again and again.
+    /// Other runs wrote acceptances at the same time in every attempt.
     #[error(transparent)]
     Contended(#[from] Contended),
-    /// The records could not be read, so that nothing can be chained to them.
+    /// The records could not be read, so no record can be appended.
     #[error("the records of accepted findings could not be read: `{key}`: {reason}")]
     Unreadable {
         /// What.
@@ -35,7 +35,7 @@ pub enum AcceptError {
         /// Why.
         reason: String,
     },
-    /// KMS gave no code that authenticates the record.
+    /// KMS did not compute the MAC of the record.
     #[error("authenticating the record")]
     Mac(#[source] AwsError),
     /// The record could not be encoded.
@@ -48,17 +48,16 @@ pub enum AcceptError {
 pub struct Written {
     /// Its key.
     pub key: String,
-    /// What it says.
+    /// Its content.
     pub acceptance: Acceptance,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
 }
 
-/// Writes a record behind all that there are, with a code of the MAC key where `trust`
-/// has one.
+/// Appends a record, with a MAC if `trust` has a MAC key.
 ///
 /// # Errors
-/// Nothing was written, as far as is known.
+/// Nothing was written, as far as can be determined.
 pub async fn accept(
     clients: &WriteClients,
     bucket: &BucketName,
@@ -102,7 +101,7 @@ pub async fn accept(
             .bucket(bucket.as_str())
             .key(&key)
             .if_none_match("*")
-            // Object Lock wants a checksum.
+            // Object Lock requires a checksum.
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(checksum))
             .content_type("application/json")

@@ -1,20 +1,19 @@
-//! How many copies run at once: fewer when the servers throttle, more when
-//! they do not, and no more than their bodies fit into memory.
+//! Adaptive limit of concurrent copies: lower after throttling, higher after successes,
+//! bounded by the memory for bodies.
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The most copies at once that can be asked for: far more than the bodies that may
-/// be held allow.
+/// The maximum of the configurable concurrency, far more than the memory for bodies allows.
 pub const MAX_CONCURRENCY: usize = 1024;
 
-/// Passed copies that win one more place back.
+/// Successful copies after which the limit increases by one.
 const SUCCESSES_PER_INCREASE: usize = 32;
 
-/// Bodies that are held at once, all copies together. Units: bytes.
+/// The total size of bodies in memory. Units: bytes.
 const MAX_BODY_BYTES: u64 = 64 << 20;
 
-/// What the bound on bodies is counted in. Units: bytes.
+/// The granularity of the memory limit. Units: bytes.
 const PERMIT_BYTES: u64 = 1 << 10;
 
 /// A bound on concurrent copies that halves when throttled and grows by one
@@ -32,11 +31,11 @@ pub struct ConcurrencyLimit {
 struct State {
     now: usize,
     successes: usize,
-    /// Turns that were taken away while they were in use.
+    /// Slots to remove when they are released.
     debt: usize,
 }
 
-/// Leave to run one copy; ends when dropped.
+/// Permission to run one copy; released on drop.
 #[derive(Debug)]
 pub struct CopyPermit<'a> {
     limit: &'a ConcurrencyLimit,
@@ -56,7 +55,7 @@ impl Drop for CopyPermit<'_> {
 }
 
 impl ConcurrencyLimit {
-    /// At most `most` at once, within 1 and [`MAX_CONCURRENCY`].
+    /// A limit of `max`, clamped between 1 and [`MAX_CONCURRENCY`].
     #[must_use]
     pub fn new(max: usize) -> Self {
         let max = max.clamp(1, MAX_CONCURRENCY);
@@ -74,20 +73,20 @@ impl ConcurrencyLimit {
         self.max
     }
 
-    /// Waits for a turn.
+    /// Waits for a slot.
     pub async fn permit(&self) -> CopyPermit<'_> {
-        // The semaphore is never closed, so there is always a permit.
+        // The semaphore is never closed, so acquiring never fails.
         CopyPermit { limit: self, permit: self.slots.acquire().await.ok() }
     }
 
-    /// Waits until so many bytes of a body may be held; ends when dropped. More
-    /// than all are held alone.
+    /// Reserves memory for a body; released on drop. A body larger than the limit reserves all
+    /// of it.
     pub async fn reserve(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
         self.bodies.acquire_many(permits(bytes.min(MAX_BODY_BYTES))).await.ok()
     }
 
-    /// The server throttled: half as many from now on.
+    /// Halves the limit after throttling.
     pub fn on_throttled(&self) {
         let mut state = self.state.lock();
         state.successes = 0;
@@ -97,7 +96,7 @@ impl ConcurrencyLimit {
         state.now = half;
     }
 
-    /// A copy passed.
+    /// Counts a successful copy.
     pub fn on_success(&self) {
         let mut state = self.state.lock();
         state.successes += 1;
@@ -114,7 +113,7 @@ impl ConcurrencyLimit {
     }
 }
 
-/// At least one, so that each body counts.
+/// At least one, so every body counts.
 fn permits(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).max(1)
 }

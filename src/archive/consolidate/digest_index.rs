@@ -1,5 +1,5 @@
-//! What the digests next to log files list: which logs they prove, and which must
-//! stay at their source because their digest does.
+//! The log files that a source's digests list: which of them may be copied, and which are
+//! held back because their digest is not in the archive.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -29,29 +29,28 @@ use crate::{
     names::BucketName,
 };
 
-/// Digests of a day that are read at once.
+/// Digests of a day that are read concurrently.
 const READS_AT_ONCE: usize = 16;
-/// Log files of read digests that are held for one account and Region. Some days are
-/// held in any case.
+/// Log files of digests in memory for one account and Region. A few days are always kept.
 const MAX_LISTED: usize = 50_000;
 const DAYS_MIN: usize = 3;
-/// How far a log file's minute may lie from the hour of the digest that lists it.
+/// How far a log file's time may be outside the hour of the digest that lists it.
 const HOUR_MARGIN: SignedDuration = SignedDuration::from_mins(15);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The digests of one account and Region of a source.
 ///
-/// Reads a day's digests when its first missing log asks for them, each once.
+/// Reads a day's digests once, when its first log is looked up.
 #[derive(Debug)]
 pub(super) struct DigestIndex {
     source: Clients,
     bucket: BucketName,
     source_limit: Arc<ConcurrencyLimit>,
-    /// The folder of the digests, with the slash at its end.
+    /// The folder of the digests, with the trailing slash.
     folder: String,
     /// Digests that are not in the archive, by their path below the folder.
     absent: Mutex<BTreeSet<String>>,
-    /// What proves the digests.
+    /// What verifies the digests.
     attester: Arc<Attester>,
     days: Mutex<BTreeMap<Date, Arc<OnceCell<DayDigests>>>>,
     cache: Mutex<ListedCache>,
@@ -60,8 +59,8 @@ pub(super) struct DigestIndex {
 /// A log file's name and hash.
 type Entry = (Box<str>, Box<str>);
 
-/// What digests list that were read when they were copied: they need not be read
-/// again. Holds as much as fits.
+/// The files listed by digests that were copied in this run, so they are not read again.
+/// Limited in size.
 #[derive(Debug, Default)]
 struct ListedCache {
     /// By the digest's path below the folder: names and hashes.
@@ -69,34 +68,33 @@ struct ListedCache {
     logs: usize,
 }
 
-/// What a day's digests list.
+/// The files that a day's digests list.
 #[derive(Debug, Default)]
 struct DayDigests {
     /// By the log file's name.
     listed: HashMap<Box<str>, ListedHashes>,
-    /// When the hours of digests end that are not in the archive and that could not be
-    /// read.
+    /// The ends of the hours of digests that are not in the archive and could not be read.
     unread: Vec<Timestamp>,
 }
 
-/// What digests say of one log file.
+/// The hashes that digests list for one log file.
 #[derive(Debug, Default)]
 struct ListedHashes {
-    /// As digests list it that are in the archive.
+    /// The hashes in digests that are in the archive.
     hashes: Vec<Box<str>>,
 }
 
-/// Whether a log may be copied, and as what.
+/// Whether a log may be copied.
 #[derive(Debug)]
 pub(super) enum CopyPermission {
-    /// It may be copied where it is this.
+    /// It may be copied if it is as expected.
     Allowed(Expected),
-    /// It stays at the source, for this reason.
+    /// It stays at the source, with the reason.
     HeldBack(&'static str),
 }
 
 impl DigestIndex {
-    /// The digests next to a log prefix of logs or digests.
+    /// The digests of the log prefix's account and Region.
     pub(super) fn new(
         log_prefix: &LogPrefix,
         source: Clients,
@@ -118,7 +116,7 @@ impl DigestIndex {
         }
     }
 
-    /// What a digest lists that is in the archive by now.
+    /// Adds the files of a digest that is in the archive.
     pub(super) fn add_listed(&self, path: &str, listed: Vec<ListedLog>) {
         let mut cache = self.cache.lock();
         if cache.logs + listed.len() > MAX_LISTED || cache.digests.len() > MAX_LISTED {
@@ -128,7 +126,7 @@ impl DigestIndex {
         cache.digests.insert(path.to_owned(), listed.into_iter().map(entry).collect());
     }
 
-    /// A digest is not in the archive, and its logs must not go there either.
+    /// Notes that a digest is not in the archive, so its logs must not be copied.
     pub(super) fn add_absent(&self, path: &str) {
         self.absent.lock().insert(path.to_owned());
     }
@@ -147,7 +145,7 @@ impl DigestIndex {
         };
         let name = log.file_name();
         let (mut hashes, mut is_listed, mut may_be_listed) = (Vec::new(), false, false);
-        // The digest of a day's last hour is of the next day.
+        // The digest of a day's last hour has the date of the next day.
         for day in day.into_iter().chain(day.and_then(|day| day.tomorrow().ok())) {
             let cell = self.cell(day);
             let read = cell.get_or_try_init(|| self.read(day)).await?;
@@ -173,7 +171,7 @@ impl DigestIndex {
         Arc::clone(self.days.lock().entry(day).or_default())
     }
 
-    /// Forgets the first days once much is held: log prefixes go on by day.
+    /// Evicts the first days when the limit is exceeded: log prefixes are processed by day.
     fn evict_first_days(&self) {
         let mut days = self.days.lock();
         let listed = |days: &BTreeMap<Date, Arc<OnceCell<DayDigests>>>| -> usize {
@@ -203,7 +201,7 @@ impl DigestIndex {
                     }
                 }
                 None if is_absent => read.unread.extend(key.map(|key| key.time())),
-                // It is in quarantine, or was in the archive before: it lists nothing.
+                // It is in quarantine, or was already in the archive: ignore its list.
                 None => {}
             }
         }
@@ -211,8 +209,8 @@ impl DigestIndex {
         Ok(read)
     }
 
-    /// A digest as it can be read: its key, whether it is absent from the archive, and
-    /// the names and hashes that it lists.
+    /// Reads a digest: its key, whether it is absent from the archive, and the names and hashes
+    /// that it lists.
     async fn document(
         &self,
         prefix: &str,
@@ -241,15 +239,15 @@ impl DigestIndex {
         drop(permit);
         let (object, stored) = match fetched {
             Ok(fetched) => fetched,
-            // What cannot be read could not be copied.
+            // An unreadable digest was not copied either.
             Err(_) if is_absent => return Ok((parsed, is_absent, None)),
             Err(error) => return Err(error),
         };
         let Some(digest) = parsed.clone() else { return Ok((parsed, is_absent, None)) };
         let claim = DigestClaim { key: digest, attester: Arc::clone(&self.attester) };
         let expected = Expected::Digest(Box::new(claim));
-        // INVARIANT: a digest that may not take its key lists nothing: else anyone who
-        // administers the source vouches for logs.
+        // INVARIANT: the list of a refused digest is ignored; otherwise the source's
+        // administrator could vouch for logs.
         match inspect(&expected, &stored, object.metadata.as_ref()).await {
             Ok(logs) => Ok((parsed, is_absent, Some(logs.into_iter().map(entry).collect()))),
             Err(Refusal::Undecided(_)) => Ok((parsed, true, None)),
@@ -277,8 +275,8 @@ fn may_list(log: Timestamp, end: Timestamp) -> bool {
     -HOUR_MARGIN <= before && before <= HOUR + HOUR_MARGIN
 }
 
-/// Whether an object was written when CloudTrail delivered it: then no one has
-/// written over it since. S3 sets that time, and no writer can.
+/// Whether an object was written when CloudTrail delivered it, and not overwritten since. S3
+/// sets this time; a writer cannot.
 pub(super) fn is_as_delivered(delivered: Timestamp, modified: Option<Timestamp>) -> bool {
     modified.is_some_and(|modified| {
         let later = modified.duration_since(delivered);

@@ -1,5 +1,5 @@
-//! Finding the trails that left logs outside the archive: every trail of every
-//! account and Region that is not the organization's declared one.
+//! Discovery of legacy trails: all trails of all accounts and Regions except the declared
+//! organization trail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,7 @@ use crate::{
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
-/// `DescribeTrails` calls in progress at once; each account and Region is paced
-/// on its own.
+/// Concurrent `DescribeTrails` calls; each account and Region has its own rate limit.
 const CALLS_AT_ONCE: usize = 32;
 
 /// A trail as its home Region describes it.
@@ -35,41 +34,40 @@ pub struct LegacyTrail {
     pub organization: bool,
     /// Whether it delivers digests.
     pub log_file_validation: bool,
-    /// Where it delivers to.
+    /// The bucket that it delivers to.
     pub bucket: BucketName,
-    /// What stands before `AWSLogs/` there.
+    /// The prefix before `AWSLogs/` there.
     pub prefix: Option<KeyPrefix>,
-    /// The accounts and Regions in which it, or a shadow of it, was seen.
+    /// The accounts and Regions that list it or its shadow trail.
     pub seen_in: BTreeSet<(AccountId, Region)>,
 }
 
-/// A read that failed: what it would have told is unknown.
+/// A read that failed: its trails are unknown.
 #[derive(Debug, Clone)]
 pub struct FailedRead {
-    /// The account that was asked.
+    /// The account.
     pub account: AccountId,
-    /// The Region that was asked.
+    /// The Region.
     pub region: Region,
     /// Why it failed.
     pub reason: String,
-    /// What to do about it.
+    /// A hint for the user.
     pub hint: Option<String>,
-    /// The source that a trail names whose description cannot be used, and the trail's
-    /// account.
+    /// The source of a trail whose description is malformed, and the trail's account.
     pub source: Option<UnusableSource>,
 }
 
-/// Where a trail writes whose description cannot be used.
+/// The source of a trail whose description is malformed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusableSource {
-    /// The source's name, as patterns mean it.
+    /// The source's name, as `exclude` patterns match it.
     pub name: String,
     /// The trail's account.
     pub account: AccountId,
 }
 
 impl UnusableSource {
-    /// Of a trail that `asked` described.
+    /// The source of a trail that the account `asked` described.
     fn of(trail: &Trail, asked: &AccountId) -> Self {
         let arn = trail.trail_arn().and_then(|arn| arn.parse::<Arn>().ok());
         let account = arn.and_then(|arn| arn.account).unwrap_or_else(|| asked.clone());
@@ -89,20 +87,20 @@ impl UnusableSource {
     }
 }
 
-/// All that was found, and all that could not be read.
+/// The discovered trails and the failed reads.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Trails by ARN, shadows counted once.
+    /// Trails by ARN, without shadow trails.
     pub trails: Vec<LegacyTrail>,
     /// Reads that failed.
     pub failed_reads: Vec<FailedRead>,
-    /// Trails whose descriptions cannot be used, and that the configuration excludes.
+    /// Trails with malformed descriptions that the configuration excludes.
     pub excluded: Vec<FailedRead>,
 }
 
 impl Found {
-    /// Takes out of what is unread the trails that the configuration excludes: a trail
-    /// that only its owner can correct does not keep every run incomplete.
+    /// Moves excluded trails out of the failed reads: a trail that only its owner can correct
+    /// must not make every run incomplete.
     pub fn exclude(&mut self, config: &Config) {
         let is_excluded = |unread: &FailedRead| {
             unread.source.as_ref().is_some_and(|source| {
@@ -117,9 +115,9 @@ impl Found {
     }
 }
 
-/// Asks every account in each of its Regions for its trails.
+/// Lists the trails of every account in each of its Regions.
 ///
-/// `declared` is the organization trail, which is left out.
+/// `declared` is the organization trail, which is skipped.
 pub async fn legacy_trails(
     aws: &Aws,
     places: &[(AccountId, Vec<Region>)],
@@ -172,8 +170,7 @@ pub async fn legacy_trails(
     found
 }
 
-/// One trail, asked for in its account and home Region; `None` where it is not
-/// there.
+/// One trail, read in its account and home Region; `None` if it does not exist.
 pub async fn trail(clients: &Clients, arn: &Arn) -> Result<Option<LegacyTrail>, AwsError> {
     let described = describe(clients).await?;
     let wanted = arn.to_string();
@@ -223,8 +220,8 @@ fn read(trail: &Trail) -> Result<LegacyTrail, String> {
     })
 }
 
-/// The buckets and prefixes that trails deliver to, each once. Whose the buckets
-/// are is not known yet.
+/// The buckets and prefixes that trails deliver to, each once. The owners of the buckets are
+/// not known yet.
 #[must_use]
 fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
     let mut sources: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = BTreeMap::new();
@@ -247,8 +244,8 @@ fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
 }
 
 impl Source {
-    /// Adds a trail that writes there: it covers its account, and an
-    /// organization's trail for the accounts that see it.
+    /// Adds a trail that writes there. It binds the source to its account; an organization
+    /// trail, to the accounts that list it.
     fn add(&mut self, trail: &LegacyTrail) {
         self.trails.push(trail.arn.clone());
         self.accounts.insert(trail.account.clone());
@@ -270,7 +267,7 @@ fn policy(declared: &DeclaredSource) -> Policy {
     }
 }
 
-/// The sources that a run takes, and those that the config leaves out.
+/// The sources that a run uses, and the excluded ones.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// Those that trails write to, and those that the config declares.
@@ -279,8 +276,8 @@ pub struct Selected {
     pub excluded: Vec<Source>,
 }
 
-/// The sources of trails and of the config. What the config declares is read as
-/// it says, also where a trail writes there.
+/// The sources of trails and of the configuration. Declared settings apply also to sources
+/// that trails write to.
 #[must_use]
 pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
     let mut all = sources(trails);

@@ -1,4 +1,4 @@
-//! The log prefixes of a run's sources, and what their sources do not cover.
+//! The log prefixes of a run's sources, and the folders that the sources are not bound to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,10 +28,10 @@ use crate::{
     names::{AccountId, BucketName},
 };
 
-/// What every folder of CloudTrail's below an account begins with.
+/// The common prefix of CloudTrail's folders below an account.
 const LOGS: &str = "CloudTrail";
 
-/// What a source's log prefixes are read with.
+/// What is needed to read a source's log prefixes.
 #[derive(Debug, Clone)]
 pub(super) struct SourceReader {
     pub(super) bucket: BucketName,
@@ -39,16 +39,17 @@ pub(super) struct SourceReader {
     pub(super) route: Arc<Route>,
     pub(super) source_limit: Arc<ConcurrencyLimit>,
     pub(super) budget: Arc<Budget>,
-    /// What digests may lack, by the account that they cover.
+    /// What digests may lack, by account.
     pub(super) rights: Arc<BTreeMap<AccountId, Rights>>,
 }
 
-/// Keys that prove nothing.
+/// An empty set of keys.
 pub(super) fn no_keys() -> RegionKeys {
     RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None }
 }
 
-/// The log prefixes of what sources may contain logs of, and the folders of all else.
+/// The log prefixes that sources are bound to, and the folders of other accounts and
+/// Regions.
 pub(super) async fn find_log_prefixes(
     options: &ConsolidateOptions,
     archive: &Archive,
@@ -140,8 +141,8 @@ pub(super) async fn find_log_prefixes(
     (found, unbound_folders)
 }
 
-/// Adds the log prefixes of logs that digests may name: a log prefix's first log may be
-/// delivered after its source was looked at and before its digest is copied.
+/// Adds the log prefixes of logs that digests may list: the first log may be delivered after
+/// the listing of the source and before its digest is copied.
 pub(super) fn expect_logs<R: Clone>(found: &mut Vec<(LogPrefix, R)>) {
     let log_prefixes: BTreeSet<LogPrefix> =
         found.iter().map(|(log_prefix, _)| log_prefix.clone()).collect();

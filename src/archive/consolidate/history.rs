@@ -1,4 +1,4 @@
-//! What all runs did, proven by their records' numbers and hashes.
+//! The history of all runs, checked by the numbers and hashes of their records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use super::{
     trusted::dated_in_the_future,
 };
 
-/// Every run, and what is wrong with their records.
+/// All runs, and the faults of their records.
 #[derive(Debug, Default)]
 pub struct History {
     /// Records that were read.
     pub records: u64,
     /// Runs, in the order of their first record.
     pub runs: Vec<PastRun>,
-    /// Records that are missing, altered or not what they should be.
+    /// Missing, altered or malformed records.
     pub faults: Vec<Fault>,
     /// How many records have a valid MAC of the declared key.
     pub authenticated_records: u64,
@@ -28,13 +28,13 @@ pub struct History {
     pub before_mac_key: u64,
     /// Records whose MACs could not be checked.
     pub unchecked: Vec<Fault>,
-    /// What the rows of each run add up to, by its id.
+    /// The sums of each run's rows, by its id.
     sums: BTreeMap<String, RowSums>,
-    /// The runs of which a record was not read.
+    /// The runs with records that were not read.
     partly_read: BTreeSet<String>,
 }
 
-/// What one run's records say.
+/// One run, from its records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastRun {
     /// The run's own name.
@@ -49,26 +49,24 @@ pub struct PastRun {
     pub by: String,
     /// The program and its version.
     pub with: String,
-    /// What was asked, where its first record is available.
+    /// The options, if its first record is available.
     pub options: Option<serde_json::Value>,
-    /// Sums over all it did: of its own end, or of its objects where it was
-    /// killed and so has none.
+    /// Its totals: from its end row, or from its objects if it was killed.
     pub counts: Counts,
-    /// Whether everything was in the archive at its end; `None` where the run
-    /// was killed.
+    /// Whether everything was in the archive at its end; `None` if the run was killed.
     pub complete: Option<bool>,
     /// How many records it wrote, as far as they were read.
     pub records: u64,
     /// How many of its records have a valid MAC.
     pub authenticated_records: u64,
-    /// By log prefix id, the last day that its end states complete.
+    /// By log prefix id, the last day that its end row states complete.
     proven_through: BTreeMap<String, jiff::civil::Date>,
 }
 
-/// What is wrong with a record, or with several in a row.
+/// A fault of a record, or of several consecutive ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The first record that it concerns.
+    /// The first affected record.
     pub first: u64,
     /// The last.
     pub last: u64,
@@ -82,11 +80,11 @@ pub struct Fault {
 /// add a record that passes, unless it is dated later than `now`. With one, a record
 /// without a valid MAC is a fault, unless it was written before the first that has one.
 ///
-/// Holds one record at a time. A newest record that was taken away leaves no
-/// gap: it shows by the marker that a delete leaves in a versioned bucket.
+/// Keeps one record in memory at a time. Deleting the newest record leaves no gap; the
+/// delete marker in the versioned bucket shows it.
 ///
 /// # Errors
-/// A listing or a read failed: half a history proves nothing.
+/// A listing or a read failed: a partial history proves nothing.
 pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerError> {
     let mut history = History::default();
     let mut checker = ChainChecker::default();
@@ -144,7 +142,7 @@ fn missing(first: u64, last: u64) -> Fault {
 }
 
 impl History {
-    /// Takes a segment in, unless it is not authentic.
+    /// Adds a segment unless it is not authentic.
     fn authenticate(&mut self, number: u64, segment: &Segment, found: Option<Authenticity>) {
         let fault = |reason| Fault { first: number, last: number, reason };
         match found {
@@ -168,7 +166,7 @@ impl History {
         }
     }
 
-    /// Finds runs whose ends are not what their rows add up to.
+    /// Finds runs whose end rows differ from the sums of their rows.
     fn compare_counts(&mut self) {
         let whole = self.runs.iter().filter(|run| !self.partly_read.contains(&run.run_id));
         let has_all = self.faults.is_empty();
@@ -178,7 +176,7 @@ impl History {
             let fault =
                 |reason| Some(Fault { first: run.first_record, last: run.last_record, reason });
             if !sums.has_begin() {
-                // Where nothing is missing, no one wrote it.
+                // If no record is missing, the run never had a begin row.
                 let reason = "its run has an end record but no begin record".to_owned();
                 return if has_all { fault(reason) } else { None };
             }
@@ -235,14 +233,14 @@ impl History {
     }
 }
 
-/// What versions a record's key has, by its number.
+/// The version history of each record's key, by its number.
 pub(super) type KeyHistories = BTreeMap<u64, KeyHistory>;
 
-/// What versions a record's key has.
+/// The version history of a record's key.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct KeyHistory {
-    /// How many bodies were written to it.
+    /// The number of object versions.
     pub(super) versions: u64,
-    /// Whether it was deleted after the last of them.
+    /// Whether the newest version is a delete marker.
     pub(super) deleted: bool,
 }

@@ -1,5 +1,5 @@
-//! Bringing legacy logs into the archive, so that nothing is lost, nothing is
-//! written twice, nothing is overwritten, and every digest still proves them.
+//! Copies legacy logs to the archive: nothing is lost, written twice or overwritten, and
+//! every digest still proves its logs.
 //!
 //! ```text
 //! source ─► log prefixes ─► join with the archive ─► days ─► copy ─► records

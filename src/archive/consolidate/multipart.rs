@@ -1,4 +1,4 @@
-//! Large objects, in parts: with their metadata, and still never over another.
+//! Multipart copies of large objects: with their metadata, and never overwriting.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart};
@@ -17,10 +17,11 @@ use crate::{
     aws::{At, AwsError},
 };
 
-/// Copies an object in parts of [`part_bytes`](super::copy::Target::part_bytes), holding one part.
+/// Copies an object in parts of [`part_bytes`](super::copy::Target::part_bytes), with one
+/// part in memory.
 ///
 /// # Errors
-/// The upload was aborted: no part of it is left, nothing was written.
+/// The upload was aborted; nothing was written.
 pub(super) async fn copy(
     target: &WriteTarget,
     origin: Origin<'_>,
@@ -36,7 +37,7 @@ pub(super) async fn copy(
         .await
         .at(&target.clients, "s3:PutObject")?;
     let upload_id = upload.upload_id().unwrap_or_default();
-    // The first part's where the listing told none.
+    // Use the first part's entity tag if the listing has none.
     let pinned = Origin { etag: origin.etag.or(object.e_tag()), ..origin };
     let written = parts(target, pinned, key, upload_id, body).await;
     let (parts, hash) = match written {
@@ -126,7 +127,7 @@ async fn upload(
         .build())
 }
 
-/// What cannot be aborted is swept by the archive's lifecycle rule.
+/// The archive's lifecycle rule removes uploads that could not be aborted.
 async fn abort(target: &WriteTarget, key: &str, upload_id: &str) {
     let aborted = target
         .writer()

@@ -1,5 +1,5 @@
-//! What consolidation has not copied yet, as far as its own report or the records of
-//! all runs tell: a file that is missing in the archive may still come.
+//! What consolidation has not copied yet, according to its report or the run records: a file
+//! that is missing in the archive may still be copied.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,26 +10,25 @@ use crate::archive::batches::LogPrefix;
 use crate::archive::key::ObjectKey;
 use crate::names::AccountId;
 
-/// What a consolidation left for the next.
+/// What a consolidation left for the next run.
 #[derive(Debug, Clone, Default)]
 pub struct Unfinished {
     /// Whether it was stopped before its end.
     pub stopped: bool,
-    /// The sources that it processed, by name, and whether all of each is in the
-    /// archive.
+    /// The processed sources, by name, and whether each is complete in the archive.
     pub sources: BTreeMap<String, bool>,
-    /// The sources and log prefixes that it could not work on to their end.
+    /// The sources and log prefixes that it could not complete.
     pub failed: Vec<String>,
-    /// What it could not find.
+    /// The sources that it could not find.
     pub not_found: NotFound,
 }
 
 /// Which sources a consolidation could not find.
 #[derive(Debug, Clone)]
 pub enum NotFound {
-    /// Those of these accounts, which it could not look into.
+    /// Sources of these unreadable accounts.
     OfAccounts(BTreeSet<AccountId>),
-    /// Any, if it does not say that it completed.
+    /// Any source, if `true`: the run did not complete.
     Any(bool),
 }
 
@@ -40,9 +39,8 @@ impl Default for NotFound {
 }
 
 impl Unfinished {
-    /// Whether a file of an account's activity that CloudTrail delivered to a bucket
-    /// may still be copied by a later run: not all of its source was copied, or the
-    /// source may be one that could not be found.
+    /// Whether a file of an account's activity that CloudTrail delivered to a bucket may still
+    /// be copied by a later run, because its source is incomplete or was not found.
     #[must_use]
     pub fn may_still_copy(&self, bucket: &str, account: Option<&AccountId>) -> bool {
         let of_bucket = |place: &str| {
@@ -61,15 +59,14 @@ impl Unfinished {
     }
 }
 
-/// What the records of all runs say of some files.
+/// What the run records state about some files.
 #[derive(Debug, Default)]
 pub struct RecordedFiles {
-    /// The files that are asked about: their keys in the archive.
+    /// The files in question, by their keys in the archive.
     asked: BTreeSet<String>,
-    /// Of these, those that were in the archive, or were refused: no later run
-    /// copies them either.
+    /// The files that were in the archive or refused: no later run copies them.
     settled: BTreeSet<String>,
-    /// By log prefix id, the last day up to which all was in the archive.
+    /// By log prefix id, the last day up to which everything was in the archive.
     proven_through: BTreeMap<String, Date>,
     /// Whether there is any record.
     has_records: bool,
@@ -79,21 +76,21 @@ pub struct RecordedFiles {
 }
 
 impl RecordedFiles {
-    /// Nothing yet of files with these keys in the archive.
+    /// No records yet, for files with these keys in the archive.
     #[must_use]
     pub fn of(asked: BTreeSet<String>) -> Self {
         Self { asked, ..Self::default() }
     }
 
-    /// Takes the next record in.
+    /// Adds the next record.
     ///
-    /// One that is not `authenticated` may be anyone's: it can wait_until_converged that a file was in
-    /// the archive, and so was deleted, and never that one may still come.
+    /// Anyone may have written a record that is not `authenticated`: it can show that a file was
+    /// in the archive (and was deleted since), but not that a file may still be copied.
     pub fn take(&mut self, segment: Segment, authenticated: bool) {
         self.has_records = true;
         if authenticated && segment.head.run_id != self.run_id {
             self.run_id = segment.head.run_id;
-            // Until its end is recorded, a run may have been killed.
+            // A run without an end row may have been killed.
             let not_found = NotFound::Any(true);
             self.last = Unfinished { stopped: true, not_found, ..Unfinished::default() };
         }
@@ -131,8 +128,8 @@ impl RecordedFiles {
         }
     }
 
-    /// Whether no later run brings a file: one copied it, refused it, or found all of
-    /// its day in the archive.
+    /// Whether no later run copies a file: a run copied or refused it, or found its whole day in
+    /// the archive.
     #[must_use]
     pub fn is_settled(&self, key: &str, origin_bucket: &str, origin_key: &str) -> bool {
         self.settled.contains(key)
@@ -143,7 +140,7 @@ impl RecordedFiles {
             })
     }
 
-    /// Whether there is any record of a run, anyone who wrote it.
+    /// Whether there is any record of a run, authenticated or not.
     #[must_use]
     pub fn has_records(&self) -> bool {
         self.has_records
@@ -155,8 +152,8 @@ impl RecordedFiles {
         !self.run_id.is_empty()
     }
 
-    /// What the last run left for the next, as its authenticated records say; nothing
-    /// where there are none.
+    /// What the last run left for the next, according to authenticated records; empty without
+    /// any.
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         &self.last

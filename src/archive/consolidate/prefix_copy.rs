@@ -1,4 +1,5 @@
-//! One log prefix's work: join, cut into days, copy what is missing.
+//! Copies one log prefix: joins the listings, splits them into days and copies what is
+//! missing.
 
 mod days;
 mod exceptions;
@@ -34,82 +35,81 @@ use crate::{
     words::in_one_line,
 };
 
-/// How often an object is tried again that was throttled or broke off in its
-/// body, before it is given up for this run, beyond what the SDK does: in a storm
-/// that gives up soon, and of a body it knows nothing.
+/// Retries of an object after throttling or a truncated body, in addition to the SDK's
+/// retries: the SDK gives up early under heavy throttling and does not retry bodies.
 const MAX_RETRIES: u32 = 4;
 
-/// Entries of days that are begun, up to which the next day of a log prefix is begun
-/// too: enough for every copy that may run, and few next to a page of a listing.
+/// The next day is started while fewer entries than this are in progress: enough for all
+/// concurrent copies, and few compared with a page of a listing.
 const MAX_ENTRIES_AHEAD: usize = 256;
 
-/// The longest wait before the first of these attempts; each next one doubles it.
+/// The maximum delay before the first retry; it doubles with each retry.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// A log prefix and all that its work needs.
+/// A log prefix and everything needed to copy it.
 #[derive(Debug, Clone)]
 pub(super) struct PrefixCopyTask {
     pub(super) log_prefix: LogPrefix,
     pub(super) source: Clients,
     pub(super) bucket: BucketName,
-    /// The way that the source's objects go.
+    /// How the source's objects are copied.
     pub(super) route: Arc<Route>,
     pub(super) target: Target,
-    /// The same for what writes into it; none of a dry run.
+    /// The same with write access; `None` in a dry run.
     pub(super) writer: Option<WriteTarget>,
     /// The archive's root: `[prefix/]AWSLogs/<org-id>/`.
     pub(super) archive_root: Root,
     /// The archive's prefix.
     pub(super) archive_prefix: Option<String>,
-    /// What proves its digests; of log prefixes of logs, those next to them.
+    /// Verifies its digests or, for logs, the digests that list them.
     pub(super) attester: Arc<Attester>,
-    /// What the source may put into quarantine.
+    /// The source's quarantine budget.
     pub(super) budget: Arc<Budget>,
-    /// What of the quarantine someone accepted.
+    /// The accepted objects.
     pub(super) acceptances: Arc<Acceptances>,
-    /// The first day that is looked at.
+    /// The first day to copy.
     pub(super) since: Option<Date>,
-    /// The last day that is looked at.
+    /// The last day to copy.
     pub(super) until: Option<Date>,
-    /// All up to this day was proven by an earlier run.
+    /// The last day that an earlier run completed.
     pub(super) proven_through: Option<Date>,
-    /// The last day that no late file is expected for.
+    /// The last closed day.
     pub(super) closed_through: Date,
-    /// How archived objects are restored, if at all.
+    /// How archived objects are restored; `None` if they are not.
     pub(super) restore: Option<Restoring>,
-    /// How many copies run at once, of all sources.
+    /// The limit of concurrent copies over all sources.
     pub(super) limit: Arc<ConcurrencyLimit>,
-    /// The same for the source alone: one that throttles slows down no other.
+    /// The same for this source, so a throttled source does not slow down others.
     pub(super) source_limit: Arc<ConcurrencyLimit>,
     pub(super) progress: PrefixProgress,
 }
 
 /// The outcome of one object of the source.
 enum EntryOutcome {
-    /// It was in the archive before.
+    /// It was already in the archive.
     Present,
-    /// An object of its key and size was, of which no more can be told: one of
-    /// them is archived.
+    /// The archive has an object with its key and size, but one side is in an archive class and
+    /// cannot be compared.
     Uncompared,
-    /// The run was stopped before it.
+    /// The run was stopped before its copy.
     Left,
-    /// What the records say of it.
+    /// The row to record.
     Recorded(ObjectRow),
 }
 
-/// Why a log prefix was left before its end.
+/// Why a log prefix was not completed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrefixFailure {
     /// Its listings could not be joined.
     #[error(transparent)]
     Join(#[from] JoinError),
-    /// The digests next to it were left before their end.
+    /// Its digests were not completed.
     #[error("not copied: the digests of these log files could not be listed")]
     NoDigests,
 }
 
 impl PrefixFailure {
-    /// What can be done about it.
+    /// A hint for the user.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Join(error) => error.hint(),
@@ -118,20 +118,20 @@ impl PrefixFailure {
     }
 }
 
-/// What a log prefix came to.
+/// The result of a log prefix.
 #[derive(Debug, Default)]
 pub(super) struct PrefixResult {
     pub(super) counts: Counts,
-    /// The last closed day up to which all is in the archive.
+    /// The last closed day up to which everything is in the archive.
     pub(super) proven_through: Option<Date>,
-    /// Why the log prefix was left before its end.
+    /// Why the log prefix was not completed.
     pub(super) failure: Option<PrefixFailure>,
-    /// Whether the run was stopped in the middle of it.
+    /// Whether the run was stopped before it was completed.
     pub(super) stopped: bool,
 }
 
 impl PrefixCopyTask {
-    /// Works the log prefix off, handing on rows as units are done.
+    /// Copies the log prefix and sends a row for each object and batch.
     pub(super) async fn run(
         self,
         rows: &tokio::sync::mpsc::Sender<Row>,
@@ -139,7 +139,7 @@ impl PrefixCopyTask {
     ) -> PrefixResult {
         let mut result = PrefixResult { proven_through: self.proven_through, ..Default::default() };
         let after_proven = self.proven_through.and_then(|day| day.tomorrow().ok());
-        // A gap between what was proven and what is asked for stays unproven.
+        // A gap between the proven days and the requested ones stays unproven.
         let mut contiguous = match (after_proven, self.since) {
             (Some(next), Some(since)) => since <= next,
             (None, Some(_)) => false,
@@ -153,16 +153,16 @@ impl PrefixCopyTask {
             inventory::list(&self.source, &self.bucket, source, after.clone()),
             inventory::list(&self.target.clients, &self.target.bucket, archive, after),
         ));
-        // Days end in their order, so that what is proven has no gap; the next ones
-        // are in progress in the meantime, where they are small.
+        // Days complete in order, so the proven period has no gap; the next small days run
+        // concurrently.
         let (mut running, mut ahead) = (FuturesOrdered::new(), 0);
         let mut ended = false;
         loop {
-            // What the limit leaves is counted to its end.
+            // After the limit is reached, the remaining objects are still counted.
             result.stopped |= self.progress.stopped();
             ended |= self.progress.interrupted();
             tokio::select! {
-                // A listing that is slow keeps no run from ending.
+                // A slow listing must not delay the end of the run.
                 () = self.progress.halted(), if !ended => {},
                 batch = batches.next(), if !ended && ahead < MAX_ENTRIES_AHEAD => match batch {
                     Some(Ok((day, _))) if day > self.until && self.until.is_some() => ended = true,
@@ -179,8 +179,8 @@ impl PrefixCopyTask {
                 Some((day, counts)) = running.next(), if !running.is_empty() => {
                     ahead = ahead.saturating_sub(usize::try_from(counts.source).unwrap_or(usize::MAX));
                     result.counts += counts;
-                    // What could not be compared keeps no day open: it stays so until someone
-                    // restores it, and all days after it would be compared in each run.
+                    // Objects that could not be compared do not keep a day open: until they are
+                    // restored, each run would compare all later days again.
                     contiguous &= counts.complete() && !self.progress.stopped();
                     if let Some(day) = day.filter(|day| contiguous && *day <= self.closed_through) {
                         result.proven_through = result.proven_through.max(Some(day));
@@ -215,7 +215,7 @@ impl PrefixCopyTask {
                     let is_digest = self.log_prefix.folder == DIGEST_FOLDER;
                     counts.quarantined_digests +=
                         u64::from(is_digest && row.outcome == Outcome::Quarantined);
-                    // The writer ends only after the last log prefix.
+                    // The writer ends after the last log prefix.
                     let _ = rows.send(Row::Object(row)).await;
                 }
             }
@@ -328,7 +328,7 @@ impl PrefixCopyTask {
                 other => other,
             };
         }
-        // Someone accepted that one of this key stays in quarantine: it may be this.
+        // An object with this key was accepted in quarantine: it may be this one.
         let may_be_accepted = !same_size && self.acceptances.may_have_quarantined(&key);
         let is_digest = self.log_prefix.folder == DIGEST_FOLDER;
         if self.writer.is_none() && !same_size && !may_be_accepted && !is_digest {
@@ -359,7 +359,7 @@ impl PrefixCopyTask {
         let request = match (request, &self.writer) {
             (Some(request), Some(writer)) => Some((request, writer)),
             (Some(request), None) => {
-                // What may be accepted is looked at beyond the limit too.
+                // Objects that may be accepted are inspected even after the limit.
                 if self.progress.stopped() || !(may_be_accepted || self.progress.begin()) {
                     return EntryOutcome::Left;
                 }
@@ -426,9 +426,9 @@ impl PrefixCopyTask {
         }
     }
 
-    /// Copies an object that is wanted; without that, compares it with the archive's.
+    /// Copies an object; without `request`, compares it with the object in the archive.
     ///
-    /// `None` when the run was stopped before the object's turn.
+    /// `None` if the run was stopped first.
     async fn copy(
         &self,
         listed: &Listed,
@@ -440,7 +440,7 @@ impl PrefixCopyTask {
         let same_size = request.is_none();
         let mut attempt = 0;
         loop {
-            // Always in this order, so that no one waits for who waits for him.
+            // Always in this order, to prevent deadlocks.
             let permits = (self.source_limit.permit().await, self.limit.permit().await);
             if self.progress.stopped() || !(same_size || attempt > 0 || self.progress.begin()) {
                 return Ok(None);
@@ -454,7 +454,7 @@ impl PrefixCopyTask {
                     }
                     Some((request, writer)) => match by_size(origin.size_bytes) {
                         Ok(()) => self.route.copy(&self.limit, writer, origin, key, request).await,
-                        // All that has no bytes has this hash.
+                        // The hash of empty content.
                         Err(refusal) => {
                             Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) })
                         }
@@ -483,8 +483,8 @@ impl PrefixCopyTask {
         }
     }
 
-    /// Lets fewer copies run where a bucket throttled: the source's where that is
-    /// it, else all that go to the archive.
+    /// Reduces concurrency after throttling: of the source if it throttled, otherwise of all
+    /// copies to the archive.
     fn slow_down(&self, error: &CopyError) {
         let CopyError::Aws(error) = error else { return };
         if error.kind() != ErrorKind::Throttled {
@@ -503,8 +503,8 @@ fn is_throttled(error: &CopyError) -> bool {
     matches!(error, CopyError::Aws(error) if error.kind() == ErrorKind::Throttled)
 }
 
-/// Whether the source's object is in a tier that no listing shows, as
-/// Intelligent-Tiering has them. Of the archive's it is [`CopyError::Uncompared`].
+/// Whether the source object is in an archive tier that listings do not show
+/// (Intelligent-Tiering). For the archive's object, the error is [`CopyError::Uncompared`].
 ///
 /// [`CopyError::Uncompared`]: CopyError::Uncompared
 fn is_archived(error: &CopyError) -> bool {
@@ -515,10 +515,10 @@ fn is_uncompared(error: &CopyError) -> bool {
     matches!(error, CopyError::Uncompared)
 }
 
-/// Whether the same copy may succeed a moment later.
+/// Whether the copy may succeed when retried.
 fn is_retryable(error: &CopyError) -> bool {
     is_throttled(error) || matches!(error, CopyError::Body { .. })
 }
 
-/// Where log prefixes stand, by their id: what the next run may leave out.
+/// The last proven day by log prefix id; the next run may skip these days.
 pub(super) type Proven = BTreeMap<String, Date>;

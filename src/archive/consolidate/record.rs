@@ -33,7 +33,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The last number that a segment can have: its name has twelve digits.
 pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
 
-/// Where segment `number` lies, below the archive's prefix.
+/// The key of segment `number`, below the archive's prefix.
 #[must_use]
 pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
     let prefix = prefix_folder(prefix);
@@ -147,7 +147,7 @@ pub enum Outcome {
     HeldBack,
 }
 
-/// The outcome of a batch: the objects of a log prefix and day.
+/// The outcome of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchRow {
     /// The batch.

@@ -1,4 +1,5 @@
-//! A run: every source's log prefixes at once, their rows into the records.
+//! A consolidation run: copies the log prefixes of all sources concurrently and writes the
+//! run records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,43 +48,42 @@ use crate::{
     words::in_one_line,
 };
 
-/// Accounts and Regions of which a log prefix is processed at once. Each holds a page of
-/// either side.
+/// Accounts and Regions that are processed concurrently. Each keeps a listing page of both
+/// sides in memory.
 pub(super) const PREFIXES_AT_ONCE: usize = 8;
 
-/// Sources whose objects of accounts that they do not cover are listed at once.
+/// Sources whose unbound folders are listed concurrently.
 const UNBOUND_AT_ONCE: usize = 2;
 
-/// Log prefixes of which a day is listed at once, to tell how long it takes.
+/// Log prefixes that are sampled concurrently, to estimate the duration.
 const FORECASTS_AT_ONCE: usize = 2;
 
-/// What is asked of a run.
+/// The options of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConsolidateOptions {
-    /// The first day; from the beginning where absent.
+    /// The first day; unlimited if absent.
     pub since: Option<Date>,
-    /// The last day; to the end where absent.
+    /// The last day; unlimited if absent.
     pub until: Option<Date>,
-    /// The accounts whose logs are moved; all where empty.
+    /// The accounts whose logs are copied; all if empty.
     pub accounts: BTreeSet<AccountId>,
-    /// The Regions whose logs are moved; all where empty.
+    /// The Regions whose logs are copied; all if empty.
     pub regions: BTreeSet<Region>,
-    /// Whether what earlier runs proved is listed again.
+    /// Whether to list days again that earlier runs proved.
     pub full: bool,
-    /// Whether days that earlier records state complete are left out, although nothing
-    /// authenticates these records.
+    /// Whether to skip days that earlier, unauthenticated records state complete.
     pub trust_records: bool,
-    /// Of which sources S3 may copy by itself, where it can.
+    /// The sources that may be copied inside S3.
     pub server_side: ServerSide,
-    /// How archived objects are restored; they are left where absent.
+    /// How archived objects are restored; they are not restored if absent.
     pub restore: Option<Restore>,
-    /// How many objects are copied at most.
+    /// The maximum number of objects to copy.
     pub limit: Option<u64>,
-    /// How many copies run at once at most.
+    /// The maximum number of concurrent copies.
     pub concurrency: usize,
-    /// For how many days after its end late files are expected for a day.
+    /// The number of days after the end of a day during which late files are expected.
     pub overlap_days: u32,
-    /// The sources that the configuration leaves where they are: the records say so.
+    /// The excluded sources, for the records.
     pub excluded: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ impl ConsolidateOptions {
     }
 }
 
-/// Who runs, and when.
+/// The identity of a run.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
     /// The run's own name.
@@ -111,77 +111,76 @@ pub struct RunInfo {
     pub program: String,
 }
 
-/// A part of a source that could not be processed to its end.
+/// A part of a source that could not be completed.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The source or log prefix.
     pub place: String,
     /// Why.
     pub reason: String,
-    /// What to do about it.
+    /// A hint for the user.
     pub hint: Option<String>,
 }
 
 /// The sources of a run.
 #[derive(Debug)]
 pub struct Sources {
-    /// Those that can be read, with what reads them.
+    /// Readable sources, with their clients.
     pub readable: Vec<(Source, Clients)>,
-    /// Those whose buckets could not be found; they are failures of the run.
+    /// Sources whose buckets could not be located; they are failures of the run.
     pub failed: Vec<Failure>,
-    /// What they may contain logs of.
+    /// The accounts and Regions that sources can be bound to.
     pub scope: Scope,
     /// The public keys that digests are checked with.
     pub keys: KeyRing,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Sums over all log prefixes.
     pub counts: Counts,
-    /// The same by source, by its name.
+    /// The counts by source name.
     pub by_source: BTreeMap<String, Counts>,
-    /// Log prefixes that were processed.
+    /// The number of processed log prefixes.
     pub log_prefixes: u64,
-    /// Sources and log prefixes that were not processed to their end.
+    /// Sources and log prefixes that were not completed.
     pub failures: Vec<Failure>,
-    /// Folders that are not CloudTrail's.
+    /// Folders that CloudTrail does not create.
     pub unexpected_folders: Vec<String>,
-    /// Objects that are where CloudTrail writes only folders.
+    /// Objects in places where CloudTrail creates only folders.
     pub stray_objects: u64,
-    /// Objects of accounts and Regions that their source does not cover.
+    /// Objects of accounts and Regions that their source is not bound to.
     pub unbound: Vec<UnboundObjects>,
-    /// Folders of such accounts that were not listed.
+    /// The number of unbound folders that were not listed.
     pub unbound_not_listed: u64,
-    /// What must be restored before it can be copied.
+    /// The objects that must be restored before they can be copied.
     pub archived: ArchivedTotals,
-    /// Objects that are in conflict, failed, must be restored or are unexpected, the
-    /// most severe first; at most [`EXAMPLES`].
+    /// Examples of objects that are in conflict, failed, must be restored or are unexpected;
+    /// most severe first, at most [`EXAMPLES`].
     pub examples: Vec<super::record::ObjectRow>,
-    /// The Regions whose digests were looked at: their public keys prove them.
+    /// The Regions with digests, whose public keys are needed.
     pub digest_regions: BTreeSet<Region>,
-    /// The accounts whose digests these are: each has its Region enabled.
+    /// The accounts of these digests, by Region: each has the Region enabled.
     pub digest_accounts: BTreeMap<Region, BTreeSet<AccountId>>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
-    /// Whether more objects are left than are counted: the run was ended before all
+    /// Whether the count of remaining objects is a lower bound, because the run ended before all
     /// were listed.
     pub left_is_lower_bound: bool,
-    /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
-    /// and were not used: key and reason.
+    /// Malformed objects below `orgtrail/` in the archive that were ignored: key and reason.
     pub record_faults: Vec<(String, String)>,
-    /// Why every day was listed although earlier records were trusted.
+    /// Why every day was listed although records are trusted.
     pub full_listing: Option<String>,
     /// The number of the last record written.
     pub last_record: Option<u64>,
 }
 
-/// What to do where KMS does not check or give codes.
+/// The hint if KMS does not compute or verify MACs.
 pub const MAC_HINT: &str =
     "the caller needs kms:GenerateMac and kms:VerifyMac on the key that `records.mac_key` declares";
 
-/// How many objects a report names; the records name all.
+/// The number of examples in a report; the records list all objects.
 pub const EXAMPLES: usize = 20;
 
 impl Report {
@@ -192,8 +191,8 @@ impl Report {
     }
 }
 
-/// Adds what log prefixes are taken to have. A log prefix that cannot be listed adds nothing;
-/// its work says why.
+/// Adds the estimated number of objects. A log prefix that cannot be listed adds nothing;
+/// its copy task reports the failure.
 async fn forecast(tasks: Vec<PrefixCopyTask>) {
     stream::iter(tasks)
         .for_each_concurrent(FORECASTS_AT_ONCE, |task| async move {
@@ -209,34 +208,34 @@ async fn forecast(tasks: Vec<PrefixCopyTask>) {
         .await;
 }
 
-/// The archive that a run fills.
+/// The archive that a run copies to.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    /// Where objects go.
+    /// The bucket and clients.
     pub target: Target,
     /// The archive's prefix.
     pub prefix: Option<String>,
-    /// By what its records are trusted.
+    /// How its records are authenticated.
     pub trust: RecordTrust,
-    /// What all its keys have above the account: `[prefix/]AWSLogs/<org-id>/`.
+    /// The root of its keys: `[prefix/]AWSLogs/<org-id>/`.
     pub root: Root,
 }
 
 impl Archive {
-    /// Whether a log prefix is in the archive proper: what is there has arrived.
+    /// Whether a log prefix is already below the archive's root.
     #[must_use]
     pub fn has(&self, log_prefix: &LogPrefix) -> bool {
         log_prefix.bucket == self.target.bucket.as_str() && log_prefix.root == self.root.to_string()
     }
 }
 
-/// Brings every source's objects into the archive.
+/// Copies every source's objects to the archive.
 ///
-/// One broken source or log prefix does not stop the others: it is in
+/// A failed source or log prefix does not stop the others: it is added to
 /// [`Report::failures`].
 ///
 /// # Errors
-/// The records could not be read or written; what was copied stays.
+/// The records could not be read or written; copied objects remain.
 pub async fn consolidate(
     run: &RunInfo,
     options: &ConsolidateOptions,
@@ -287,8 +286,9 @@ pub async fn consolidate(
     }));
     let acceptances = Arc::new(acceptances);
     let closed_through = closed_through(run.now, options.overlap_days);
-    // INVARIANT: anyone who can write below `orgtrail/` can write a record, so that without
-    // `trust_records` none of them leaves a day out, or is repeated in this run's record.
+    // INVARIANT: anyone who can write below `orgtrail/` can write a record, so without
+    // `trust_records` no day is skipped because of a record, and none is repeated in this run's
+    // record.
     let trusted = if options.trust_records {
         Trusted::of(last, run.now, closed_through)
     } else {
@@ -297,8 +297,8 @@ pub async fn consolidate(
     let Trusted { known, full_listing_at, reason } = trusted;
     report.full_listing = reason;
     expect_logs(&mut found);
-    // An old trail may write into the archive's bucket; what is in the
-    // archive proper has arrived.
+    // A legacy trail may write to the archive's bucket; objects below the archive's root are
+    // already there.
     found.retain(|(log_prefix, ..)| !archive.has(log_prefix));
     for (log_prefix, ..) in
         found.iter().filter(|(log_prefix, ..)| log_prefix.folder == DIGEST_FOLDER)
@@ -365,7 +365,7 @@ pub async fn consolidate(
         writer: writer.clone(),
     };
     let log_prefixes = async {
-        // INVARIANT: the rows end where both have ended.
+        // INVARIANT: the row channel closes after both have ended.
         let rows = rows;
         let ended = stream::iter(by_account_and_region(tasks))
             .map(|tasks| copy_digests_then_logs(tasks, &rows))
@@ -419,7 +419,7 @@ pub async fn consolidate(
     Ok(report)
 }
 
-/// Puts what is in one account and Region of a source together.
+/// Groups tasks by source, account and Region.
 fn by_account_and_region(tasks: Vec<PrefixCopyTask>) -> Vec<Vec<PrefixCopyTask>> {
     let mut places = BTreeMap::<_, Vec<PrefixCopyTask>>::new();
     for task in tasks {
@@ -431,10 +431,9 @@ fn by_account_and_region(tasks: Vec<PrefixCopyTask>) -> Vec<Vec<PrefixCopyTask>>
 
 /// Processes the log prefixes of one account and Region.
 ///
-/// INVARIANT: digests before logs, and these right after. What a digest lists was
-/// delivered before it, so the logs that are listed afterwards hold all that the
-/// copied digests name; and few are newer than the newest of these, which
-/// verification allows for.
+/// INVARIANT: digests are copied before logs. A digest's logs were delivered before it, so
+/// the later listing of logs contains all logs of the copied digests, and only a few newer
+/// ones, which verification tolerates.
 ///
 /// INVARIANT: no log is copied whose digest could not be: it would are in the archive
 /// without what proves it. So each log asks what the digests next to it list, and which
@@ -507,7 +506,7 @@ fn head(run: &RunInfo) -> Head {
     }
 }
 
-/// The last day that no late file is expected for any more.
+/// The last day for which no late files are expected.
 fn closed_through(now: Timestamp, overlap_days: u32) -> Date {
     let today = now.to_zoned(TimeZone::UTC).date();
     let back = Span::new().try_days(i64::from(overlap_days) + 1);

@@ -1,4 +1,4 @@
-//! Where legacy logs lie.
+//! Sources of legacy logs.
 
 use std::collections::BTreeSet;
 
@@ -8,42 +8,42 @@ use crate::{
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
-/// A bucket, or a prefix of one, that holds CloudTrail's objects.
+/// A bucket, or a prefix in it, that contains CloudTrail's objects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// The bucket.
     pub bucket: BucketName,
-    /// What stands before `AWSLogs/` in its keys.
+    /// The prefix before `AWSLogs/` in its keys.
     pub prefix: Option<KeyPrefix>,
-    /// The account through which it is read: the declared one, or the bucket's
-    /// owner. A guess until the source is located.
+    /// The account that it is read with: the declared one, or the bucket's owner. Provisional
+    /// until the source is located.
     pub account: AccountId,
-    /// The bucket's Region. A guess until the source is located.
+    /// The bucket's Region. Provisional until the source is located.
     pub region: Region,
-    /// The account that is proven to own the bucket.
+    /// The proven owner of the bucket.
     pub owner: Option<AccountId>,
-    /// The accounts that it may contain logs of, next to the owner: those of the trails that
-    /// write there, and those that the configuration declares.
+    /// The accounts that it is bound to in addition to the owner: those of the trails that write
+    /// there, and the declared ones.
     pub accounts: BTreeSet<AccountId>,
-    /// The trails that write there; none where the source was declared.
+    /// The trails that write there; empty for a source that is only declared.
     pub trails: Vec<Arn>,
-    /// What the configuration says about objects that nothing proves.
+    /// How to handle unproven objects.
     pub policy: Policy,
 }
 
-/// What happens with objects of a source that nothing proves.
+/// How unproven objects of a source are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Policy {
-    /// Whether objects of accounts that the source does not cover stay there, and
-    /// are only counted.
+    /// Whether objects of accounts that the source is not bound to remain there and are only
+    /// counted.
     pub leave_unbound: bool,
-    /// Whether digests are copied though their signature is lost, or their key is
-    /// older than those that AWS lists.
+    /// Whether digests are copied although their signature is lost or AWS no longer lists their
+    /// key.
     pub copy_unproven: bool,
 }
 
 impl Source {
-    /// How reports name it.
+    /// Its name in reports.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.prefix {
@@ -52,8 +52,8 @@ impl Source {
         }
     }
 
-    /// Whether a folder of a bucket leads to this source's `AWSLogs/`: then it is
-    /// not unexpected, only another source's.
+    /// Whether a folder of a bucket is a parent of this source's `AWSLogs/`: then it is not
+    /// unexpected.
     #[must_use]
     pub fn lies_below(&self, bucket: &BucketName, folder: &str) -> bool {
         let prefix = self.prefix.as_ref().map_or("", KeyPrefix::as_str);
@@ -62,20 +62,20 @@ impl Source {
             && format!("{prefix}/AWSLogs/").starts_with(folder)
     }
 
-    /// The clients that read it: of its account and Region, for buckets of its owner
-    /// alone. Without a proven owner, only for the account's own buckets.
+    /// The clients that read it: of its account and Region, restricted to buckets of its owner,
+    /// or of the account if the owner is not proven.
     #[must_use]
     pub fn clients(&self, aws: &Aws) -> Clients {
         let owner = self.owner.as_ref().unwrap_or(&self.account);
         aws.clients(&self.account, &self.region).for_buckets_of(owner)
     }
 
-    /// The log prefixes that it contains.
+    /// Its log prefixes.
     pub async fn log_prefixes(&self, clients: &Clients) -> Result<LogPrefixes, AwsError> {
         self.log_prefixes_of(clients, |_| true).await
     }
 
-    /// The log prefixes of the accounts that are wanted; the folders of others are named.
+    /// Its log prefixes of selected accounts; folders of other accounts are listed separately.
     pub async fn log_prefixes_of(
         &self,
         clients: &Clients,

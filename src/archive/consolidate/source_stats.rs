@@ -1,5 +1,5 @@
-//! How much is in a source: counted exactly, or estimated from three days of
-//! each log prefix.
+//! The number and size of a source's objects: counted exactly, or estimated from three days
+//! of each log prefix.
 
 use futures::StreamExt;
 use jiff::civil::Date;
@@ -20,12 +20,12 @@ use crate::{
 pub enum CountMethod {
     /// Every object was listed.
     Exact,
-    /// The first, the middle and the last day of each log prefix were listed, and
-    /// the days between taken to be like them.
+    /// The first, the middle and the last day of each log prefix were listed, and the days
+    /// between are assumed to be similar.
     Sampled,
 }
 
-/// What is in a source.
+/// The statistics of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceStats {
     /// How it was counted.
@@ -42,11 +42,11 @@ pub struct SourceStats {
     pub first_day: Option<Date>,
     /// The last day of any log prefix.
     pub last_day: Option<Date>,
-    /// Whether there are digests, without which nothing can be proven.
+    /// Whether there are digests; without them nothing can be proven.
     pub digests: bool,
-    /// Folders that are not CloudTrail's, by their full prefix.
+    /// Folders that CloudTrail does not create, by their full prefix.
     pub unexpected: Vec<String>,
-    /// Objects that are where CloudTrail writes only folders.
+    /// Objects in places where CloudTrail creates only folders.
     pub stray_objects: u64,
 }
 
@@ -57,11 +57,11 @@ struct Sum {
     archived: u64,
 }
 
-/// Counts a source, but for what `has_arrived`: a legacy trail may write into the
-/// archive's own bucket.
+/// Counts a source without the prefixes for which `has_arrived` is true: a legacy trail may
+/// write to the archive's own bucket.
 ///
 /// # Errors
-/// A listing failed: half a count is none.
+/// A listing failed: a partial count is not returned.
 pub async fn source_stats(
     clients: &Clients,
     source: &Source,
@@ -151,8 +151,8 @@ async fn sampled(
     Ok((sum, Some((first, last))))
 }
 
-/// How many objects a log prefix has from the first to the last of these days, if all
-/// of them are like the one in the middle.
+/// Estimates the number of objects of a log prefix between two days from the day in the
+/// middle.
 pub(super) async fn estimate_objects(
     clients: &Clients,
     bucket: &BucketName,
@@ -174,7 +174,7 @@ pub(super) async fn estimate_objects(
     Ok(objects * days.len() as u64)
 }
 
-/// The days that have a folder below a prefix, in order.
+/// The days with a folder below a prefix, in order.
 pub(crate) async fn days(
     clients: &Clients,
     bucket: &BucketName,

@@ -1,5 +1,5 @@
-//! Which records can be believed, and which days a run leaves out because an earlier one
-//! states them complete.
+//! Which records are trusted, and which days a run skips because an earlier run states them
+//! complete.
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
@@ -8,20 +8,20 @@ use super::{
     record::{Row, Segment},
 };
 
-/// For how long records are trusted after every day was listed.
+/// How long records are trusted after a full listing.
 const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// By how much the clocks of two runs differ at most.
+/// The maximum difference between the clocks of two runs.
 const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
-/// What a run takes from the records of earlier ones.
+/// What a run uses from the records of earlier runs.
 #[derive(Debug)]
 pub(super) struct Trusted {
-    /// By log prefix, the last day that is left out.
+    /// By log prefix, the last day to skip.
     pub(super) known: Proven,
-    /// When every day was listed last.
+    /// The time of the last full listing.
     pub(super) full_listing_at: Timestamp,
-    /// Why every day is listed nevertheless.
+    /// Why every day is listed although records are trusted.
     pub(super) reason: Option<String>,
 }
 
@@ -31,8 +31,8 @@ impl Trusted {
         Self { known: Proven::new(), full_listing_at: now, reason: None }
     }
 
-    /// What the end of the last run states, up to the last closed day, unless the last
-    /// full listing is too long ago.
+    /// Skips the days that the end of the last run states complete, up to the last closed day,
+    /// unless the last full listing is too old.
     pub(super) fn of(last: Option<Row>, now: Timestamp, closed_through: Date) -> Self {
         let Some(Row::End { proven_through, full_listing_at, .. }) = last else {
             return Self::nothing(now);
@@ -66,7 +66,7 @@ pub(super) fn dated_in_the_future(segment: &Segment, now: Timestamp) -> Option<S
     })
 }
 
-/// Whether every day was listed so lately that records are trusted.
+/// Whether the last full listing is recent enough to trust records.
 fn is_recent(listed_at: Timestamp, now: Timestamp) -> bool {
     let since = now.duration_since(listed_at);
     !since.is_negative() && since < FULL_LISTING_EVERY

@@ -1,5 +1,5 @@
-//! Objects of accounts and Regions that their source does not cover: some are kept
-//! in quarantine, all are counted as far as they are listed, none is copied among logs.
+//! Objects of accounts and Regions that their source is not bound to: they are counted up to
+//! a limit, some go into quarantine, none is copied among the logs.
 
 use std::sync::Arc;
 
@@ -26,25 +26,26 @@ use crate::{
     names::{AccountId, BucketName},
 };
 
-/// The most objects that are listed of one source.
+/// The maximum number of objects to list per source.
 const MAX_LISTED: u64 = 10_000;
-/// The most accounts of one source that are listed.
+/// The maximum number of accounts to list per source.
 const MAX_FOLDERS: usize = 1_000;
-/// The largest object that is kept: CloudTrail's are smaller, but for few. Units: bytes.
+/// The largest object that is quarantined; nearly all of CloudTrail's are smaller. Units:
+/// bytes.
 const MAX_KEPT_BYTES: u64 = 8 << 20;
 
-/// A folder of an account, or of one of its Regions, that a source does not cover.
+/// A folder of an account or Region that a source is not bound to.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    /// All before the account.
+    /// The part before the account.
     pub(super) root: String,
     pub(super) account: AccountId,
-    /// What follows the account's folder: `CloudTrail`, or a kind and a Region.
+    /// The part after the account's folder: `CloudTrail`, or a kind and a Region.
     pub(super) below: String,
     pub(super) why: Unbound,
 }
 
-/// A source's folders that it does not cover, and what reads them.
+/// The folders that a source is not bound to, and what is needed to read them.
 pub(super) struct UnboundFolders {
     pub(super) source: String,
     pub(super) clients: Clients,
@@ -52,15 +53,15 @@ pub(super) struct UnboundFolders {
     pub(super) source_limit: Arc<ConcurrencyLimit>,
     pub(super) budget: Arc<Budget>,
     pub(super) folders: Vec<Folder>,
-    /// Whether they are only counted.
+    /// Whether their objects are only counted.
     pub(super) leave: bool,
 }
 
-/// Where they would have gone, and how.
+/// The destination of quarantined objects.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
     pub(super) target: Target,
-    /// The same for what writes into it; none of a dry run.
+    /// The same with write access; `None` in a dry run.
     pub(super) writer: Option<WriteTarget>,
     pub(super) archive_root: Root,
     pub(super) archive_prefix: Option<String>,
@@ -68,7 +69,7 @@ pub(super) struct Destination {
     pub(super) limit: Arc<ConcurrencyLimit>,
 }
 
-/// Objects of one account that their source does not cover.
+/// Objects of one account that their source is not bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnboundObjects {
     /// The source.
@@ -81,36 +82,36 @@ pub struct UnboundObjects {
     pub why: Unbound,
     /// How many were listed.
     pub objects: u64,
-    /// Whether there are more.
+    /// Whether there are more objects.
     pub more: bool,
-    /// How many of them are kept in quarantine.
+    /// The number of quarantined objects.
     pub kept: u64,
-    /// How many of them someone accepted there.
+    /// The number of accepted objects.
     pub accepted: u64,
-    /// Whether the configuration leaves them where they are.
+    /// Whether the configuration leaves them at the source.
     pub left: bool,
 }
 
 impl UnboundObjects {
-    /// Those that no one accepted.
+    /// The number of objects that are not accepted.
     #[must_use]
     pub fn open(&self) -> u64 {
         if self.left { 0 } else { self.objects - self.accepted + u64::from(self.more) }
     }
 }
 
-/// The outcome of a source's outsiders.
+/// The result of a source's unbound folders.
 #[derive(Debug, Default)]
 pub(super) struct UnboundResult {
     pub(super) unbound: Vec<UnboundObjects>,
     /// Folders that could not be listed, and why.
     pub(super) failed: Vec<(String, AwsError)>,
-    /// Folders that were not listed.
+    /// The number of folders that were not listed.
     pub(super) not_listed: u64,
 }
 
 impl UnboundFolders {
-    /// Works them off, one after the other: they are no one's hurry.
+    /// Processes the folders sequentially.
     pub(super) async fn run(
         self,
         destination: &Destination,
@@ -164,7 +165,7 @@ impl UnboundFolders {
         while let Some(listed) = listing.next().await {
             let listed = listed?;
             let origin_key = format!("{prefix}{}", listed.path);
-            // Other services write next to CloudTrail.
+            // Other services write to the same folders.
             if origin_key.parse::<ObjectKey>().is_err() {
                 continue;
             }
@@ -181,7 +182,7 @@ impl UnboundFolders {
             let key = format!("{}{below}", destination.archive_root);
             let refusal = Refusal::Unbound(folder.why);
             let result = self.keep(&listed, &origin_key, &key, &refusal, destination).await;
-            // What could not be read or kept stays counted.
+            // Objects that could not be read or quarantined are still counted.
             let Ok((outcome, hash, kept)) = result else { continue };
             unbound.accepted += u64::from(outcome == Outcome::Accepted);
             unbound.kept += u64::from(kept.is_some());
@@ -198,7 +199,7 @@ impl UnboundFolders {
                 archived: None,
                 quarantined_as: Some(kept),
             };
-            // The writer ends only after the last log prefix.
+            // The writer ends after the last log prefix.
             let _ = rows.send(Row::Object(row)).await;
         }
         Ok(unbound)

@@ -1,5 +1,5 @@
-//! Sources that earlier runs consolidated and that nothing names any more: a member who
-//! deletes its trail, or moves it, must not take its logs out of sight.
+//! Vanished sources: earlier runs consolidated them, and no trail or declaration refers to
+//! them any more. A member that deletes or moves its trail must not hide its logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use crate::archive::retired::Retired;
 use crate::archive::verify::source::{S3Source, Source};
 use crate::names::Arn;
 
-/// How many records are read for the ends of runs: a newer one that names no source, of
-/// anyone, lets none be forgotten.
+/// The number of records that are read for the ends of runs: a newer record without sources
+/// must not hide the sources of earlier runs.
 const RECORDS: usize = 64;
 
 /// The buckets that earlier runs consolidated, with the accounts whose logs they had.
 type PastSources = BTreeMap<String, BTreeSet<String>>;
 
-/// The sources that vanished: those of earlier runs in no bucket that is `known` now, and
-/// of no trail that was retired.
+/// The vanished sources: those of earlier runs that are in no `known` bucket and belong to
+/// no retired trail.
 ///
-/// What the records say is a hint: without them nothing is missed that is there.
+/// The records only add sources: without them no existing source is missed.
 pub async fn vanished(
     target: &Target,
     prefix: Option<&str>,
@@ -67,8 +67,8 @@ pub async fn vanished(
     gone.into_iter().map(of).collect()
 }
 
-/// Whether the trails that wrote into a bucket were retired. A record of a trail that was
-/// gone already names no bucket: it stands for its account's.
+/// Whether the trails that wrote to a bucket were retired. A record of a trail that was
+/// already deleted has no bucket and applies to its account.
 fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) -> bool {
     let of_bucket = |one: &Retired| one.bucket.as_deref() == Some(bucket);
     let of_account = |account: &String| {
@@ -86,8 +86,8 @@ async fn past_sources(ledger: &Ledger) -> Result<PastSources, LedgerError> {
     for (number, size_bytes) in numbers.into_iter().rev().take(RECORDS) {
         let Ok(stored) = ledger.segment(number, size_bytes).await else { continue };
         let Ok(segment) = Segment::decode(number, &stored.bytes) else { continue };
-        // What could not be checked is taken: the run reports it, and a source too many is
-        // better than one too few.
+        // Records that could not be checked are used: the run reports them, and an additional
+        // source is better than a missing one.
         let found = ledger.authenticity(&segment.head, &stored).await;
         if matches!(found, Some(Authenticity::Nothing { .. })) {
             continue;

@@ -1,4 +1,4 @@
-//! What a run tells of its objects: rows for the records, examples for the report.
+//! Writes what a run did with its objects: rows for the records, examples for the report.
 
 use std::time::Duration;
 
@@ -16,11 +16,10 @@ use super::{
     run::EXAMPLES,
 };
 
-/// Rows after which a segment is written, so that a killed run loses little of
-/// its record and memory stays flat.
+/// Rows per segment: a killed run loses few rows, and memory stays bounded.
 const ROWS_PER_SEGMENT: usize = 20_000;
 
-/// How long rows wait for their segment at most, for the same reason.
+/// The maximum time until rows are written, for the same reason.
 pub(super) const SEGMENT_EVERY: Duration = Duration::from_mins(1);
 
 /// Writes the rows of a run, segment by segment.
@@ -29,31 +28,29 @@ pub(super) struct RecordWriter {
     pub(super) ledger: Ledger,
     pub(super) tip: Tip,
     pub(super) head: Head,
-    /// Whether rows are counted only.
-    /// None of a dry run, which records nothing.
+    /// `None` in a dry run, which records nothing.
     pub(super) target: Option<WriteTarget>,
     pub(super) segment_every: Duration,
     pub(super) pending: Vec<Row>,
     pub(super) examples: Examples,
-    /// What must be restored first.
+    /// The objects that must be restored first.
     pub(super) archived: ArchivedTotals,
 }
 
 impl RecordWriter {
-    /// Takes all rows. Those that are left at the end wait for [`Self::end`].
+    /// Receives and writes all rows. [`Self::end`] writes the last ones.
     ///
     /// # Errors
-    /// A segment could not be written. The run is stopped: what cannot be recorded
-    /// is not copied.
+    /// A segment could not be written. The run is stopped, since copies could not be recorded.
     pub(super) async fn write_all_rows(
         &mut self,
-        // Owned, so that log prefixes are not left waiting for a writer that failed.
+        // Owned, so senders do not wait for a failed writer.
         mut rows: Receiver<Row>,
         run: &Progress,
     ) -> Result<(), LedgerError> {
         let mut due = Instant::now() + self.segment_every;
         loop {
-            // The segment is due too where no further row comes.
+            // The segment is also due if no further row arrives.
             match timeout_at(due, rows.recv()).await {
                 Ok(Some(row)) => self.take(row),
                 Ok(None) => return Ok(()),
@@ -93,8 +90,7 @@ impl RecordWriter {
     }
 }
 
-/// Some objects of each kind of trouble, so that many of one hide no other that is
-/// more severe.
+/// Examples of each kind of problem, so that many of one kind do not hide a more severe one.
 #[derive(Debug, Default)]
 pub(super) struct Examples([Vec<ObjectRow>; 6]);
 

@@ -1,7 +1,7 @@
 //! Whether CloudTrail signed a digest, before anything that it lists is read.
 //!
-//! Consolidation asks this before a digest takes its key in the archive: the names of
-//! digests are predictable, and Object Lock keeps whatever comes first.
+//! Consolidation checks this before it copies a digest to its key in the archive: the names
+//! of digests are predictable, and Object Lock keeps the first object.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,23 +13,23 @@ use super::run::RegionKeys;
 use super::signature::Fingerprint;
 use crate::archive::key::{ObjectKey, ObjectKind};
 
-/// What a digest's signature says.
+/// The result of checking a digest's signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attestation {
-    /// CloudTrail signed it, and wrote it into this bucket.
+    /// CloudTrail signed it and wrote it to this bucket.
     Signed {
-        /// The bucket that CloudTrail wrote it into.
+        /// The bucket that CloudTrail wrote it to.
         bucket: String,
     },
-    /// It has no signature, which tools drop that do not copy metadata.
+    /// It has no signature; tools that do not copy metadata drop it.
     Unsigned,
-    /// Its key is older than the keys that AWS lists, and was not saved.
+    /// Its public key is older than the keys that AWS lists, and was not saved.
     KeyTooOld(String),
-    /// AWS could not be asked for its key.
+    /// Its public key could not be read from AWS.
     KeyUnknown(String),
     /// CloudTrail did not sign it.
     Forged(String),
-    /// It is no digest, or not the one that its key says.
+    /// It is not a digest, or not the one that its key indicates.
     OtherDigest(String),
 }
 
@@ -52,7 +52,7 @@ struct Head {
     _logs: Option<IgnoredAny>,
 }
 
-/// Checks a digest's signature for the key that it is under.
+/// Checks a digest's signature for its object key.
 ///
 /// `inflated` are the digest's bytes; `metadata` gives the object's metadata by name,
 /// without `x-amz-meta-`. The account, Region and time of the key must be those of
@@ -136,8 +136,8 @@ pub fn attest<'m>(
     }
 }
 
-/// Whether a Region's listed keys begin before a time: then they are all that signed
-/// at that time.
+/// Whether a Region's listed keys start before a time, so the list is complete for that
+/// time.
 fn reaches(listed: &PublicKeySet, key: &ObjectKey, at: Timestamp) -> bool {
     listed.begins_before(key.region(), at)
 }

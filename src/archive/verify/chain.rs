@@ -1,10 +1,10 @@
-//! The chain verifier: digests of one account and Region go in, in the order of
-//! their hours; verified digests and findings come out.
+//! The chain verifier: its input is the digests of one account and Region, in the order of
+//! their hours; its output is verified digests and findings.
 //!
-//! All roots of a bucket are followed together: a trail that becomes the
-//! organization's, or stops being it, goes on below another root.
+//! All roots of a bucket are followed together: the chain of a trail that becomes an
+//! organization trail, or stops being one, continues below another root.
 //!
-//! Pure: it fetches nothing, and holds one digest per chain.
+//! Pure: it fetches nothing and keeps one digest per chain.
 
 mod authenticity;
 mod copies;
@@ -40,51 +40,52 @@ use super::place::{ChainId, ChainName, ChainScope, OrgOwner, Placement, TrailOwn
 use super::public_keys::PublicKeySet;
 use crate::archive::key::{ObjectKey, Root};
 
-/// How much memory digests of a scope may take that wait for a successor to prove
-/// them, beyond the newest: some 100,000 listed log files. Units: bytes.
+/// The memory for digests of a scope that wait for a successor to prove them, in addition to
+/// the newest: about 100,000 listed log files. Units: bytes.
 const PENDING_LIMIT: usize = 64 << 20;
 
-/// What is found of a lost signature, and why no successor can tell it any more.
+/// What is reported as found for a lost signature, and why no successor can prove it any
+/// more.
 const NO_SIGNATURE: &str = "none";
 const TOO_MANY_PENDING: &str =
     "none, and too many digests without a signature to wait for a successor";
 
-/// What is asked: from when to when.
+/// The period to verify.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Window {
-    /// Digests whose hours end earlier are not looked at.
+    /// Digests whose hours end earlier are ignored.
     pub since: Option<Timestamp>,
-    /// What must be proven up to; `None` leaves the chains' ends unchecked.
+    /// The time up to which logs must be proven; `None` leaves the chains' ends unchecked.
     pub until: Option<Timestamp>,
-    /// Digests whose hours end later are not looked at.
+    /// Digests whose hours end later are ignored.
     pub last: Option<Timestamp>,
 }
 
-/// What holds for every digest of a run.
+/// The configuration of a chain verifier.
 #[derive(Debug, Clone)]
 pub struct VerifierConfig {
-    /// From when to when.
+    /// The period to verify.
     pub window: Window,
-    /// The public keys that are vouched for.
+    /// The trusted public keys: listed by AWS, or given by the user.
     pub keys: Arc<PublicKeySet>,
-    /// Keys that no one vouches for, asked where none of `keys` is found.
+    /// Untrusted saved keys, used if `keys` does not contain a key.
     pub saved_keys: Arc<PublicKeySet>,
-    /// The root that consolidation relocates to, where it is known.
+    /// The root that consolidation relocates to, if known.
     pub declared: Option<Root>,
-    /// Whether `keys` are all that AWS published; where they could not be read,
-    /// a key that is not available says nothing.
+    /// Whether `keys` are all that AWS published; if they could not be read, a missing key
+    /// proves nothing.
     pub keys_complete: bool,
-    /// Whose the trails of the organization are, where it is known.
+    /// The owner of the organization's trails, if known.
     pub org_owner: Option<OrgOwner>,
     /// Whether the source keeps object metadata: a plain copy of files does not.
     pub metadata_travels: bool,
-    /// Whether `keys` are those that anyone who asks gave: they may lack a whole Region.
+    /// Whether the user gave `keys`: they may lack a whole Region.
     pub keys_given: bool,
 }
 
-/// A digest that CloudTrail signed, found where it belongs.
+/// A digest that CloudTrail signed, at its proper address.
 ///
-/// Only the verifier makes these.
+/// Only the verifier creates these.
 #[derive(Debug, Clone)]
 pub struct VerifiedDigest {
     scope: Arc<ChainScope>,
@@ -92,50 +93,50 @@ pub struct VerifiedDigest {
     hour: Period,
     placement: Placement,
     logs: Vec<ListedLog>,
-    /// Whether the same digest is below another root and was counted there.
+    /// Whether the same digest was already counted below another root.
     is_copy: bool,
 }
 
-/// What a digest led to.
+/// The result of verifying a digest.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is proven.
     Proven(VerifiedDigest),
-    /// Something is to be said.
+    /// A finding.
     Found(Box<Finding>),
 }
 
 /// The state of all chains of one account and Region.
 #[derive(Debug)]
 pub struct ChainVerifier {
-    /// The roots of the bucket that have something of the account and Region.
+    /// The roots of the bucket that contain the account and Region.
     scopes: Vec<Arc<ChainScope>>,
     config: VerifierConfig,
     chains: BTreeMap<ChainName, Vec<Chain>>,
     /// All hours that verified digests cover.
     covered: Periods,
-    /// The same by root, in the order of `scopes`: what is below one root says
-    /// nothing of the log files below another.
+    /// The same by root, in the order of `scopes`: digests below one root do not cover log files
+    /// below another.
     covered_below: Vec<Periods>,
-    /// Where chains came from other buckets or prefixes.
+    /// The handoffs of chains from other buckets or prefixes.
     handoffs: Vec<BucketHandoff>,
-    /// What the chain here must reach.
+    /// The handoff that the chain must end with.
     handoff: Option<BucketHandoff>,
-    /// Digests whose keys are not available, while no digest was verified: whether any
-    /// key of the Region was given is known at the end.
+    /// Digests without a public key, while no digest was verified: only at the end is it known
+    /// whether any key of the Region was given.
     unknown_keys: Vec<Finding>,
     /// See [`PENDING_LIMIT`].
     pending_limit: usize,
 }
 
 impl VerifiedDigest {
-    /// Where it is.
+    /// Its key.
     #[must_use]
     pub fn key(&self) -> &ObjectKey {
         &self.key
     }
 
-    /// The account and Region it belongs to.
+    /// Its account and Region.
     #[must_use]
     pub fn scope(&self) -> &ChainScope {
         &self.scope
@@ -147,27 +148,26 @@ impl VerifiedDigest {
         self.hour
     }
 
-    /// Whether it is where CloudTrail wrote it.
+    /// Whether it is at its original address.
     #[must_use]
     pub fn placement(&self) -> Placement {
         self.placement
     }
 
-    /// Whether the same digest is below another root too, and was counted there.
+    /// Whether the same digest was already counted below another root.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         self.is_copy
     }
 
-    /// What it says about the log files of its hour.
+    /// The claims about the log files that it lists.
     pub fn claims(&self) -> impl Iterator<Item = LogClaim> {
         self.logs.iter().map(|log| LogClaim::new(self, log))
     }
 }
 
 impl ChainVerifier {
-    /// A verifier of one account and Region of a bucket that has seen nothing yet.
-    /// There is a scope for each root.
+    /// A new verifier for one account and Region of a bucket, with one scope for each root.
     #[must_use]
     pub fn new(scopes: Vec<Arc<ChainScope>>, config: VerifierConfig) -> Self {
         Self {
@@ -183,14 +183,13 @@ impl ChainVerifier {
         }
     }
 
-    /// All hours that verified digests below a root cover so far.
+    /// The hours that verified digests below a root cover so far.
     #[must_use]
     pub fn covered(&self, root: &Root) -> Option<&Periods> {
         self.place(root).and_then(|at| self.covered_below.get(at))
     }
 
-    /// Takes the next digest. Digests must come in the order of their keys'
-    /// times.
+    /// Adds the next digest. Digests must be added in the order of their keys' times.
     pub fn accept(&mut self, fetched: FetchedDigest, out: &mut Vec<Outcome>) {
         let Some(chain_name) = ChainName::of(&fetched.key) else { return };
         let Some(at) = self.place(fetched.key.root()) else { return };
@@ -236,8 +235,8 @@ impl ChainVerifier {
         }
         let linked = self.linked(chains, owner.as_ref(), &parsed);
 
-        // Whatever else is wrong with this digest: a signature that verifies is
-        // a proof wherever it was found.
+        // Even if this digest is refused: a signature that verifies is proof, wherever it was
+        // found.
         if let (Some((at, LinkedTo::Tip)), Some(signature)) =
             (linked, &document.previous_digest_signature)
         {
@@ -280,7 +279,7 @@ impl ChainVerifier {
         }
     }
 
-    /// Counts a digest in and hands it out.
+    /// Counts a proven digest and returns it.
     fn proven(
         &mut self,
         chain: &mut Chain,
@@ -297,7 +296,7 @@ impl ChainVerifier {
         if provenance == KeyProvenance::Saved {
             chain.summary.count_saved_key(hour);
         }
-        // Keys of the Region are available, so those that are not say something.
+        // Other keys of the Region are available, so a missing key is a finding.
         out.extend(self.unknown_keys.drain(..).map(key_not_found).map(Outcome::found));
         let scope = self.scope(&key);
         self.cover(chain, &scope, hour);
@@ -305,8 +304,8 @@ impl ChainVerifier {
         VerifiedDigest { scope, key, hour, placement, logs, is_copy: false }
     }
 
-    /// Says why a digest proves nothing. That no key of the Region is available is said
-    /// at the end, if none was.
+    /// Reports why a digest is not proven. Missing keys are reported at the end, if no key of
+    /// the Region is available.
     fn refused(&mut self, finding: Finding, out: &mut Vec<Outcome>) {
         if finding.kind != FindingKind::PublicKeyMissing {
             out.push(Outcome::found(finding));
@@ -317,9 +316,8 @@ impl ChainVerifier {
         }
     }
 
-    /// Decides about all tips but one whose signatures are lost, where they take
-    /// too much memory with what that one is to hold: anyone can put any number of
-    /// objects there that pass for such.
+    /// Gives up all pending tips but one if they take too much memory together with `more`:
+    /// anyone with write access can add any number of such objects.
     fn evict_pending(
         &mut self,
         chains: &mut [Chain],
@@ -339,8 +337,8 @@ impl ChainVerifier {
         self.chains = chains_by_name;
     }
 
-    /// Decides about a tip whose signature is lost, with the one that its
-    /// successor records, or with why there is none.
+    /// Verifies a pending tip with the signature that its successor records, or reports why
+    /// there is none.
     fn prove_pending(
         &mut self,
         chain: &mut Chain,
@@ -392,8 +390,7 @@ impl ChainVerifier {
         }
     }
 
-    /// Notes that a digest proves nothing, so that the digest after it is not
-    /// said to miss it.
+    /// Marks the chain's tip as broken, so that the next digest does not report it as missing.
     fn mark_broken(
         &mut self,
         chain_name: &ChainName,
@@ -429,18 +426,18 @@ impl ChainVerifier {
         Finding::new(kind).at(self.first().bucket.as_deref(), key)
     }
 
-    /// The place of a root among the scopes.
+    /// The index of a root among the scopes.
     fn place(&self, root: &Root) -> Option<usize> {
         self.scopes.iter().position(|scope| scope.root == *root)
     }
 
-    /// The scope that a key is in; one that is in none is not accepted.
+    /// The scope of a key; keys without a scope are not accepted.
     fn scope(&self, key: &ObjectKey) -> Arc<ChainScope> {
         let at = self.place(key.root()).unwrap_or_default();
         Arc::clone(&self.scopes[at])
     }
 
-    /// The scope that stands for all: of the declared root, where that is known.
+    /// The scope that represents all: that of the declared root, if known.
     fn first(&self) -> &ChainScope {
         let declared = self.config.declared.as_ref().and_then(|root| self.place(root));
         &self.scopes[declared.unwrap_or_default()]
@@ -453,13 +450,13 @@ impl Outcome {
     }
 }
 
-/// The finding that a missing key is where other keys of its Region are available.
+/// The finding for a missing key if other keys of its Region are available.
 pub(crate) fn key_not_found(missing: Finding) -> Finding {
     let kind = FindingKind::PublicKeyNotFound;
     Finding { kind, severity: kind.severity(), ..missing }
 }
 
-/// The root of an address that CloudTrail wrote to.
+/// The root of an original address.
 fn original_root(key: &str) -> Option<Root> {
     key.parse().ok().map(|key: ObjectKey| key.root().clone())
 }

@@ -1,4 +1,4 @@
-//! What verification finds: kinds, how severe each is, and what it means.
+//! The findings of verification: kinds, severities and meanings.
 
 use jiff::Timestamp;
 
@@ -6,21 +6,21 @@ use super::period::Period;
 use crate::archive::accept::apply::AcceptedBy;
 use crate::names::{AccountId, Region};
 
-/// How severe a finding is; the most severe decides the exit code.
+/// The severity of a finding; the most severe finding determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing; the proof holds.
+    /// For information; the proof is valid.
     Notice,
-    /// Part of what was asked is not proven, and nothing speaks against it.
+    /// Part of the request is not proven, and not contradicted.
     Incomplete,
-    /// Something is not as CloudTrail wrote it.
+    /// Something differs from what CloudTrail wrote.
     Broken,
 }
 
-/// Declares the kinds with their code, gravity and meaning in one table.
+/// Declares the kinds with code, severity and meaning in one table.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident $code:literal $severity:ident $meaning:literal;)+) => {
-        /// What was found.
+        /// The kinds of findings.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum FindingKind {
             $($(#[doc = $doc])+ $name,)+
@@ -30,19 +30,19 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// The stable code, as it stands in reports.
+            /// The stable code in reports.
             #[must_use]
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code),+ }
             }
 
-            /// How severe it is, where circumstances do not change that.
+            /// The default severity.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity),+ }
             }
 
-            /// What it means, in a sentence for people.
+            /// The meaning, in a sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning),+ }
@@ -196,7 +196,7 @@ kinds! {
 }
 
 impl FindingKind {
-    /// Whether a file is missing that a digest names.
+    /// Whether the finding is about a missing file.
     #[must_use]
     pub fn concerns_missing_file(self) -> bool {
         matches!(self, Self::LogMissing | Self::DigestMissing | Self::ChainStartMissing)
@@ -209,7 +209,7 @@ impl std::fmt::Display for FindingKind {
     }
 }
 
-/// Where CloudTrail delivered a file that belongs elsewhere now.
+/// The original address of a relocated file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The bucket.
@@ -218,12 +218,12 @@ pub struct Origin {
     pub key: String,
 }
 
-/// One thing that was found.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,
-    /// How severe.
+    /// The severity.
     pub severity: Severity,
     /// The account whose activity the object records.
     pub account: Option<AccountId>,
@@ -231,26 +231,26 @@ pub struct Finding {
     pub region: Option<Region>,
     /// The bucket; unknown for a folder.
     pub bucket: Option<String>,
-    /// The key at which it was found, or should have been.
+    /// The key of the object, or of the missing object.
     pub key: Option<String>,
-    /// Of what is missing, where CloudTrail delivered it, where that is elsewhere.
+    /// For a missing object, its original address, if it differs.
     pub origin: Option<Origin>,
-    /// What should have been there.
+    /// The expected value.
     pub expected: Option<String>,
-    /// What was there.
+    /// The found value.
     pub found: Option<String>,
-    /// The time it concerns.
+    /// The affected period.
     pub period: Option<Period>,
-    /// How many objects it concerns.
+    /// The number of affected objects.
     pub objects: u64,
-    /// Where it concerns several files: the keys of the first ones.
+    /// The keys of the first affected files, if there are several.
     pub files: Vec<String>,
-    /// Who accepted it, and why: then it is a notice.
+    /// Who accepted it, and why; an accepted finding is a notice.
     pub accepted: Option<AcceptedBy>,
 }
 
 impl Finding {
-    /// A finding of which nothing but the kind is known yet.
+    /// A new finding of a kind.
     #[must_use]
     pub fn new(kind: FindingKind) -> Self {
         Self {
@@ -270,13 +270,13 @@ impl Finding {
         }
     }
 
-    /// With the place it was found at.
+    /// Sets the bucket and key.
     #[must_use]
     pub fn at(self, bucket: Option<&str>, key: impl std::fmt::Display) -> Self {
         Self { bucket: bucket.map(str::to_owned), key: Some(key.to_string()), ..self }
     }
 
-    /// With what should have been there, and what was.
+    /// Sets the expected and the found value.
     #[must_use]
     pub fn with_mismatch(
         self,
@@ -286,15 +286,15 @@ impl Finding {
         Self { expected: Some(expected.to_string()), found: Some(found.to_string()), ..self }
     }
 
-    /// With the time it concerns.
+    /// Sets the affected period.
     #[must_use]
     pub fn with_period(self, from: Timestamp, to: Timestamp) -> Self {
         Self { period: Some(Period { from, to }), ..self }
     }
 
-    /// With the files that it concerns, of which the first are named.
+    /// Sets the affected files, with the names of the first ones.
     ///
-    /// One file alone is named by the finding's key.
+    /// A single file becomes the finding's key.
     #[must_use]
     pub fn with_files(self, count: u64, mut names: Vec<String>) -> Self {
         if count == 1 && names.len() == 1 {

@@ -1,4 +1,4 @@
-//! Where objects are, where CloudTrail wrote them, and how the two relate.
+//! The current and original addresses of objects.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::archive::key::{ObjectKey, ObjectKind, Root};
 use crate::names::{AccountId, OrgId, Region, TrailName};
 
-/// One account and Region under one root: what is verified as a unit.
+/// One account and Region below one root: the unit of verification.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainScope {
     /// The bucket; unknown for a folder.
     pub bucket: Option<Box<str>>,
-    /// The part of the keys above the account.
+    /// The part of the keys before the account.
     pub root: Root,
     /// The account.
     pub account: AccountId,
@@ -19,19 +19,18 @@ pub struct ChainScope {
     pub region: Region,
 }
 
-/// What a digest's file name says about its chain. Trails of several owners can share
-/// it.
+/// The name of a chain in its digests' file names. Trails of several owners can share it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainName {
     /// The trail.
     pub trail: TrailName,
     /// The Region in which the trail was created.
     pub home_region: Region,
-    /// Whether the digests were written afterwards.
+    /// Whether the digests are backfill digests.
     pub backfill: bool,
 }
 
-/// Who owns a trail, as the address shows that CloudTrail wrote its digests to.
+/// The owner of a trail, according to the original addresses of its digests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrailOwner {
     /// The account whose activity the digests record.
@@ -40,18 +39,18 @@ pub enum TrailOwner {
     Organization(OrgId),
 }
 
-/// One trail's digests of one account and Region; standard and backfill digests are
-/// apart.
+/// Identifies a trail's digests of one account and Region; standard and backfill digests are
+/// separate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainId {
-    /// Who owns the trail.
+    /// The owner of the trail.
     pub owner: TrailOwner,
-    /// What the digests' file names say.
+    /// The name in the digests' file names.
     pub chain_name: ChainName,
 }
 
 impl ChainName {
-    /// The stem of a key; `None` where it names no digest.
+    /// The chain name of a key; `None` if it is not the key of a digest.
     #[must_use]
     pub fn of(key: &ObjectKey) -> Option<Self> {
         let ObjectKind::Digest { trail, home_region, backfill } = key.kind() else { return None };
@@ -68,9 +67,8 @@ impl TrailOwner {
 }
 
 impl ChainId {
-    /// The family of an original key, the one that CloudTrail wrote; `None` where it
-    /// names no digest. Consolidation puts digests of every owner below one root, so
-    /// the key of a copy does not tell.
+    /// The chain of an original key; `None` if it is not the key of a digest. Consolidation puts
+    /// digests of all owners below one root, so the key of a copy is not sufficient.
     #[must_use]
     pub fn of(original: &ObjectKey) -> Option<Self> {
         Some(Self { owner: TrailOwner::of(original.root()), chain_name: ChainName::of(original)? })
@@ -90,8 +88,8 @@ impl std::fmt::Display for ChainId {
     }
 }
 
-/// Whose an organization's trails are: its management account's, anyone who made
-/// them.
+/// The owner of an organization's trails: its management account, also for trails of a
+/// delegated administrator.
 ///
 /// Source: CloudTrail User Guide, "Organization delegated administrator".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,21 +102,20 @@ pub struct OrgOwner {
     pub management: AccountId,
 }
 
-/// Where a proven object is, against where CloudTrail wrote it.
+/// The placement of a proven object relative to its original address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// Where it was written.
+    /// At its original address.
     InPlace,
-    /// Where relocation puts it: the same below the root.
+    /// Relocated: the same key below another root.
     Relocated,
 }
 
 impl ChainScope {
-    /// How an object of this scope lies against its original address; `None`
-    /// where it belongs elsewhere.
+    /// The placement of an object of this scope; `None` if it belongs elsewhere.
     ///
-    /// `declared` is the root that consolidation relocates to; where nothing is
-    /// declared, this scope's own root counts.
+    /// `declared` is the root that consolidation relocates to; this scope's root if none is
+    /// declared.
     #[must_use]
     pub fn locate(
         &self,
@@ -137,15 +134,15 @@ impl ChainScope {
         mapped.then_some(Placement::Relocated)
     }
 
-    /// The account that owns a trail which wrote this scope's objects under a
-    /// root; `None` where the root's organization is not the one that is known.
+    /// The account that owns the trail that wrote this scope's objects below a root; `None` if
+    /// the root's organization is unknown.
     #[must_use]
     pub fn trail_owner(&self, original: &Root, known: Option<&OrgOwner>) -> Option<AccountId> {
         let Some(org) = &original.org else { return Some(self.account.clone()) };
         known.filter(|known| known.org == *org).map(|known| known.management.clone())
     }
 
-    /// Where an object of an original address is to be found from here.
+    /// The current key of an object with an original address.
     #[must_use]
     pub fn current_address(&self, placement: Placement, original: &str) -> String {
         match (placement, original.parse::<ObjectKey>()) {

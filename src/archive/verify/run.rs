@@ -1,5 +1,5 @@
-//! Verifying whole archives: all accounts and Regions at once, many objects in
-//! flight, nothing held but a few hours of each.
+//! Verification of whole archives: all accounts and Regions concurrently, with many objects
+//! in flight and only a few hours of each in memory.
 
 mod deleted;
 mod delivery;
@@ -50,37 +50,37 @@ use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
 use crate::stop::{GRACE, Stop};
 
-/// What is verified.
+/// A verification request.
 #[derive(Debug)]
 pub struct Request {
-    /// Where the objects are.
+    /// The source of the objects.
     pub source: Arc<Source>,
-    /// What stands before `AWSLogs`, or any key's beginning: only what lies
-    /// below is looked at. Empty for all.
+    /// The prefix before `AWSLogs`, or any prefix of keys: only objects below it are verified.
+    /// Empty for all.
     pub prefix: String,
     /// Which accounts, Regions and trails.
     pub selection: Selection,
-    /// From when to when.
+    /// The period to verify.
     pub window: Window,
     /// The public keys.
     pub keys: KeyRing,
-    /// The root that consolidation relocates to, where it is known.
+    /// The root that consolidation relocates to, if known.
     pub declared: Option<Root>,
-    /// Whose the trails of the organization are, where it is known.
+    /// The owner of the organization's trails, if known.
     pub org_owner: Option<OrgOwner>,
-    /// What CloudTrail says of the newest digests, where it could be asked.
+    /// What CloudTrail reports about the newest digests, if available.
     pub delivered: Deliveries,
-    /// Whose digests the archive should have, where that is known.
+    /// The accounts that the archive should have digests of, if known.
     pub expected: Option<ExpectedAccounts>,
-    /// Whether a chain is followed into the bucket that it came from.
+    /// How chains are followed into other buckets.
     pub other_buckets: OtherBuckets,
-    /// Findings that someone accepted.
+    /// The acceptances.
     pub acceptances: Acceptances,
-    /// By what the run records of the archive are trusted.
+    /// How the run records of the archive are authenticated.
     pub trust: RecordTrust,
-    /// How much happens at a time.
+    /// The concurrency.
     pub concurrency: Concurrency,
-    /// What must live as long as the source is read.
+    /// Keeps a resource of the source alive.
     pub kept: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
@@ -91,17 +91,17 @@ pub struct Selection {
     pub accounts: BTreeSet<AccountId>,
     /// The Regions.
     pub regions: BTreeSet<Region>,
-    /// The trails; with any, unlisted log files are not looked for, because
-    /// another trail may have delivered them.
+    /// The trails; if any are selected, unlisted log files are not reported, because another
+    /// trail may have delivered them.
     pub trails: BTreeSet<TrailName>,
 }
 
-/// How much happens at a time.
+/// The concurrency.
 #[derive(Debug, Clone, Copy)]
 pub struct Concurrency {
-    /// Accounts and Regions.
+    /// Concurrent accounts and Regions.
     pub scopes: usize,
-    /// Objects being fetched.
+    /// Concurrent fetches.
     pub fetches: usize,
 }
 
@@ -111,16 +111,16 @@ impl Default for Concurrency {
     }
 }
 
-/// What verification gave.
+/// The result of verification.
 #[derive(Debug)]
 pub struct Verification {
-    /// Each account and Region under each root.
+    /// The reports of accounts and Regions.
     pub scopes: Vec<ScopeReport>,
-    /// What concerns no single account and Region.
+    /// Findings that are not about a single account and Region.
     pub findings: Vec<Finding>,
 }
 
-/// What verifying one account and Region of a bucket gave.
+/// The result of verifying one account and Region of a bucket.
 #[derive(Debug, Clone)]
 pub struct ScopeReport {
     /// The account.
@@ -129,39 +129,39 @@ pub struct ScopeReport {
     pub region: Region,
     /// The bucket; unknown for a folder.
     pub bucket: Option<String>,
-    /// The part of the keys above the account: of the declared root, where the
-    /// account and Region is below several.
+    /// The part of the keys above the account: of the declared root, if the account and Region
+    /// is below several.
     pub root: String,
-    /// The same of all roots that it is below.
+    /// The same for all its roots.
     pub roots: Vec<String>,
     /// The chains of digests.
     pub chains: Vec<ChainSummary>,
     /// The log files.
     pub logs: LogTally,
-    /// From when to when everything is proven: digests and what they list.
+    /// The periods in which digests and all files that they list are proven.
     pub proven: Vec<Period>,
-    /// What was found.
+    /// The kinds of findings.
     pub findings: Vec<Finding>,
-    /// Whether a chain was followed here from another bucket or prefix.
+    /// Whether it was reached by following a chain from another bucket or prefix.
     pub followed: bool,
-    /// The trails that were not chosen and have digests in the window.
+    /// The trails that were not selected and have digests in the window.
     pub(crate) other_trails: BTreeSet<TrailName>,
-    /// The trails that CloudTrail names, which may have no digest here.
+    /// The trails that CloudTrail reports, which may have no digest here.
     pub(crate) reported_trails: BTreeSet<TrailName>,
     /// Whether it has digests after the window.
     pub(crate) has_later_digests: bool,
     /// Where its chains came from other buckets.
     pub(crate) handoffs: Vec<BucketHandoff>,
-    /// Digests whose keys are not available, where none was verified.
+    /// Digests without a public key, if no digest could be verified.
     pub(crate) unknown_keys: Vec<Finding>,
-    /// The trails without any digest here.
+    /// The trails without any digest.
     pub(crate) missing_trails: Vec<MissingTrail>,
-    /// The chains whose trails delivered newer digests elsewhere.
+    /// The chains whose trails delivered newer digests to another place.
     pub(crate) lagging: Vec<LaggingChain>,
 }
 
 impl ScopeReport {
-    /// What is said of one that a stop came before.
+    /// The report of a scope that was not verified before a stop.
     fn not_verified(scope: &ChainScope) -> Self {
         let mut finding = Finding::new(FindingKind::NotVerified);
         finding.account = Some(scope.account.clone());
@@ -188,7 +188,7 @@ impl ScopeReport {
     }
 }
 
-/// How many log files are what their digests say.
+/// The number of log files by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogTally {
     /// Files that are proven.
@@ -202,16 +202,16 @@ pub struct LogTally {
 }
 
 impl Verification {
-    /// How severe the most severe finding is.
+    /// The severity of the most severe finding.
     ///
-    /// Where there was nothing to look at, nothing is proven: incomplete.
+    /// Without any digest or log file nothing is proven: incomplete.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
         let most_severe = self.all_findings().map(|finding| finding.severity).max();
         most_severe.max(self.has_nothing().then_some(Severity::Incomplete))
     }
 
-    /// Whether neither a digest nor a log file was looked at, though no one stopped it.
+    /// Whether no digest and no log file was found, without a stop.
     #[must_use]
     pub fn has_nothing(&self) -> bool {
         let stopped = |finding: &Finding| finding.kind == FindingKind::NotVerified;
@@ -222,13 +222,13 @@ impl Verification {
             })
     }
 
-    /// Whether only the chains of chosen trails were verified.
+    /// Whether only the chains of selected trails were verified.
     #[must_use]
     pub fn covers_chosen_trails_only(&self) -> bool {
         self.findings.iter().any(|finding| finding.kind == FindingKind::UnlistedNotChecked)
     }
 
-    /// All findings, the most severe first, and these account by account.
+    /// All findings, most severe first, then by account.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let all =
             || self.findings.iter().chain(self.scopes.iter().flat_map(|scope| &scope.findings));
@@ -240,7 +240,7 @@ impl Verification {
 
 /// Verifies an archive, or a part of one.
 ///
-/// `progress` is told of every digest and log file that has been looked at.
+/// `progress` receives the number of processed digests and log files.
 pub async fn verify(
     request: Request,
     progress: Arc<dyn Progress>,
@@ -251,8 +251,8 @@ pub async fn verify(
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
     request.keys.add_accounts(&scopes);
-    // INVARIANT: what is below several roots of a bucket is verified together: its
-    // chains go from one root to another, and each digest counts once.
+    // INVARIANT: an account and Region below several roots of a bucket is verified together:
+    // chains continue from one root to another, and each digest counts once.
     let mut places = BTreeMap::<_, Vec<ChainScope>>::new();
     for scope in scopes {
         places.entry((scope.account.clone(), scope.region.clone())).or_default().push(scope);
@@ -285,13 +285,13 @@ pub async fn verify(
     let mut missing = (Vec::new(), Vec::new());
     tokio::select! {
         found = expected::missing(&request, &reports, &limits, &progress) => missing = found,
-        // What was not asked is not proven.
+        // Accounts that were not checked are not proven.
         () = stop.requested() => missing.1.push(Finding::new(FindingKind::NotVerified)),
     }
     let (missing_trails, mut unknown) = missing;
     reports.extend(missing_trails);
     if request.source.deleted_unknown() {
-        // Of an archive that orgtrail guards, not to know is not to have proven it.
+        // In an archive that orgtrail manages, unknown deletions make the result incomplete.
         let severity =
             if request.expected.is_some() { Severity::Incomplete } else { Severity::Notice };
         let finding = Finding::new(FindingKind::DeletedUnknown).with_severity(severity);
@@ -303,13 +303,14 @@ pub async fn verify(
     }
     delivery::mark_deleted(&mut reports);
     tokio::select! {
-        // A chain that is not followed stays incomplete.
+        // A chain that was not followed stays incomplete.
         () = follow::follow(&request, &mut reports, &limits, &progress) => {}
         () = stop.requested() => {}
     }
     resolve_unknown_keys(&mut reports);
     tokio::select! {
-        // What is not looked for at its origin stays missing: a stop waits for this.
+        // Files that were not looked up at their source stay missing, so this continues during
+        // the grace period.
         () = async {
             missing::classify(&request, &mut reports).await;
             lagging::classify(&request, &mut reports).await;
@@ -335,7 +336,7 @@ pub async fn verify(
     Ok(verification)
 }
 
-/// The most severe first, and these by time.
+/// Orders findings by severity, most severe first, then by time.
 fn by_severity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     let key = |finding: &Finding| {
         (Reverse(finding.severity), finding.period.map(|period| period.from), finding.kind)
@@ -343,8 +344,8 @@ fn by_severity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     key(a).cmp(&key(b)).then_with(|| a.key.cmp(&b.key))
 }
 
-/// Decides about digests whose keys are not available: where others of their Region were
-/// verified, its keys were given, and these are not among them.
+/// Reports digests without a public key: if other digests of their Region were verified, its
+/// keys were given, so the missing keys do not exist.
 fn resolve_unknown_keys(reports: &mut [ScopeReport]) {
     let is_proven = |scope: &&ScopeReport| scope.chains.iter().any(|chain| chain.valid > 0);
     let proven = reports.iter().filter(is_proven).map(|scope| scope.region.clone());
@@ -382,31 +383,31 @@ fn resolve_unknown_keys(reports: &mut [ScopeReport]) {
     }
 }
 
-/// Is told how far verification has come.
+/// Receives the progress of verification.
 pub trait Progress: Send + Sync {
-    /// How many accounts and Regions there are.
+    /// The number of accounts and Regions.
     fn scopes(&self, _count: usize) {}
-    /// An account and Region has been followed to its end.
+    /// An account and Region was verified.
     fn scope_done(&self) {}
-    /// So many digests have been looked at.
+    /// Adds processed digests.
     fn digests(&self, _count: u64) {}
-    /// So many log files have been looked at.
+    /// Adds processed log files.
     fn logs(&self, _count: u64) {}
-    /// Tells when verification is to end early: the accounts and Regions in progress
-    /// have [`GRACE`] to finish, the others are [`FindingKind::NotVerified`].
+    /// Requests an early end: accounts and Regions in progress have [`GRACE`] to finish, the
+    /// others become [`FindingKind::NotVerified`].
     fn stop(&self) -> Stop {
         Stop::never()
     }
 }
 
-/// No one is told.
+/// Ignores the progress.
 #[derive(Debug, Clone, Copy)]
 pub struct NoProgress;
 
 impl Progress for NoProgress {}
 
 impl Request {
-    /// What holds for the digests of one scope.
+    /// The verifier configuration of one scope.
     async fn config(&self, scope: &ChainScope) -> (VerifierConfig, Option<Finding>) {
         let RegionKeys { listed, saved, failed } = self.keys.of(&scope.region, self.window).await;
         let config = VerifierConfig {
@@ -422,8 +423,7 @@ impl Request {
         (config, failed)
     }
 
-    /// Whether a digest is read: those just outside of the window may list files at its
-    /// edges.
+    /// Whether a digest is read: digests just outside the window may list files at its edges.
     fn includes(&self, time: Timestamp) -> bool {
         let since = self.window.since.and_then(|since| since.checked_sub(HOUR_MARGIN).ok());
         since.is_none_or(|since| time >= since) && self.before_last(time)

@@ -106,8 +106,7 @@ impl Unclaimed {
         self.waiting.extend(name);
     }
 
-    /// Strikes a file out that a verified digest lists, and tells whether it was
-    /// there.
+    /// Removes a file that a verified digest lists; returns whether it was present.
     pub fn claimed(&mut self, key: &ObjectKey) -> bool {
         key.root() == &self.scope.root
             && self.name(key).is_some_and(|name| self.waiting.remove(&name))

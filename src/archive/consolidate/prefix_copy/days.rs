@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::super::join::{JoinEntry, JoinError};
 use crate::archive::batches::DaySplitter;
 
-/// A join, cut into days.
+/// Join entries, split into days.
 pub(super) struct DayBatches<J> {
     joined: Pin<Box<J>>,
     splitter: DaySplitter<JoinEntry>,
@@ -16,15 +16,14 @@ pub(super) struct DayBatches<J> {
 }
 
 impl<J: Stream<Item = Result<JoinEntry, JoinError>>> DayBatches<J> {
-    /// Nothing cut yet.
+    /// Starts with the first day.
     pub(super) fn new(joined: J) -> Self {
         Self { joined: Box::pin(joined), splitter: DaySplitter::default(), ended: false }
     }
 
-    /// The next day of which the source has anything. A day before an error is
-    /// not whole, and left out.
+    /// The next day with objects at the source. An incomplete day before an error is dropped.
     ///
-    /// Loses nothing where it is dropped before it ends.
+    /// Cancel-safe: no entry is lost if the future is dropped.
     pub(super) async fn next(
         &mut self,
     ) -> Option<Result<(Option<Date>, Vec<JoinEntry>), JoinError>> {

@@ -1,4 +1,4 @@
-//! What becomes of an object that is not simply copied.
+//! Handles objects that are not simply copied: quarantine, conflicts and restores.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
 use jiff::civil::Date;
 
 impl PrefixCopyTask {
-    /// What an object must be to be copied, or why it stays.
+    /// Whether an object may be copied, and what it must be.
     pub(super) async fn permission(
         &self,
         key: &ObjectKey,
@@ -36,8 +36,8 @@ impl PrefixCopyTask {
         Ok(CopyPermission::Allowed(Expected::Digest(Box::new(claim))))
     }
 
-    /// Why an object whose key is taken would not have been copied either: then it is
-    /// no conflict of two log files or digests, and can be accepted in quarantine.
+    /// Why an object whose key exists would be refused anyway: then it is not a conflict of two
+    /// log files or digests, and can be accepted in quarantine.
     pub(super) async fn refused(
         &self,
         key: &ObjectKey,
@@ -61,7 +61,7 @@ impl PrefixCopyTask {
         }
     }
 
-    /// Keeps an object apart; of a dry run, says what would become of it.
+    /// Quarantines an object; in a dry run, returns what the outcome would be.
     pub(super) async fn quarantine_or_plan(
         &self,
         listed: &Listed,
@@ -78,9 +78,8 @@ impl PrefixCopyTask {
         self.quarantine(writer, listed, origin_key, key, refusal, sha256).await
     }
 
-    /// What becomes of an object whose key the archive has other content under, where
-    /// someone accepted that content there: it is kept in quarantine, and the matter is
-    /// settled. Else it stays a conflict.
+    /// Handles a conflict whose content in the archive was accepted: the source object goes into
+    /// quarantine and counts as accepted. Returns `None` if it stays a conflict.
     pub(super) async fn accepted_in_place(
         &self,
         listed: &Listed,
@@ -108,14 +107,14 @@ impl PrefixCopyTask {
         let kept =
             self.quarantine_or_plan(listed, origin_key, key, &Refusal::KeyTaken, &sha256).await;
         let kept = kept.map(|(outcome, kept)| match kept {
-            // What the quarantine has no room for is still to be decided.
+            // The quarantine is full: the object is not accepted.
             None if self.writer.is_some() => (outcome, None),
             kept => (Outcome::Accepted, kept),
         });
         Some(self.quarantine_outcome(kept, &Refusal::KeyTaken, sha256, row))
     }
 
-    /// What the records say of an object that was kept apart.
+    /// The row of a quarantined object.
     pub(super) fn quarantine_outcome(
         &self,
         result: Result<(Outcome, Option<String>), CopyError>,
@@ -140,7 +139,7 @@ impl PrefixCopyTask {
         }
     }
 
-    /// What a dry run says of an object of whose key one was accepted in quarantine.
+    /// The outcome of an object in a dry run, after inspecting it.
     pub(super) async fn would_copy(
         &self,
         listed: &Listed,
@@ -164,7 +163,7 @@ impl PrefixCopyTask {
         }
     }
 
-    /// Keeps an object in quarantine; where it is kept, and whether that is accepted.
+    /// Quarantines an object; returns the outcome and its key there.
     pub(super) async fn quarantine(
         &self,
         writer: &WriteTarget,
@@ -201,8 +200,7 @@ impl PrefixCopyTask {
         }
     }
 
-    /// Starts an archived object's restore where that is asked for; how it then
-    /// stands, in words too.
+    /// Starts restoring an archived object if requested; returns its state and a description.
     pub(super) async fn restore(&self, archived: Archived, key: &str) -> (Archived, String) {
         let class = archived.class.as_str();
         let under_way = || format!("the object is being restored from {class}: run again later");

@@ -83,7 +83,7 @@ fn a_segment_with_more_than_a_run_writes_is_refused() {
     };
     let begin = |bytes| Row::Begin { options: "a".repeat(bytes).into() };
     assert_eq!(refused(vec![begin(1)]), Ok(()));
-    assert!(refused(vec![begin(1), begin(1)]).unwrap_err().contains("more than 1 beginning"));
+    assert!(refused(vec![begin(1), begin(1)]).unwrap_err().contains("more than 1 begin row"));
     assert!(refused(vec![begin(MAX_ROW_BYTES)]).unwrap_err().contains("a row has"));
     let end = |log_prefixes: usize| Row::End {
         totals: Counts::default(),

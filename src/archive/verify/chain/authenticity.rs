@@ -1,25 +1,25 @@
-//! Did CloudTrail sign this digest, and is it where it belongs?
+//! Authentication of a digest: its signature and its address.
 
 use super::{ChainVerifier, Finding, FindingKind, ObjectKey, ParsedDigest, Placement, Severity};
 use crate::archive::verify::public_keys::KeyLookupError;
 use crate::archive::verify::signature::Fingerprint;
 
-/// What one digest by itself proves.
+/// The verdict about a single digest.
 pub(super) enum Verdict {
-    /// CloudTrail signed it, and it is where it belongs.
+    /// CloudTrail signed it, and it is at its proper address.
     Authentic(Placement, KeyProvenance),
-    /// It is where it belongs; its signature is lost.
+    /// It is at its proper address, without its signature.
     Unsigned(Placement),
-    /// It proves nothing.
+    /// It is not proven.
     Refused(Box<Finding>),
 }
 
-/// Whether the key that a signature verifies with is CloudTrail's for sure.
+/// The provenance of the public key that a signature verifies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyProvenance {
-    /// AWS listed it, or anyone who asks gave it.
+    /// AWS listed it, or the user gave it.
     Listed,
-    /// It was only saved next to the archive.
+    /// It was only saved with the archive.
     Saved,
 }
 
@@ -59,7 +59,7 @@ impl ChainVerifier {
         }
     }
 
-    /// Checks a signature over a digest, wherever it was found.
+    /// Checks a signature over a digest.
     pub(super) fn check_signature(
         &self,
         key: &ObjectKey,

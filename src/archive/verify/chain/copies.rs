@@ -1,4 +1,4 @@
-//! Digests that are below several roots of one bucket.
+//! Copies of digests below several roots of one bucket.
 
 use std::sync::Arc;
 
@@ -9,9 +9,8 @@ use super::{
 };
 
 impl ChainVerifier {
-    /// Takes a digest that is a chain's newest, below another root: one that was
-    /// brought elsewhere in its own bucket and is still where it was. It counts
-    /// once, and what is at either place must be whole.
+    /// Adds a copy of a chain's newest digest below another root of its bucket. It counts once;
+    /// the logs of both places are checked.
     pub(super) fn copy(
         &mut self,
         scope: &Arc<ChainScope>,
@@ -36,7 +35,7 @@ impl ChainVerifier {
         };
         match &mut chain.tip.state {
             TipState::Pending(pending) => pending.places.push((key, placement)),
-            // The same bytes as one that is proven.
+            // It has the same bytes as a proven digest.
             TipState::Proven(_) => {
                 let digest = self.proven_copy(scope, chain, key, parsed, placement);
                 out.push(Outcome::Proven(digest));
@@ -60,7 +59,7 @@ impl ChainVerifier {
         VerifiedDigest { scope, key, hour, placement, logs, is_copy: true }
     }
 
-    /// Notes that the log files of an hour below a root are all known.
+    /// Marks an hour below a root as covered.
     pub(super) fn cover(&mut self, chain: &mut Chain, scope: &ChainScope, hour: Period) {
         let Some(at) = self.place(&scope.root) else { return };
         if let Some(covered) = self.covered_below.get_mut(at) {

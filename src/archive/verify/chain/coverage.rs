@@ -1,8 +1,7 @@
-//! Which trail may stand for another.
+//! Which trails cover the events of other trails.
 //!
-//! Digests of any trail say that all that it delivered is here. That all is here which
-//! another trail would have delivered, only those of a trail say that records at least
-//! as much.
+//! A trail's digests prove that everything it delivered is here. They prove the same for
+//! another trail only if the trail records at least as much.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +10,7 @@ use jiff::Timestamp;
 use super::{Chain, ChainName, ChainSummary, ChainVerifier, Periods, TrailOwner};
 use crate::names::{OrgId, Region, TrailName};
 
-/// The organization's trail that the configuration declares: its digests stand for those
-/// of every other.
+/// The declared organization trail: its digests cover those of all other trails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredTrail {
     /// Its name.
@@ -23,7 +21,7 @@ pub struct DeclaredTrail {
     pub org: OrgId,
 }
 
-/// A trail, as its digests name it.
+/// A trail, identified by its digests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TrailId {
     pub(crate) trail: TrailName,
@@ -31,19 +29,19 @@ pub(crate) struct TrailId {
     pub(crate) owner: Option<TrailOwner>,
 }
 
-/// A trail that has proven digests here.
+/// A trail with proven digests.
 #[derive(Debug, Clone)]
 pub(crate) struct ProvenTrail {
     pub(crate) id: TrailId,
-    /// From when on another must stand for it; `None` where none must.
+    /// The time from which another trail must cover it; `None` if none has to.
     pub(crate) uncovered_since: Option<Timestamp>,
 }
 
-/// What is known of what trails record.
+/// What is known about the events that trails record.
 #[derive(Debug, Clone, Default)]
 pub struct Coverage {
     pub(crate) declared: Option<DeclaredTrail>,
-    /// Whether the first records at least as much as the second, or why that is not known.
+    /// Whether the first trail records at least as much as the second, or why that is unknown.
     pub(crate) pairs: BTreeMap<(TrailId, TrailId), Result<(), String>>,
 }
 
@@ -55,7 +53,7 @@ impl TrailId {
 }
 
 impl DeclaredTrail {
-    /// Whether a chain is this trail's.
+    /// Whether this trail wrote a chain.
     pub(crate) fn wrote(&self, summary: &ChainSummary) -> bool {
         summary.chain_name.trail == self.name
             && summary.chain_name.home_region == self.home_region
@@ -64,7 +62,7 @@ impl DeclaredTrail {
 }
 
 impl Coverage {
-    /// Whether digests of `one` stand for those of `other`, or why that is not known.
+    /// Whether digests of `one` cover those of `other`, or why that is unknown.
     fn covers_trail(&self, one: &Chain, other: &Chain) -> Result<(), String> {
         if is_same_trail(&one.summary, &other.summary) {
             return Ok(());
@@ -79,8 +77,7 @@ impl Coverage {
         })
     }
 
-    /// The times for which digests are here that stand for a chain's, and why others do
-    /// not.
+    /// The periods that other trails cover for a chain, and why further trails do not.
     pub(super) fn of(&self, chain: &Chain, all: &[Chain]) -> (Periods, Vec<String>) {
         let (mut covering, mut reasons) = (Periods::default(), Vec::new());
         for other in all.iter().filter(|other| !other.summary.covered.as_slice().is_empty()) {
@@ -105,7 +102,7 @@ fn is_same_trail(one: &ChainSummary, other: &ChainSummary) -> bool {
 }
 
 impl ChainVerifier {
-    /// The trails that have proven digests here, each once.
+    /// The trails with proven digests, each once.
     pub(crate) fn trails(&self) -> Vec<ProvenTrail> {
         let mut trails = BTreeMap::<TrailId, Option<Timestamp>>::new();
         for chain in self.chains.values().flatten() {

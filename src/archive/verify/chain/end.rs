@@ -1,4 +1,4 @@
-//! Where chains end, what is between them, and what is proven altogether.
+//! The ends of chains, the gaps between them, and the proven periods.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,70 +14,67 @@ use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, TrailName};
 
-/// What following one chain gave.
+/// The result of following one chain.
 #[derive(Debug, Clone)]
 pub struct ChainSummary {
     /// The trail.
     pub trail: String,
     /// The Region in which the trail was created.
     pub home_region: String,
-    /// The account that owns the trail; unknown where an organization's trail
-    /// wrote them and the organization is.
+    /// The account that owns the trail; unknown for an organization trail of an unknown
+    /// organization.
     pub owner: Option<AccountId>,
-    /// Whether the digests were written afterwards.
+    /// Whether the digests are backfill digests.
     pub backfill: bool,
-    /// Digests that are proven.
+    /// Proven digests.
     pub valid: u64,
-    /// Of these, how many are where relocation put them.
+    /// Of these, the relocated ones.
     pub relocated: u64,
-    /// Of these, how many were proven by the signature that their successor
-    /// records.
+    /// Of these, those proven by the signature that their successor records.
     pub through_successor: u64,
-    /// Of these, how many verify only with a key that was saved next to the
-    /// archive.
+    /// Of these, those that verify only with a saved key.
     pub by_saved_key: u64,
-    /// Digests that prove nothing.
+    /// Digests that are not proven.
     pub invalid: u64,
-    /// What the proven digests cover.
+    /// The periods that the proven digests cover.
     pub proven: Vec<Period>,
-    /// Of these, how many are below another root of the bucket as well.
+    /// Of these, those with a copy below another root of the bucket.
     pub copies: u64,
     pub(crate) chain_name: ChainName,
-    /// Every owner that the trail had: it can become the organization's.
+    /// Every owner that the trail had: it can become an organization trail.
     pub(super) owners: BTreeSet<TrailOwner>,
     /// Proven digests that are stored inflated.
     pub(super) stored_inflated: u64,
-    /// Where the newest proven digest lies.
+    /// The placement of the newest proven digest.
     pub(super) placement: Placement,
-    /// Where the hour of the first proven digest ends that is where CloudTrail
-    /// wrote it.
+    /// The end of the first proven digest at its original address.
     began: Option<Timestamp>,
     pub(super) covered: Periods,
     pub(super) gaps: Vec<(Period, String)>,
-    /// From the first to the last of the digests by saved keys.
+    /// The period from the first to the last digest that verifies only with a saved key.
     hours_by_saved_key: Option<Period>,
 }
 
-/// What following all chains of one account and Region gave.
+/// The result of following all chains of one account and Region.
 #[derive(Debug)]
 pub struct ScopeSummary {
     /// Its chains.
     pub chains: Vec<ChainSummary>,
-    /// The times that verified digests of any chain cover.
+    /// The periods that verified digests of any chain cover.
     pub covered: Periods,
     /// The same by root, in the order of the scopes.
     pub covered_below: Vec<Periods>,
-    /// Where chains came from other buckets or prefixes.
+    /// The handoffs of chains from other buckets or prefixes.
     pub handoffs: Vec<BucketHandoff>,
-    /// Digests whose keys are not available, where no digest could be verified.
+    /// Digests without a public key, if no digest could be verified.
     pub(crate) unknown_keys: Vec<Finding>,
-    /// The trails without any digest here.
+    /// The trails without any digest.
     pub(crate) absent: Vec<MissingTrail>,
-    /// The chains whose trails delivered newer digests elsewhere.
+    /// The chains whose trails delivered newer digests to another place.
     pub(crate) lagging: Vec<LaggingChain>,
 }
 
-/// A trail that delivered a digest and has none here.
+/// A trail that delivered a digest, but has none in the archive.
 #[derive(Debug, Clone)]
 pub(crate) struct MissingTrail {
     pub(crate) latest: LatestDelivery,
@@ -85,7 +82,7 @@ pub(crate) struct MissingTrail {
     pub(crate) owner: Option<AccountId>,
 }
 
-/// What CloudTrail says of a trail's newest digest.
+/// What CloudTrail reports about a trail's newest digest.
 ///
 /// Source: `GetTrailStatus`, `LatestDigestDeliveryTime`.
 #[derive(Debug, Clone)]
@@ -100,8 +97,8 @@ pub struct LatestDelivery {
     pub at: Timestamp,
 }
 
-/// A trail that is logging here and of whose deliveries CloudTrail says nothing: in a
-/// member account, the status of an organization trail may have none.
+/// A logging trail whose status reports no deliveries, as can happen for an organization
+/// trail in a member account.
 #[derive(Debug, Clone)]
 pub struct UnreportedTrail {
     /// The trail.
@@ -112,19 +109,19 @@ pub struct UnreportedTrail {
     pub root: Root,
 }
 
-/// What CloudTrail says of the trails that deliver to one account and Region's
-/// folders now.
+/// What CloudTrail reports about the trails that currently deliver to the folders of one
+/// account and Region.
 #[derive(Debug, Clone, Default)]
 pub struct TrailReports {
-    /// Those whose newest delivery is known.
+    /// Trails with a known newest delivery.
     pub latest: Vec<LatestDelivery>,
-    /// Those of whose deliveries it says nothing.
+    /// Trails without reported deliveries.
     pub unreported: Vec<UnreportedTrail>,
     /// The account's trails that deliver elsewhere.
     pub origins: Vec<OriginTrail>,
-    /// Whether these are all that there are.
+    /// Whether `origins` is complete.
     pub origins_known: bool,
-    /// Which trail stands for which.
+    /// Which trails cover which.
     pub coverage: Coverage,
 }
 
@@ -138,12 +135,12 @@ impl TrailReports {
 }
 
 impl LatestDelivery {
-    /// Whether it tells of a chain's newest digest: backfill digests are not told of.
+    /// Whether it is about a chain; deliveries of backfill digests are not reported.
     fn is_of(&self, summary: &ChainSummary) -> bool {
         summary.is_of(&self.trail, &self.home_region, &self.root)
     }
 
-    /// What is wanted where the trail has no digest.
+    /// The expected digest, for a trail without digests.
     pub(crate) fn wanted(&self) -> String {
         format!("the digest of {} that CloudTrail delivered at {}", self.trail, self.at)
     }
@@ -182,7 +179,7 @@ impl ChainSummary {
         self.covered.add(hour);
     }
 
-    /// Counts a digest that was counted below another root.
+    /// Counts a copy of a digest that was counted below another root.
     pub(super) fn count_copy(&mut self, hour: Period, placement: Placement) {
         self.copies += 1;
         if placement == Placement::InPlace {
@@ -202,8 +199,8 @@ impl ChainSummary {
         self.covered.as_slice().iter().any(|period| period.from < end && end <= period.to)
     }
 
-    /// Whether it is the chain of a trail that delivers below a root: a trail of
-    /// another owner can have the same name.
+    /// Whether a trail that delivers below a root wrote the chain; trails of other owners can
+    /// have the same name.
     pub(crate) fn is_of(&self, trail: &str, home_region: &str, root: &Root) -> bool {
         !self.backfill
             && self.trail == trail
@@ -211,9 +208,8 @@ impl ChainSummary {
             && (self.owners.is_empty() || self.owners.contains(&TrailOwner::of(root)))
     }
 
-    /// Whether the trail was writing here already when it delivered a digest, so
-    /// that this one belongs here too: right after a trail was moved, CloudTrail
-    /// tells of one in the bucket before.
+    /// Whether the trail already wrote here when it delivered a digest, so the digest belongs
+    /// here: right after a trail is moved, CloudTrail reports a delivery to the previous bucket.
     #[must_use]
     pub fn began_before(&self, latest: &LatestDelivery) -> bool {
         latest.is_of(self)
@@ -233,18 +229,18 @@ impl ChainSummary {
         }
     }
 
-    /// Where the last proven digest's hour ends.
+    /// The end of the last proven digest.
     pub(super) fn proven_until(&self) -> Option<Timestamp> {
         self.covered.as_slice().last().map(|period| period.to)
     }
 }
 
 impl ChainVerifier {
-    /// Where each trail's newest proven digest below a root ends.
+    /// The end of each trail's newest proven digest below a root.
     ///
-    /// Chains of several trails do not reach equally far: a later digest may list
-    /// a file of an hour that another chain covers already. Backfill digests end
-    /// where the time that they fill does.
+    /// Chains of several trails end at different times: a later digest may list a file of an
+    /// hour that another chain already covers. Backfill digests are excluded, since they end
+    /// with the period that they fill.
     #[must_use]
     pub fn ends(&self, root: &Root) -> Vec<Timestamp> {
         let Some(place) = self.place(root) else { return Vec::new() };
@@ -261,7 +257,7 @@ impl ChainVerifier {
         newest.into_values().collect()
     }
 
-    /// Ends all chains: decides about lost signatures, gaps and ends.
+    /// Finishes all chains: reports lost signatures, gaps and ends.
     #[must_use]
     pub fn finish(mut self, reports: &TrailReports) -> (ScopeSummary, Vec<Outcome>) {
         let mut out = Vec::new();
@@ -318,7 +314,7 @@ impl ChainVerifier {
         covering: &(Periods, Vec<String>),
     ) -> Option<Finding> {
         let window = self.config.window;
-        // Digests that begin after the window belong to it only where it is open.
+        // Digests that start after the window belong to it only if its end is open.
         let gap = gap.within(window.since, window.until.filter(|_| window.last.is_some()))?;
         let open = covering.0.gaps_in(gap);
         let (severity, gap, found) = match open.as_slice() {
@@ -344,7 +340,7 @@ impl ChainVerifier {
         })
     }
 
-    /// Compares a chain's end with the window and with what CloudTrail says.
+    /// Compares a chain's end with the window and with the delivery that CloudTrail reports.
     fn end(
         &self,
         summary: &ChainSummary,
@@ -352,16 +348,16 @@ impl ChainVerifier {
         delivered: &[LatestDelivery],
         covering: &(Periods, Vec<String>),
     ) -> Option<Finding> {
-        // Backfill digests end where the time that they fill ends.
+        // Backfill digests end with the period that they fill.
         if summary.backfill {
             return None;
         }
         let (end, key) = (summary.proven_until()?, &tip.key);
-        // What is here and proves nothing was not deleted, and has its finding.
+        // Unproven digests were not deleted, and have their own findings.
         let at_hand = end.max(tip.end);
         let newer = delivered
             .iter()
-            // Of a chain that was moved here, it tells nothing.
+            // The status says nothing about relocated chains.
             .filter(|_| summary.placement == Placement::InPlace)
             .find(|latest| latest.is_of(summary))
             .filter(|latest| self.window_includes(latest))
@@ -384,7 +380,7 @@ impl ChainVerifier {
             ..self.at(kind, key).with_mismatch(&expected, found).with_period(period.from, period.to)
         };
         Some(match open.first() {
-            // What begins elsewhere is told where it does.
+            // The start of another chain is reported with that chain.
             Some(open) if open.from == end && open.to == until => {
                 let found = format!("none after the one that ends at {end}{}", others(open));
                 finding(FindingKind::EndsEarly, *open, found)
@@ -396,7 +392,7 @@ impl ChainVerifier {
                     format!("{hours} h without digests, then those of another chain{others}");
                 finding(FindingKind::Gap, *open, found)
             }
-            // The others' own findings say where they end.
+            // The ends of the other chains are reported with those chains.
             Some(open) => {
                 let found = format!("none after the one that ends at {end}{}", others(open));
                 finding(FindingKind::EndsEarly, *open, found)
@@ -408,7 +404,7 @@ impl ChainVerifier {
         })
     }
 
-    /// Why digests of other trails do not stand for the ones that are missing.
+    /// Why digests of other trails do not cover the missing ones.
     fn others(&self, open: Period, (_, reasons): &(Periods, Vec<String>)) -> String {
         let missing: i64 = self.covered.gaps_in(open).iter().map(Period::hours).sum();
         if missing < open.hours() && !reasons.is_empty() {
@@ -418,20 +414,20 @@ impl ChainVerifier {
         }
     }
 
-    /// Whether the window reaches to a digest. Of one that ends before, the
-    /// newest tells nothing.
+    /// Whether the window includes a delivery. For an earlier window, the newest delivery is
+    /// irrelevant.
     fn window_includes(&self, latest: &LatestDelivery) -> bool {
         self.window_includes_time(latest.at)
     }
 
-    /// The same of a delivery at a time.
+    /// Whether the window includes a delivery at a time.
     pub(super) fn window_includes_time(&self, at: Timestamp) -> bool {
         let window = self.config.window;
         window.since.is_none_or(|since| at.duration_since(since) > NEWER_AFTER)
             && window.last.is_none_or(|last| at <= last)
     }
 
-    /// A trail without any digest, though CloudTrail delivered one.
+    /// A trail without any digest although CloudTrail delivered one.
     fn absent(
         &self,
         chains: &BTreeMap<ChainName, Vec<Chain>>,
@@ -445,8 +441,8 @@ impl ChainVerifier {
         Some(MissingTrail { latest: latest.clone(), owner })
     }
 
-    /// What is to be said of a trail whose deliveries CloudTrail does not report. Its
-    /// digests here are held to the window alone; without any, nothing is known.
+    /// The finding for a trail without reported deliveries. Its digests are compared only with
+    /// the window; without digests, its state is unknown.
     fn unreported(
         &self,
         chains: &BTreeMap<ChainName, Vec<Chain>>,
@@ -468,8 +464,8 @@ impl ChainVerifier {
             .with_severity(severity)
     }
 
-    /// The finding that such a trail is. This account and Region alone cannot tell
-    /// whether the trail was moved here since.
+    /// The finding for a missing trail. One account and Region cannot show whether the trail was
+    /// moved here later.
     fn all_deleted(&self, latest: &LatestDelivery) -> Finding {
         let found = "no digest of this trail, which may have been moved to this bucket since";
         self.at(FindingKind::NewestDeleted, self.digest_folder())

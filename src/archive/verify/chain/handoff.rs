@@ -7,26 +7,25 @@ use super::{
     TipState,
 };
 
-/// The digest in another bucket, or under another prefix, that a chain here
-/// continues, and what the digest after it records of it.
+/// The last digest in another bucket or prefix that a chain continues, and what the next
+/// digest records about it.
 #[derive(Debug, Clone)]
 pub struct BucketHandoff {
-    /// The trail. Its owner is that of the digest there, which may be another's: a
-    /// trail can become the organization's.
+    /// The trail. Its owner there may differ, since a trail can become an organization trail.
     pub chain_name: ChainName,
-    /// The bucket that it was written into.
+    /// The bucket that it was written to.
     pub bucket: String,
-    /// The key that it was written under.
+    /// The key that it was written to.
     pub key: ObjectKey,
-    /// The key of the digest after it.
+    /// The key of the next digest.
     pub recorded_by: String,
     sha256: Option<String>,
     signature: Option<String>,
 }
 
 impl BucketHandoff {
-    /// The border before a digest; `None` where its predecessor has no key that
-    /// CloudTrail would write.
+    /// The handoff before a digest; `None` if its predecessor's key is not one that CloudTrail
+    /// writes.
     pub(super) fn before(
         chain_name: &ChainName,
         key: &ObjectKey,
@@ -49,14 +48,14 @@ impl BucketHandoff {
 }
 
 impl ChainVerifier {
-    /// The same with a border that its chain must reach: the digest there must
-    /// be the one that the digest beyond records.
+    /// Sets the handoff that the chain must end with: its digest must be the one that the next
+    /// digest records.
     #[must_use]
     pub fn up_to_handoff(self, handoff: BucketHandoff) -> Self {
         Self { handoff: Some(handoff), ..self }
     }
 
-    /// Decides whether the digest at the border is the one that was recorded.
+    /// Checks that the digest at the handoff is the recorded one.
     pub(super) fn resolve_handoff(
         &mut self,
         chains: &mut BTreeMap<ChainName, Vec<Chain>>,

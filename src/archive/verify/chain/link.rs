@@ -1,4 +1,4 @@
-//! Does a digest follow the one before it?
+//! Links: whether a digest continues the previous one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use super::{
 use crate::archive::verify::finding::Origin;
 
 impl ChainVerifier {
-    /// The chain that a digest names the end of, and which end.
+    /// The chain whose end a digest refers to, and which end.
     ///
-    /// Trails of several owners can have one name, and consolidation puts their
-    /// digests side by side: the address that CloudTrail wrote to decides. Only where
-    /// none fits does the place decide where a digest lies.
+    /// Trails of several owners can have the same name, and consolidation puts their digests
+    /// into one folder: original addresses are compared first, current keys only if none
+    /// matches.
     pub(super) fn linked(
         &self,
         chains: &[Chain],
@@ -27,9 +27,9 @@ impl ChainVerifier {
             chains.iter().enumerate().find_map(|(at, chain)| Some((at, is(chain)?)))
         };
         let written = find(&|chain| chain.was_written_to(bucket, original));
-        // What proves nothing does not say where it was written.
+        // A broken digest has no known original address.
         written.or_else(|| find(&|chain| chain.is_broken_at(original))).or_else(|| {
-            // What was written elsewhere may have been brought here since.
+            // A digest from another place may have been relocated.
             let mut keys = BTreeSet::from([original.to_owned()]);
             if let Ok(key) = original.parse::<ObjectKey>() {
                 keys.extend(self.scopes.iter().map(|scope| key.under(&scope.root).to_string()));
@@ -38,10 +38,10 @@ impl ChainVerifier {
         })
     }
 
-    /// Finds the chain that a digest continues or begins, reports what stands
-    /// between, and returns the chain's place in `chains`.
+    /// Finds the chain that a digest continues or starts, reports the gap between, and returns
+    /// the chain's index in `chains`.
     ///
-    /// `linked` is the chain that the digest names the end of.
+    /// `linked` is the chain whose end the digest refers to.
     #[expect(clippy::too_many_arguments, reason = "all that is known about one digest")]
     pub(super) fn link(
         &mut self,
@@ -62,8 +62,8 @@ impl ChainVerifier {
             chains[at].belongs_to(owner);
             return at;
         }
-        // A chain of another owner's trail is not this one's beginning, unless the digest
-        // says that its predecessor was that owner's.
+        // A chain of another owner's trail does not precede this digest, unless the digest
+        // records a predecessor of that owner.
         let before_it = parsed.previous().and_then(|(_, original)| original_root(original));
         let of = before_it.as_ref().map(TrailOwner::of).or_else(|| owner.clone());
         let wanted = before_it.or_else(|| root.clone());
@@ -105,7 +105,7 @@ impl ChainVerifier {
         chains.len() - 1
     }
 
-    /// What there is to say when the predecessor is not there.
+    /// The finding for a missing predecessor.
     #[expect(clippy::too_many_arguments, reason = "all that is known about one digest")]
     fn unlinked(
         &self,
@@ -123,7 +123,7 @@ impl ChainVerifier {
         }
         let here = &parsed.document;
         let root = original_root(original);
-        // A sibling root of the same bucket is looked at as well: what is not there
+        // Sibling roots of the same bucket are verified too: a predecessor that is missing there
         // was deleted.
         let is_looked_at = placement == Placement::InPlace
             && root.as_ref().is_some_and(|root| self.place(root).is_some());
@@ -183,7 +183,7 @@ impl ChainVerifier {
             .with_period(period.from, period.to)
     }
 
-    /// Compares what a digest records of its predecessor with the predecessor.
+    /// Compares the predecessor with what a digest records about it.
     fn compare(&self, tip: &Tip, key: &ObjectKey, parsed: &ParsedDigest, out: &mut Vec<Outcome>) {
         let document = &parsed.document;
         let mut differs = |kind, expected: String, found: &str| {
@@ -214,7 +214,7 @@ impl ChainVerifier {
                     differs(FindingKind::LinkSignature, by("signature", recorded), own);
                 }
             }
-            // More hours than the broken digests account for.
+            // The broken digests do not account for all hours.
             TipState::Broken { proven_until: Some(until), digests } => {
                 let hole = Period { from: *until, to: parsed.start };
                 let deleted = hole.hours() - digests;

@@ -1,4 +1,4 @@
-//! What CloudTrail says of a trail whose chain was copied here from elsewhere.
+//! What CloudTrail reports about trails whose chains were copied here.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, Arn, Partition};
 
-/// A trail that delivers elsewhere than into what is verified.
+/// A trail that delivers to another place than the verified archive.
 #[derive(Debug, Clone)]
 pub struct OriginTrail {
     /// Its name.
@@ -26,24 +26,23 @@ pub struct OriginTrail {
     pub latest: Result<Option<Timestamp>, String>,
 }
 
-/// A chain here that ends before the newest digest that its trail delivered elsewhere.
+/// A chain that ends before the newest digest that its trail delivered to another place.
 #[derive(Debug, Clone)]
 pub(crate) struct LaggingChain {
     pub(crate) chain_name: ChainName,
-    /// Where the trail delivers to now.
+    /// The bucket that the trail delivers to now.
     pub(crate) bucket: String,
     pub(crate) root: Root,
-    /// Where the newest digest here ends.
+    /// The end of the newest digest here.
     pub(crate) end: Timestamp,
-    /// When the newest was delivered.
+    /// When the newest digest was delivered.
     pub(crate) latest: Timestamp,
     /// The `expected` of its finding.
     pub(crate) wanted: String,
 }
 
 impl ChainVerifier {
-    /// Compares the end of a chain that was copied here with what CloudTrail says of its
-    /// trail.
+    /// Compares the end of a relocated chain with what CloudTrail reports about its trail.
     pub(super) fn at_origin(
         &self,
         chain: &Chain,
@@ -55,12 +54,12 @@ impl ChainVerifier {
         if summary.backfill || summary.placement != Placement::Relocated || !reports.origins_known {
             return None;
         }
-        // The digests that follow in this bucket say where it goes on.
+        // Later digests in this bucket show where the chain continues.
         let at_hand = end.max(chain.tip.end);
         if self.config.window.until.is_none_or(|until| until <= at_hand) {
             return None;
         }
-        // The trail that delivers here now has been asked already.
+        // The trail that delivers here now was already checked.
         let is_here = |trail: &str, home: &str, root: &Root| summary.is_of(trail, home, root);
         if reports.latest.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
             || reports.unreported.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
@@ -116,8 +115,8 @@ impl ChainVerifier {
         }
     }
 
-    /// The finding that a chain is whose trail no longer exists: the finding's key is the
-    /// trail's ARN, which a record of its retirement names.
+    /// The finding for a chain whose trail no longer exists. The finding's key is the trail's
+    /// ARN, as in the record of a retirement.
     fn vanished(&self, summary: &ChainSummary, newest: &str, end: Timestamp) -> Finding {
         let scope = self.first();
         let is_own = summary.owners.contains(&TrailOwner::Account);

@@ -1,4 +1,4 @@
-//! One chain up to where it has been followed.
+//! The state of one chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,27 +6,27 @@ use jiff::Timestamp;
 
 use super::{ChainName, ChainSummary, ObjectKey, ParsedDigest, Placement, Root, TrailOwner};
 
-/// One chain up to where it has been followed.
+/// The state of one chain.
 #[derive(Debug)]
 pub(super) struct Chain {
     pub(super) summary: ChainSummary,
-    /// Who owns the trail, as its newest digest shows; `None` while no digest of the
-    /// chain could be read.
+    /// The owner of the trail according to its newest digest; `None` until a digest of the chain
+    /// could be read.
     pub(super) owner: Option<TrailOwner>,
-    /// The root that its digests were written under.
+    /// The original root of its digests.
     pub(super) original_root: Option<Root>,
     pub(super) tip: Tip,
     /// The last proven digest, while the tip is none: a unexpected object must not
     /// hide what the next digest links to.
     pub(super) last_proven: Option<Tip>,
-    /// By the place of a root, where the newest proven digest below it ends.
+    /// By the index of a root, the end of the newest proven digest below it.
     pub(super) ends: BTreeMap<usize, Timestamp>,
 }
 
 /// The last digest of a chain so far.
 #[derive(Debug)]
 pub(super) struct Tip {
-    /// The key at which it is.
+    /// Its key.
     pub(super) key: String,
     pub(super) end: Timestamp,
     pub(super) state: TipState,
@@ -34,20 +34,20 @@ pub(super) struct Tip {
 
 #[derive(Debug)]
 pub(super) enum TipState {
-    /// It is proven: what the next digest must record.
+    /// It is proven: the next digest must record these values.
     Proven(ProvenTip),
     /// Its signature is lost; the next digest may record it.
     Pending(Box<PendingTip>),
-    /// It is no proof. `proven_until` is where the proof before it ends, and
-    /// `digests` how many such there are in a row.
+    /// It is not proven. `proven_until` is the end of the last proven digest before it, and
+    /// `digests` the number of consecutive broken digests.
     Broken { proven_until: Option<Timestamp>, digests: i64 },
 }
 
-/// A digest whose signature is lost.
+/// A digest without its signature.
 #[derive(Debug)]
 pub(super) struct PendingTip {
     pub(super) parsed: ParsedDigest,
-    /// Where it is: below several roots, if it was brought from one to another.
+    /// Its keys: several if it was copied to other roots.
     pub(super) places: Vec<(ObjectKey, Placement)>,
 }
 
@@ -56,16 +56,16 @@ pub(super) struct ProvenTip {
     pub(super) bucket: String,
     pub(super) original: String,
     pub(super) sha256: String,
-    /// `None` where it was proven through its successor.
+    /// `None` if it was proven through its successor.
     pub(super) signature: Option<String>,
 }
 
-/// What of a chain a digest names as its predecessor.
+/// The digest of a chain that the next digest refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkedTo {
     /// The chain's last digest.
     Tip,
-    /// The last proven one, before what is no proof.
+    /// The last proven digest, before broken ones.
     LastProven,
 }
 
@@ -81,18 +81,18 @@ impl Chain {
         Self { summary, owner, original_root, tip, last_proven: None, ends: BTreeMap::new() }
     }
 
-    /// Whether a digest of an owner's trail can belong to the chain.
+    /// Whether a digest of an owner's trail may belong to the chain.
     pub(super) fn may_be_of(&self, owner: Option<&TrailOwner>) -> bool {
         self.owner.as_ref().zip(owner).is_none_or(|(own, owner)| own == owner)
     }
 
-    /// Notes whose trail wrote its newest digest.
+    /// Sets the owner of the trail that wrote its newest digest.
     pub(super) fn belongs_to(&mut self, owner: Option<TrailOwner>) {
         self.summary.owners.extend(owner.clone());
         self.owner = owner.or(self.owner.take());
     }
 
-    /// What of the chain has one of the keys, if it can be an owner's.
+    /// The link to a digest of the chain at one of the keys, if the owner matches.
     pub(super) fn lies_at(
         &self,
         keys: &BTreeSet<String>,
@@ -101,13 +101,13 @@ impl Chain {
         self.linked(|tip| keys.contains(&tip.key)).filter(|_| self.may_be_of(owner))
     }
 
-    /// Whether the chain ends with what is at a key and proves nothing.
+    /// The link to a broken tip at a key.
     pub(super) fn is_broken_at(&self, key: &str) -> Option<LinkedTo> {
         let is_broken = matches!(self.tip.state, TipState::Broken { .. });
         (is_broken && self.tip.key == key).then_some(LinkedTo::Tip)
     }
 
-    /// What of the chain is the digest that CloudTrail wrote to an address.
+    /// The link to the digest of the chain with an original address.
     pub(super) fn was_written_to(&self, bucket: &str, key: &str) -> Option<LinkedTo> {
         self.linked(|tip| tip.original() == Some((bucket, key)))
     }
@@ -119,7 +119,7 @@ impl Chain {
         self.last_proven.as_ref().is_some_and(is).then_some(LinkedTo::LastProven)
     }
 
-    /// What the tip takes while it waits for a successor. Units: bytes.
+    /// The memory of a pending tip. Units: bytes.
     pub(super) fn pending(&self) -> usize {
         match &self.tip.state {
             TipState::Pending(pending) => pending.parsed.memory,
@@ -127,7 +127,7 @@ impl Chain {
         }
     }
 
-    /// Forgets unexpected objects after the last proven digest.
+    /// Drops broken digests after the last proven one.
     pub(super) fn rewind_to(&mut self, linked: LinkedTo) {
         if linked == LinkedTo::LastProven
             && let Some(proven) = self.last_proven.take()
@@ -143,7 +143,7 @@ impl Chain {
 }
 
 impl Tip {
-    /// Where CloudTrail wrote it, as it says itself.
+    /// Its original address, as it states it.
     fn original(&self) -> Option<(&str, &str)> {
         match &self.state {
             TipState::Proven(proven) => Some((&proven.bucket, &proven.original)),
@@ -155,7 +155,7 @@ impl Tip {
         }
     }
 
-    /// Whether a digest is this one, byte for byte.
+    /// Whether a digest equals this one, byte for byte.
     pub(super) fn is_same(&self, parsed: &ParsedDigest) -> bool {
         let document = &parsed.document;
         let sha256 = match &self.state {

@@ -1,7 +1,7 @@
-//! Digests of which only a delete marker is left, where no later digest names them.
+//! Deleted digests that no later digest refers to: only their delete markers are left.
 //!
-//! Inside a chain, the digest after a deleted one names it. At a chain's end, or where all
-//! of a chain was deleted, nothing does, and other chains may cover its time.
+//! Inside a chain, the next digest refers to a deleted one. At a chain's end, or if the
+//! whole chain was deleted, no digest does, and other chains may cover its time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::archive::key::ObjectKey;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::ChainName;
 
-/// The time that a digest covers.
+/// The period that a digest covers.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The digests of a window below one root, listed and deleted, by chain.
+/// The existing and deleted digests of a window below one root, by chain.
 #[derive(Debug, Default)]
 pub(super) struct DeletedDigests {
     chains: BTreeMap<ChainName, ChainDeletions>,
@@ -24,15 +24,15 @@ pub(super) struct DeletedDigests {
 
 #[derive(Debug, Default)]
 struct ChainDeletions {
-    /// The first and the last digest that is there.
+    /// The first and the last existing digest.
     listed: Option<(Timestamp, Timestamp)>,
-    /// Those deleted before the first that is there.
+    /// The deleted digests before the first existing one.
     before: Option<DeletedRange>,
-    /// Those deleted after the last that is there.
+    /// The deleted digests after the last existing one.
     after: Option<DeletedRange>,
 }
 
-/// Deleted digests that follow one another.
+/// A range of consecutive deleted digests.
 #[derive(Debug, Clone)]
 struct DeletedRange {
     count: u64,
@@ -45,13 +45,13 @@ struct DeletedRange {
 }
 
 impl DeletedDigests {
-    /// Takes a digest that is there. Those of a chain come in the order of their hours.
+    /// Adds an existing digest. Digests of a chain are added in the order of their hours.
     pub(super) fn listed(&mut self, request: &Request, key: &ObjectKey) {
         let Some(chain_name) = chosen(request, key) else { return };
         let chain = self.chains.entry(chain_name).or_default();
         let after = chain.after.take();
         if let Some((_, last)) = &mut chain.listed {
-            // The digest after them names the last of them.
+            // The next digest refers to the last deleted one.
             *last = key.time();
         } else {
             chain.before = after;
@@ -59,7 +59,7 @@ impl DeletedDigests {
         }
     }
 
-    /// Takes a digest that was deleted.
+    /// Adds a deleted digest.
     pub(super) fn deleted(&mut self, request: &Request, key: &ObjectKey, at: Option<Timestamp>) {
         let Some(chain_name) = chosen(request, key) else { return };
         let chain = self.chains.entry(chain_name).or_default();
@@ -74,8 +74,8 @@ impl DeletedDigests {
         });
     }
 
-    /// What was deleted below each of the scopes and is below no other; with a
-    /// `missing_start`, not what was deleted before the first digest of a chain.
+    /// The findings for digests that were deleted in a scope and exist in no other; with
+    /// `missing_start`, without those before the first digest of a chain.
     pub(super) fn findings(
         all: &[Self],
         scopes: &[Arc<ChainScope>],
@@ -119,7 +119,7 @@ impl DeletedRange {
     }
 }
 
-/// The chain of a digest, where it was chosen and the digest belongs to the window.
+/// The chain of a digest, if it was selected and the digest is in the window.
 fn chosen(request: &Request, key: &ObjectKey) -> Option<ChainName> {
     let (window, trails) = (request.window, &request.selection.trails);
     let time = key.time();

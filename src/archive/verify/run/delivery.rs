@@ -1,4 +1,4 @@
-//! What CloudTrail says of the newest digests.
+//! What CloudTrail reports about the newest digests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::archive::verify::place::{ChainScope, OrgOwner};
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::names::{AccountId, Region};
 
-/// What CloudTrail says of trails: when they delivered the newest digest, and what they
+/// What CloudTrail reports about trails: their newest digest deliveries, and what they
 /// record.
 #[derive(Debug)]
 pub struct Deliveries {
@@ -41,14 +41,14 @@ impl Deliveries {
         Self { kind, declared: None, records: TrailRecordings::default() }
     }
 
-    /// No one can be asked.
+    /// No information.
     #[must_use]
     pub fn none() -> Self {
         Self::new(DeliverySource::None)
     }
 
-    /// What was told already of the trails that deliver below a root now, by
-    /// account and Region.
+    /// Known deliveries of the trails that currently deliver below a root, by account and
+    /// Region.
     #[must_use]
     pub fn known(
         root: Root,
@@ -61,33 +61,32 @@ impl Deliveries {
         Self::new(DeliverySource::Known(root, known))
     }
 
-    /// `GetTrailStatus` of every trail that delivers to the bucket now, and of those
-    /// whose chains were copied to it, asked in each account and Region, through the
-    /// account's own role: it tells of that account's digests.
+    /// Reads `GetTrailStatus` of every trail that delivers to the bucket, and of those whose
+    /// chains were copied to it, in each account and Region with the account's role: the status
+    /// is about that account's digests.
     #[must_use]
     pub fn query(aws: Aws) -> Self {
         Self::new(DeliverySource::Ask(Box::new(aws)))
     }
 
-    /// The same with the organization's trail that the configuration declares: its
-    /// digests stand for those of every other.
+    /// Sets the declared organization trail: its digests cover those of all other trails.
     #[must_use]
     pub fn with_declared_trail(self, declared: Option<DeclaredTrail>) -> Self {
         Self { declared, ..self }
     }
 
-    /// The organization's trail that the configuration declares.
+    /// The declared organization trail.
     pub(super) fn declared(&self) -> Option<&DeclaredTrail> {
         self.declared.as_ref()
     }
 
-    /// Whether everything in a folder is looked at, also next to the window's days: a
-    /// frequent look at the newest hours does without.
+    /// Whether whole folders are checked, not only the window's days; frequent checks of the
+    /// newest hours skip this.
     pub(super) fn is_thorough(&self) -> bool {
         !matches!(self.kind, DeliverySource::Known(..))
     }
 
-    /// What is known of one account and Region, and what could not be asked.
+    /// The reports about one account and Region, and findings about failed reads.
     pub(super) async fn of(
         &self,
         scopes: &[Arc<ChainScope>],
@@ -106,7 +105,7 @@ impl Deliveries {
         }
     }
 
-    /// Which of a scope's trails stands for which.
+    /// Which of a scope's trails cover which.
     pub(super) async fn coverage(
         &self,
         scope: &ChainScope,
@@ -159,7 +158,7 @@ async fn ask(
                     continue;
                 }
                 let Some(scope) = scopes.iter().find(|scope| delivers_to(trail, scope)) else {
-                    // Only what is below an organization can have been copied there.
+                    // Only logs below an organization's folder can have been copied there.
                     if scopes.iter().any(|scope| scope.root.org.is_some()) {
                         reports.origins.extend(origin(&clients, trail, scopes).await);
                     }
@@ -183,7 +182,7 @@ async fn ask(
     (reports, unread)
 }
 
-/// A trail that delivers elsewhere, with its status.
+/// A trail that delivers to another place, with its status.
 async fn origin(
     clients: &Clients,
     trail: &Trail,
@@ -210,7 +209,7 @@ async fn status(clients: &Clients, trail: &Trail) -> Result<GetTrailStatusOutput
     clients
         .cloudtrail()
         .get_trail_status()
-        // Of a shadow or an organization's trail, only the ARN will do.
+        // Shadow and organization trails require the ARN.
         .set_name(trail.trail_arn().or(trail.name()).map(str::to_owned))
         .send()
         .await
@@ -245,7 +244,7 @@ async fn latest(
     Ok(())
 }
 
-/// Whether a trail is logging, its status has no delivery, and a digest is due before
+/// Whether a trail is logging without reported deliveries, although a digest is due before
 /// the end of the window.
 fn is_unreported(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> bool {
     let started = time_of(status.start_logging_time());
@@ -254,10 +253,10 @@ fn is_unreported(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> boo
         && started.is_none_or(|started| until.is_some_and(|until| started < until))
 }
 
-/// Whether a trail writes into a scope now; where it wrote before, its status
-/// tells nothing of.
+/// Whether a trail currently writes to a scope; its status says nothing about earlier
+/// places.
 fn delivers_to(trail: &Trail, scope: &ChainScope) -> bool {
-    // Slashes at its ends may be missing in keys.
+    // Keys may lack the prefix's leading and trailing slashes.
     let folder = |prefix: Option<&str>| prefix.unwrap_or_default().trim_matches('/').to_owned();
     trail.s3_bucket_name() == scope.bucket.as_deref()
         && folder(trail.s3_key_prefix()) == folder(scope.root.prefix.as_deref())
@@ -269,9 +268,9 @@ fn is_chosen(trail: &Trail, selection: &Selection) -> bool {
     chosen.is_empty() || chosen.iter().any(|name| Some(name.as_str()) == trail.name())
 }
 
-/// Calls digests deleted where their trail was writing here already when it
-/// delivered them: other accounts and Regions have its earlier digests, or the same
-/// one has earlier log files.
+/// Reports missing digests as deleted if their trail already wrote here when it delivered
+/// them: other accounts and Regions have earlier digests of the trail, or this one has
+/// earlier log files.
 pub(super) fn mark_deleted(reports: &mut [ScopeReport]) {
     for at in 0..reports.len() {
         for absent in std::mem::take(&mut reports[at].missing_trails) {
@@ -280,7 +279,7 @@ pub(super) fn mark_deleted(reports: &mut [ScopeReport]) {
                 .iter()
                 .filter(|scope| scope.roots.contains(&latest.root.to_string()))
                 .flat_map(|scope| &scope.chains)
-                // Trails of several accounts can have one name.
+                // Trails of several accounts can have the same name.
                 .any(|chain| chain.owner == absent.owner && chain.began_before(latest));
             if !has_earlier && !here.findings.iter().any(|one| is_of_earlier_logs(one, latest)) {
                 continue;
@@ -298,7 +297,8 @@ pub(super) fn mark_deleted(reports: &mut [ScopeReport]) {
     }
 }
 
-/// Whether it tells of log files without digests that came before a digest did.
+/// Whether a finding is about log files without digests that are older than a delivered
+/// digest.
 fn is_of_earlier_logs(finding: &Finding, latest: &LatestDelivery) -> bool {
     finding.kind == FindingKind::NoDigests
         && finding.period.is_some_and(|period| latest.at.duration_since(period.from) > NEWER_AFTER)

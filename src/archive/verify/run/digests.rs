@@ -1,4 +1,4 @@
-//! Fetching and opening a scope's digests, many at a time, in their order.
+//! Fetches and parses a scope's digests concurrently, in order.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::archive::verify::gzip::GzipError;
 use crate::archive::verify::parsed_digest::{DigestFault, FetchedDigest, LIMIT, ParsedDigest};
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
-/// How many digests one thread takes at a time.
+/// Digests per blocking task.
 const BATCH: usize = 16;
-/// A larger digest is opened as soon as it is there, and its memory given back.
-/// Units: bytes, as stored.
+/// Larger digests are parsed as soon as they are fetched, to release memory. Units: bytes,
+/// as stored.
 const MAX_BATCHED_BYTES: usize = 16 << 10;
 
-/// No deflate stream inflates to more than this times its length.
+/// The maximum compression ratio of deflate.
 const EXPANSION: u64 = 1032;
 
 thread_local! {
@@ -27,18 +27,17 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A digest on its way.
+/// A digest that is being fetched.
 enum Fetched {
     Small(ObjectKey, Box<FetchedObject>),
     Done(Box<QueuedDigest>),
 }
 
-/// A digest whose turn may come.
+/// A queued digest.
 pub(super) enum QueuedDigest {
     Digest(Box<FetchedDigest>),
-    /// There was no room to keep it: it is fetched when its turn has come, see
-    /// [`fetch_deferred`]. Waiting for room here would be forever, since what holds it
-    /// may wait for this one's turn.
+    /// It did not fit into memory and is fetched when it is needed, see [`fetch_deferred`].
+    /// Waiting for memory here could deadlock, since digests in memory may wait for this one.
     Deferred(ObjectKey),
 }
 
@@ -51,7 +50,7 @@ impl QueuedDigest {
     }
 }
 
-/// Fetches digests, and opens them on blocking threads.
+/// Fetches digests and parses them on blocking threads.
 pub(super) async fn fetch_all(
     source: &Arc<Source>,
     limits: &Arc<Limits>,
@@ -83,8 +82,8 @@ pub(super) async fn fetch_all(
     }
 }
 
-/// Fetches a digest for which there was no room, and keeps others of its kind
-/// waiting until what is returned next to it is dropped.
+/// Fetches a deferred digest. Other deferred digests wait until the returned permit is
+/// dropped.
 pub(super) async fn fetch_deferred<'a>(
     source: &Source,
     limits: &'a Arc<Limits>,
@@ -129,7 +128,7 @@ async fn fetch(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> Fetched
     }
 }
 
-/// Opens those that are not yet, in their order.
+/// Parses the digests of a batch, in order.
 async fn open_batch(
     source: &Source,
     limits: &Arc<Limits>,
@@ -179,7 +178,7 @@ async fn open_one(
 
 fn is_damaged(digest: &FetchedDigest) -> bool {
     match &digest.content {
-        // No damage makes a stream inflate to that much.
+        // Damage does not cause such a size.
         Ok(_) | Err(DigestFault::Unreadable(_) | DigestFault::Gzip(GzipError::TooLarge { .. })) => {
             false
         }
@@ -187,7 +186,7 @@ fn is_damaged(digest: &FetchedDigest) -> bool {
     }
 }
 
-/// What is damaged may have been damaged on its way: it is fetched once more.
+/// A damaged digest may have been damaged in transit: fetch it again.
 async fn fetch_and_open_again(
     source: &Source,
     limits: &Arc<Limits>,
@@ -206,14 +205,14 @@ async fn fetch_and_open_again(
     }
 }
 
-/// Opens a digest once there is room to inflate it. Blocks.
+/// Parses a digest when memory for decompression is available. Blocks.
 fn open(
     key: &ObjectKey,
     object: &FetchedObject,
     limits: &Limits,
 ) -> Result<ParsedDigest, DigestFault> {
     let most = (object.bytes.len() as u64).saturating_mul(EXPANSION).min(LIMIT);
-    // Who has room inflates and waits for nothing.
+    // The holder of a permit waits for nothing else, so this cannot deadlock.
     let room = limits.inflating.acquire_many(kib(most));
     let _room = tokio::runtime::Handle::current().block_on(room);
     let backfill = matches!(key.kind(), ObjectKind::Digest { backfill: true, .. });
@@ -221,7 +220,7 @@ fn open(
     BUFFER.with_borrow_mut(|buffer| ParsedDigest::parse(&object.bytes, metadata, backfill, buffer))
 }
 
-/// Keeps an opened digest where there is room for it.
+/// Queues a parsed digest, or defers it if it does not fit into memory.
 fn ready(mut digest: FetchedDigest, limits: &Limits) -> QueuedDigest {
     if let Ok(opened) = &mut digest.content {
         let room = Arc::clone(&limits.opened);

@@ -1,7 +1,7 @@
-//! Accounts and Regions of which the archive has nothing, though it should.
+//! Accounts and Regions that are missing in the archive.
 //!
-//! What was deleted as a whole, or never delivered, is in no listing of the archive: the
-//! organization's accounts and CloudTrail's own status say what to expect.
+//! Listings of the archive do not show what was deleted completely or never delivered: the
+//! organization's accounts and CloudTrail's status determine what to expect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use crate::aws::Aws;
 use crate::names::{AccountId, Partition, Region};
 use crate::org::{AccountState, Organization};
 
-/// How long after an account joined its first digest may take.
+/// The maximum time from joining the organization to an account's first digest.
 const FIRST_DIGEST: SignedDuration = SignedDuration::from_hours(24);
-/// How many accounts and Regions are asked at a time.
+/// Concurrently checked accounts and Regions.
 const AT_ONCE: usize = 32;
 
-/// Whose digests an archive should have: every account's of the organization.
+/// The accounts whose digests an archive should have: all accounts of the organization.
 #[derive(Debug)]
 pub struct ExpectedAccounts {
     aws: Aws,
@@ -33,7 +33,7 @@ pub struct ExpectedAccounts {
     home_region: Region,
 }
 
-/// The accounts of the organization, and when each joined, where that is known.
+/// The accounts of the organization, and when each joined, if known.
 type Members = BTreeMap<AccountId, Option<Timestamp>>;
 
 impl ExpectedAccounts {
@@ -58,11 +58,11 @@ impl ExpectedAccounts {
     }
 }
 
-/// What the organization trail's digests cover, by Region: of any account.
+/// The end of the organization trail's digests of any account, by Region.
 type Covered = BTreeMap<Region, Timestamp>;
 
-/// Reports the accounts and Regions that have no folder below the declared root, where
-/// CloudTrail says that it delivered digests, or delivered some to others in the Region.
+/// Reports accounts and Regions without a folder below the declared root, if CloudTrail
+/// reports digest deliveries for them, or other accounts have digests in the Region.
 pub(super) async fn missing(
     request: &Arc<Request>,
     reports: &[ScopeReport],
@@ -74,7 +74,7 @@ pub(super) async fn missing(
     else {
         return (Vec::new(), Vec::new());
     };
-    // Whether an account has a trail of a name is not known.
+    // It is not known which accounts have a trail of a name.
     if !request.selection.trails.is_empty() {
         return (Vec::new(), Vec::new());
     }
@@ -105,8 +105,7 @@ pub(super) async fn missing(
                 progress,
             );
             let mut report = found.await?;
-            // Where no one delivers anything, nothing is missed, and a status that cannot be
-            // read says nothing.
+            // Without deliveries nothing is missing, and an unreadable status proves nothing.
             report.findings.retain(|finding| finding.kind == FindingKind::NewestDeleted);
             if report.missing_trails.is_empty() {
                 report.findings.extend(account_missing);
@@ -120,7 +119,7 @@ pub(super) async fn missing(
     (reports, Vec::new())
 }
 
-/// Until when the digests of the declared trail reach in each Region.
+/// The end of the declared trail's digests in each Region.
 fn covered(reports: &[ScopeReport], root: &Root, declared: &DeclaredTrail) -> Covered {
     let mut covered = Covered::new();
     let home = declared.home_region.as_str();
@@ -135,12 +134,11 @@ fn covered(reports: &[ScopeReport], root: &Root, declared: &DeclaredTrail) -> Co
     covered
 }
 
-/// The accounts and Regions that are asked about: of the organization, chosen, and without
-/// a folder below the root.
+/// The accounts and Regions to check: selected ones of the organization without a folder
+/// below the root.
 ///
-/// The management account is asked about in every Region that all accounts have, as is
-/// each account that was chosen by itself; others in those of which the archive has
-/// something.
+/// The management account and explicitly selected accounts are checked in every Region that
+/// is enabled by default; other accounts in the Regions that the archive contains.
 fn accounts_to_check(
     request: &Request,
     expected: &ExpectedAccounts,
@@ -173,7 +171,8 @@ fn accounts_to_check(
     accounts_to_check
 }
 
-/// The finding that an account and Region has no digest, where others have.
+/// The finding for an account and Region without digests in a Region where other accounts
+/// have digests.
 fn account_missing(scope: &ChainScope, declared: &DeclaredTrail, until: Timestamp) -> Finding {
     let folder = scope.root.folder(&scope.account, DIGEST_FOLDER, &scope.region);
     let wanted = format!(

@@ -1,4 +1,4 @@
-//! The log files below one root, and which of them no digest lists.
+//! The log files below one root, and those that no digest lists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,28 +13,27 @@ use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::period::Periods;
 use crate::archive::verify::unlisted::{MAX_NAMED, Unclaimed, is_in_window};
 
-/// The log files of one class of a scope, listed a little ahead of the digests.
+/// The log files of one class of a scope, listed slightly ahead of the digests.
 pub(super) struct LogFiles {
-    /// The place of the scope among the roots of its bucket.
+    /// The index of the scope's root.
     pub(super) place: usize,
     scope: Arc<ChainScope>,
     class: LogClass,
     listing: Option<Listing>,
     next: Option<ObjectKey>,
     unclaimed: Unclaimed,
-    /// How many were listed, the first and the newest of them, and the keys of some.
+    /// The number of listed files, the oldest and newest time, and some keys.
     listed: u64,
     span: Option<(Timestamp, Timestamp)>,
     names: Vec<String>,
     request: Arc<Request>,
 }
 
-/// How many files are listed before it is decided which are unproven, once no further
-/// digest comes.
+/// Files per step, after the last digest.
 const STEP: usize = 10_000;
 
 impl LogFiles {
-    /// Those of each scope.
+    /// The log files of each scope and class.
     pub(super) fn of_all(
         request: &Arc<Request>,
         scopes: &[Arc<ChainScope>],
@@ -63,8 +62,7 @@ impl LogFiles {
         }
     }
 
-    /// Strikes a file out that a verified digest lists, and tells whether it was
-    /// there.
+    /// Removes a file that a verified digest lists; returns whether it was present.
     pub(super) fn claimed(&mut self, key: &ObjectKey) -> bool {
         self.unclaimed.claimed(key)
     }
@@ -84,7 +82,7 @@ impl LogFiles {
         self.read(horizon, usize::MAX, findings).await;
     }
 
-    /// Takes in at most so many files up to an instant, and tells whether that is all.
+    /// Reads at most `most` files up to an instant; returns whether these are all.
     async fn read(&mut self, horizon: Timestamp, most: usize, findings: &mut Vec<Finding>) -> bool {
         for _ in 0..most {
             let Some(key) = self.next(findings).await else { return true };
@@ -112,7 +110,7 @@ impl LogFiles {
         findings.extend(self.unclaimed.classify_before(before, covered, &verifier.ends(root)));
     }
 
-    /// The finding that a scope without a single proven digest is.
+    /// The finding for a scope without proven digests.
     pub(super) async fn nothing_proven(&mut self, findings: &mut Vec<Finding>) -> Option<Finding> {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
         while let Some(key) = self.next(findings).await {
@@ -139,7 +137,7 @@ impl LogFiles {
         )
     }
 
-    /// Looks at the rest of a day's folder, for what CloudTrail would not have written.
+    /// Reads the rest of a day's folder, to find unexpected objects.
     async fn read_out_day(&mut self, time: Timestamp, findings: &mut Vec<Finding>) {
         while let Some(key) = self.next(findings).await {
             if day_of(key.time()) > day_of(time) {
@@ -162,7 +160,7 @@ impl LogFiles {
         }
     }
 
-    /// Reads to the window's end, and decides about all that no digest claimed.
+    /// Reads up to the window's end and reports files that no digest lists.
     pub(super) async fn finish(
         mut self,
         covered: &Periods,

@@ -1,4 +1,4 @@
-//! Following chains into the buckets that they came from.
+//! Follows chains into the buckets that they came from.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::aws::Aws;
 use crate::names::{AccountId, BucketName};
 use crate::org::{BucketPlace, BucketState, Buckets};
 
-/// Whether other buckets than the one that is verified can be read.
+/// Access to buckets other than the verified one.
 #[derive(Debug, Clone)]
 pub struct OtherBuckets(BucketAccess);
 
@@ -28,27 +28,26 @@ pub struct OtherBuckets(BucketAccess);
 enum BucketAccess {
     None,
     ReadAs(Aws, Vec<AccountId>, Option<Arc<Buckets>>),
-    /// To look for what was not copied yet; chains are not followed.
+    /// Only to look for files that were not copied yet; chains are not followed.
     OriginsAs(Aws, Vec<AccountId>),
     Packed(PathBuf, Arc<BTreeSet<Followed>>, Arc<Source>),
 }
 
 impl OtherBuckets {
-    /// None can.
+    /// No access.
     #[must_use]
     pub fn none() -> Self {
         Self(BucketAccess::None)
     }
 
-    /// They are read as these accounts, or else as the account that the digests
-    /// are of.
+    /// Reads buckets with these accounts, or else with the account of the digests.
     #[must_use]
     pub fn read_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
         Self(BucketAccess::ReadAs(aws, accounts, None))
     }
 
-    /// The same; where none of these may read a bucket, its owner is looked for in
-    /// the organization.
+    /// Also looks up the owner of a bucket in the organization if none of these accounts can
+    /// read it.
     #[must_use]
     pub fn with_owner_lookup(self, buckets: Buckets) -> Self {
         match self.0 {
@@ -59,27 +58,25 @@ impl OtherBuckets {
         }
     }
 
-    /// They are read as these accounts, or else as the account that the digests
-    /// are of, for what was not copied from them yet; chains are not followed.
+    /// Reads buckets only to look for files that were not copied yet; chains are not followed.
     #[must_use]
     pub fn origins_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
         Self(BucketAccess::OriginsAs(aws, accounts))
     }
 
-    /// Those that a bundle holds are in a folder, each in one of its name; the run
-    /// records are in another.
+    /// Reads the buckets of a bundle: one folder per bucket, and a folder with the run records.
     #[must_use]
     pub fn packed(folder: PathBuf, followed: BTreeSet<Followed>, records: PathBuf) -> Self {
         let records = Arc::new(Source::Folder(FolderSource::new(records)));
         Self(BucketAccess::Packed(folder, Arc::new(followed), records))
     }
 
-    /// Whether the buckets that files were copied from can be listed.
+    /// Whether the buckets that files were copied from are accessible.
     pub(super) fn has_origins(&self) -> bool {
         matches!(self.0, BucketAccess::ReadAs(..) | BucketAccess::OriginsAs(..))
     }
 
-    /// Opens a bucket that files were copied from, or says why it cannot be read.
+    /// Opens a bucket that files were copied from; returns why it cannot be read.
     pub(super) async fn origin(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
         match &self.0 {
             BucketAccess::OriginsAs(aws, accounts) => {
@@ -98,7 +95,7 @@ impl OtherBuckets {
         }
     }
 
-    /// Opens a bucket, or says why it cannot be read.
+    /// Opens a bucket; returns why it cannot be read.
     pub async fn open(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
         let name: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
         match &self.0 {
@@ -148,7 +145,7 @@ async fn read_as(
         accounts.iter().chain((!accounts.contains(account)).then_some(account)).collect();
     for reader in &tried {
         let clients = aws.clients(reader, aws.own_clients().region());
-        // Its own bucket, or that of another account that is known: no one else's.
+        // Only buckets of known accounts.
         let owners = std::iter::once(reader).chain(tried.iter().filter(|owner| owner != &reader));
         for owner in owners {
             match clients.bucket_region_of(bucket, Some(owner)).await {
@@ -164,8 +161,8 @@ async fn read_as(
     Err(refused.join("; "))
 }
 
-/// Follows every chain that begins elsewhere, bucket by bucket, to its start,
-/// and adds what is there to the reports.
+/// Follows every chain from another bucket to its start, bucket by bucket, and adds the
+/// reports of those buckets.
 pub(super) async fn follow(
     request: &Arc<Request>,
     reports: &mut Vec<ScopeReport>,
@@ -200,7 +197,7 @@ pub(super) async fn follow(
         for (at, is_known, handoff, earlier) in followed {
             describe_handoff(&mut reports[at], &handoff, earlier.as_ref());
             match earlier {
-                // What is there counts where it was verified; the link counts here.
+                // The digests count in the other report; the link counts here.
                 Ok(report) if is_known => reports[at].findings.extend(
                     report.findings.into_iter().filter(|it| it.severity > Severity::Notice),
                 ),
@@ -211,8 +208,8 @@ pub(super) async fn follow(
     }
 }
 
-/// Whether a report is of the place that a border leads to: all of the window there was
-/// verified, or all of the trail up to another border.
+/// Whether a report covers the place of a handoff: the whole window there was verified, or
+/// the trail up to another handoff.
 fn is_of(report: &ScopeReport, handoff: &BucketHandoff, request: &Request) -> bool {
     let key = &handoff.key;
     let is_before = request.window.since.is_some_and(|since| key.time() < since);
@@ -224,8 +221,8 @@ fn is_of(report: &ScopeReport, handoff: &BucketHandoff, request: &Request) -> bo
         && !is_before
 }
 
-/// Verifies one trail's digests in another bucket up to a border, or the one at the
-/// border alone where the others are verified already.
+/// Verifies one trail's digests in another bucket up to a handoff, or only the digest at the
+/// handoff if the others are already verified.
 async fn earlier(
     request: &Arc<Request>,
     handoff: BucketHandoff,
@@ -271,7 +268,7 @@ async fn earlier(
     Ok(ScopeReport { followed: true, ..report })
 }
 
-/// Says at the border what following it gave.
+/// Adds the result of following a handoff to its finding.
 fn describe_handoff(
     report: &mut ScopeReport,
     handoff: &BucketHandoff,

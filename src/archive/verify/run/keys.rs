@@ -1,4 +1,4 @@
-//! Public keys: given, or asked for Region by Region.
+//! Public keys: given, or listed for each Region.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,60 +14,58 @@ use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet, S
 use crate::aws::{At as _, Aws, AwsError, ErrorKind};
 use crate::names::{AccountId, Region};
 
-/// When CloudTrail's digests began. Source: CloudTrail's document history.
+/// The date of CloudTrail's first digests. Source: CloudTrail's document history.
 const FIRST_DIGESTS: &str = "2015-10-01T00:00:00Z";
 
-/// Where public keys come from.
+/// The source of public keys.
 #[derive(Debug, Clone)]
 pub enum KeyRing {
-    /// These, and no others.
+    /// Only these keys.
     Given(Arc<PublicKeySet>),
-    /// Those saved in what is verified, and no others: its supplier can have
-    /// made them, so that they prove nothing by themselves. Of some Regions not all
-    /// could be packed.
+    /// Only the keys saved in the verified source: its supplier may have created them, so they
+    /// prove nothing by themselves. The keys of some Regions may be incomplete.
     Saved(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),
-    /// `ListPublicKeys` of each digest's Region; before it begins, those that
-    /// were saved.
+    /// `ListPublicKeys` of each digest's Region; for earlier times, the saved keys.
     Api(ApiKeys),
 }
 
-/// The keys of one Region, by who vouches for them.
+/// The keys of one Region, by provenance.
 #[derive(Debug, Clone)]
 pub struct RegionKeys {
-    /// Given by anyone who asks, or listed by AWS.
+    /// Listed by AWS, or given by the user.
     pub listed: Arc<PublicKeySet>,
-    /// Saved next to the archive: anyone who may write there can have put them there.
-    /// They sign only for times before AWS's list begins.
+    /// Saved in the archive, by anyone with write access. They are used only for times before
+    /// AWS's list starts.
     pub saved: Arc<PublicKeySet>,
-    /// Why AWS could not be asked.
+    /// Why the keys could not be listed.
     pub failed: Option<Finding>,
 }
 
-/// Keys that are asked for once per Region.
+/// Keys that are listed once per Region.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
     aws: Aws,
     account: AccountId,
-    /// Further accounts by the Regions that they have, or had, enabled.
+    /// Further accounts, by Regions that they have or had enabled.
     others: Arc<parking_lot::Mutex<BTreeMap<Region, BTreeSet<AccountId>>>>,
     saved: PublicKeySet,
     now: Timestamp,
     asked: Arc<Mutex<BTreeMap<Region, Arc<OnceCell<RegionKeys>>>>>,
 }
 
-/// Why keys could not be had.
+/// Why keys could not be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListKeysError {
     /// The call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// What was answered is no key.
+    /// The response contains an invalid key.
     #[error(transparent)]
     Keys(#[from] KeyListError),
 }
 
 impl ListKeysError {
-    /// What can be done about it.
+    /// A hint for the user.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -76,8 +74,7 @@ impl ListKeysError {
         }
     }
 
-    /// Whether another account would be told the same: the endpoint did not
-    /// answer.
+    /// Whether the endpoint did not respond, so another account would fail too.
     fn is_endpoint_failure(&self) -> bool {
         match self {
             Self::Aws(error) => matches!(error.kind(), ErrorKind::Network | ErrorKind::Timeout),
@@ -87,17 +84,16 @@ impl ListKeysError {
 }
 
 impl ApiKeys {
-    /// Keys as `account` is told them in the Regions that it has enabled, with
-    /// those that were saved for times that AWS no longer lists keys of.
+    /// Lists keys with `account` in its enabled Regions, with saved keys for times for which AWS
+    /// no longer lists keys.
     #[must_use]
     pub fn new(aws: Aws, account: AccountId, saved: PublicKeySet, now: Timestamp) -> Self {
         Self { aws, account, others: Arc::default(), saved, now, asked: Arc::default() }
     }
 
-    /// Names accounts that have a Region enabled, as those have whose digests are
-    /// there. They are asked where the first account cannot be: the keys of a
-    /// Region are the same in all accounts, and only those are told them that
-    /// have opted into it.
+    /// Adds accounts that have a Region enabled, such as those with digests there. They are used
+    /// if the first account fails: the keys of a Region are the same in all accounts, but only
+    /// accounts that have opted in can list them.
     pub fn add_accounts<'a>(
         &self,
         region: &Region,
@@ -107,7 +103,7 @@ impl ApiKeys {
         others.entry(region.clone()).or_default().extend(accounts.into_iter().cloned());
     }
 
-    /// The accounts that are asked for a Region's keys, in order.
+    /// The accounts that list a Region's keys, in order.
     fn accounts_for(&self, region: &Region) -> Vec<AccountId> {
         let others = self.others.lock().get(region).cloned().unwrap_or_default();
         let others = others.into_iter().filter(|other| *other != self.account);
@@ -131,11 +127,11 @@ impl ApiKeys {
         answer.await.clone()
     }
 
-    /// Every key that signed digests of a Region in the window, as CloudTrail
-    /// tells them now: to the first account that has the Region enabled.
+    /// Lists all keys that signed digests of a Region in the window, with the first account that
+    /// has the Region enabled.
     ///
     /// # Errors
-    /// No account could be asked; the last one's failure.
+    /// No account could list the keys; the error is the last account's.
     pub async fn list(
         &self,
         region: &Region,
@@ -173,7 +169,7 @@ impl ApiKeys {
                 .cloudtrail()
                 .list_public_keys()
                 .start_time(time(start))
-                // Backfill digests of the window may have been signed since.
+                // Backfill digests of the window may have been signed later.
                 .end_time(time(self.now.saturating_add(SIGNED_WITHIN).unwrap_or(self.now)))
                 .set_next_token(token)
                 .send()
@@ -200,8 +196,8 @@ impl ApiKeys {
 }
 
 impl KeyRing {
-    /// Names the accounts and Regions whose digests are verified, so that each
-    /// Region's keys are asked for in an account that has it.
+    /// Adds the verified accounts and Regions, so that each Region's keys are listed in an
+    /// account that has it enabled.
     pub(super) fn add_accounts<'a>(&self, scopes: impl IntoIterator<Item = &'a ChainScope>) {
         if let Self::Api(api) = self {
             for scope in scopes {
@@ -213,7 +209,7 @@ impl KeyRing {
     /// The keys of a Region.
     pub async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         match self {
-            // INVARIANT: keys that came with the evidence vouch for nothing.
+            // INVARIANT: keys that came with the evidence are not trusted.
             Self::Saved(keys, unread) => {
                 let missing = unread.contains(region).then(|| {
                     Finding::new(FindingKind::Unreadable).with_mismatch(

@@ -1,4 +1,4 @@
-//! What there is to choose from, where a choice matches nothing.
+//! Selections that match nothing, and the available values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,23 +10,23 @@ use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::verify::place::ChainName;
 use crate::names::{AccountId, Region, TrailName};
 
-/// How many things are named.
+/// The maximum number of listed values.
 const MAX_NAMED: usize = 20;
 
-/// A choice that matches nothing.
+/// A selection that matches nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{option} {value} matches nothing here")]
 pub struct Unmatched {
-    /// The option that chose it.
+    /// The option.
     pub option: &'static str,
-    /// What was chosen.
+    /// The selected value.
     pub value: String,
-    /// What could have been chosen, as people read it.
+    /// The available values, as text.
     pub existing: String,
 }
 
-/// The first of the chosen accounts and Regions that has neither digests nor log files
-/// below a prefix. An archive that has none at all is another matter.
+/// The first selected account or Region without digests and log files below a prefix; `None`
+/// for an empty archive.
 pub async fn unmatched(
     source: &Source,
     prefix: &str,
@@ -58,10 +58,10 @@ pub async fn unmatched(
         .map(|region| unmatched_option("--region", region, "Regions", regions.iter().copied())))
 }
 
-/// The first of the chosen trails that has no digest in an archive that was verified,
-/// although other trails have.
+/// The first selected trail without digests in a verified archive that has digests of other
+/// trails.
 ///
-/// Digests outside the window count too: a trail without any in it is no mistake.
+/// Digests outside the window count too: a trail may have none inside it.
 pub async fn unmatched_trail(
     source: &Source,
     verification: &Verification,
