@@ -87,8 +87,7 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    /// The key that findings refer to: for a quarantined object, the original key that it was
-    /// not to are under.
+    /// The key that findings refer to: for a quarantined object, its original key.
     #[must_use]
     pub fn subject(&self, prefix: Option<&str>) -> &str {
         refused_key(prefix, &self.key).unwrap_or(&self.key)

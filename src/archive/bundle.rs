@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! objects/<key>                    each digest and log file, byte for byte
-//! objects/<key>.metadata.json      what S3 held next to it
-//! buckets/<bucket>/<key>           the same of other buckets that chains came from
+//! objects/<key>.metadata.json      its S3 metadata
+//! buckets/<bucket>/<key>           the same for other buckets that chains came from
 //! public-keys.json                 the keys that verify the digests
-//! report.json, report.txt          what verification said when it was packed
+//! report.json, report.txt          the result of verification when it was packed
 //! records/<key>                    the run records of consolidation
-//! manifest.json                    last: what was asked, and every file's SHA-256
+//! manifest.json                    last: the request, and every file's SHA-256
 //! ```
 //!
 //! A bundle contains nothing else, and all paths are canonical.

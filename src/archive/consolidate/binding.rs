@@ -98,7 +98,7 @@ impl Binding<'_> {
         if self.scope.regions.contains(region) { Ok(()) } else { Err(Unbound::UnknownRegion) }
     }
 
-    /// Whether every account's objects may are there.
+    /// Whether the source is bound to every account.
     #[must_use]
     pub fn is_of_all(&self) -> bool {
         self.accounts.is_none()

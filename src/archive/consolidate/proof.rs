@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(code(&claim(Rights::default()), &stored), "unproven-digest");
         let trusted = claim(Rights { unproven: true, moved: true });
         assert_eq!(trusted.check(&stored, &HashMap::new()), Ok(Vec::new()));
-        // What is no digest is none from anyone.
+        // An invalid digest is refused from every source.
         assert_eq!(code(&trusted, &gzip("{}")), "no-digest");
         assert_eq!(code(&trusted, &gzip(&digest("").replace("T09:00", "T10:00"))), "no-digest");
     }

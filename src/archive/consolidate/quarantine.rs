@@ -123,7 +123,7 @@ impl Budget {
     }
 }
 
-/// Where an object is kept that is not to are under `key`.
+/// The quarantine key of an object that must not be copied to `key`.
 ///
 /// The key includes the content's hash: equal objects are stored once, different ones
 /// separately.
@@ -133,8 +133,7 @@ pub fn quarantine_key(prefix: Option<&str>, sha256_hex: &str, key: &str) -> Stri
     format!("{prefix}{QUARANTINE}{sha256_hex}/{key}")
 }
 
-/// The key that a quarantined object was not to are under; `None` where the key is
-/// not one that [`quarantine_key`] gives.
+/// The original key of a quarantined object; `None` if the key is not a quarantine key.
 #[must_use]
 pub fn refused_key<'a>(prefix: Option<&str>, key: &'a str) -> Option<&'a str> {
     let below = match prefix {

@@ -436,8 +436,8 @@ fn by_account_and_region(tasks: Vec<PrefixCopyTask>) -> Vec<Vec<PrefixCopyTask>>
 /// ones, which verification tolerates.
 ///
 /// INVARIANT: no log is copied whose digest could not be: it would are in the archive
-/// without what proves it. So each log asks what the digests next to it list, and which
-/// of these are in the archive.
+/// without what proves it. So each log is looked up in the source's digests that are in the
+/// archive.
 async fn copy_digests_then_logs(
     tasks: Vec<PrefixCopyTask>,
     rows: &Sender<Row>,

@@ -52,52 +52,52 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A digest that another names as its predecessor is not there.
+    /// A digest that the next digest refers to is missing.
     DigestMissing "digest-missing" Broken
         "digests were deleted: the next digest refers to a digest that is missing, so the hours between are not proven";
-    /// The first digest available names a predecessor that is not there.
+    /// The predecessor of the first digest is missing.
     ChainStartMissing "chain-start-missing" Broken
         "the beginning of the chain was deleted, or has expired: the first digest refers to an earlier one that is missing";
     /// A digest is no gzip stream, no JSON, or lacks a field.
     DigestFormat "digest-format" Broken
         "the digest is not what CloudTrail writes; it was altered or damaged";
-    /// A digest is not where it, or the mapping, says it belongs.
+    /// A digest is not at its original or relocated address.
     DigestMoved "digest-moved" Broken
         "the digest belongs elsewhere: it was moved, or copied to the key of another digest";
-    /// No public key available has the digest's fingerprint.
+    /// No public key has the digest's fingerprint.
     PublicKeyNotFound "public-key-not-found" Broken
         "AWS published no such key for this Region in this time; without it the digest proves nothing";
     /// The keys that were given have none of the digests' Region.
     PublicKeyMissing "public-key-missing" Incomplete
         "no public key of this Region was given: its digests cannot be verified, and nothing is known against them";
-    /// Digests verify with keys that no one but the archive names.
+    /// Digests verify only with saved keys.
     PublicKeySaved "public-key-saved" Incomplete
         "the digests verify only with public keys saved next to them, which their supplier or anyone with write access could have made: give the keys that AWS lists with `--public-keys`";
     /// A digest's signature does not verify.
     DigestSignature "digest-signature" Broken
         "the digest was altered after CloudTrail signed it, or was never signed by CloudTrail";
-    /// A digest has no signature, and no successor that records it.
+    /// A digest has no signature, and no successor records it.
     SignatureMissing "signature-missing" Broken
         "the object lost its signature metadata and no later digest records the signature, so it cannot be proven";
     /// Digests were proven by the signature that their successor records.
     SignatureFromSuccessor "signature-from-successor" Notice
         "objects lost their signature metadata, usually in a copy; the signatures recorded in the digests after them verify";
-    /// A digest records another hash than its predecessor has.
+    /// A digest records a different hash than that of its predecessor.
     LinkHash "link-hash" Broken
         "the previous digest is not the one that this digest was chained to";
-    /// A digest records another signature than its predecessor has.
+    /// A digest records a different signature than that of its predecessor.
     LinkSignature "link-signature" Broken
         "the previous digest has a different signature than this digest records";
-    /// A digest records another address than its predecessor has.
+    /// A digest records a different address than that of its predecessor.
     LinkAddress "link-address" Broken
         "the previous digest was written to a different address than this digest records";
-    /// A chain ended and a new one began later.
+    /// A chain ended, and a new one started later.
     Gap "gap" Incomplete
         "logging or log file validation was off: a new chain begins, and the time before it is not proven";
     /// A chain ends before the window does.
     EndsEarly "ends-early" Incomplete
         "the chain ends before the window: newer digests were deleted, or logging stopped";
-    /// CloudTrail delivered a newer digest than the newest available.
+    /// CloudTrail delivered a newer digest than the newest one in the archive.
     NewestDeleted "newest-deleted" Broken
         "CloudTrail reports the delivery of a newer digest than the newest one here: the newest digests were deleted";
     /// Digests of which only delete markers are left.
@@ -106,7 +106,7 @@ kinds! {
     /// A chain ended, and others cover the time after it.
     ChainEnded "chain-ended" Notice
         "the chain ends before the window, and another chain proves the time after it";
-    /// A chain goes on in another bucket or folder.
+    /// A chain continues in another bucket or folder.
     ContinuesElsewhere "continues-elsewhere" Incomplete
         "the trail changed its bucket or prefix: verify the earlier part of the chain there";
     /// There are log files and no digest.
@@ -115,16 +115,16 @@ kinds! {
     /// An account and Region of the organization that the archive lacks.
     AccountMissing "account-missing" Incomplete
         "the archive has nothing of this account and Region, though the organization trail records there: everything was deleted, or never delivered";
-    /// A log file that a digest lists is not there.
+    /// A log file that a digest lists is missing.
     LogMissing "log-missing" Broken
         "the log file was deleted: a proven digest lists it";
     /// A log file's hash is not the one that its digest lists.
     LogHash "log-hash" Broken
         "the log file was altered after CloudTrail delivered it";
-    /// A log file is no whole gzip stream.
+    /// A log file is not a complete gzip stream.
     LogFormat "log-format" Broken
         "the log file is damaged: it is not the gzip stream that CloudTrail delivered";
-    /// Something follows a log file's gzip stream.
+    /// Data follows a log file's gzip stream.
     LogTrailingData "log-trailing-data" Broken
         "something was appended to the log file; the part before it may be intact";
     /// A log file that no digest of its time lists.
@@ -133,22 +133,22 @@ kinds! {
     /// Log files of a time that no digest covers.
     LogsUnproven "logs-unproven" Incomplete
         "no digest covers the time of these log files: they are neither proven nor contradicted";
-    /// An object whose key CloudTrail would not have written.
+    /// An object with a key that CloudTrail does not write.
     ForeignObject "foreign-object" Broken
         "CloudTrail writes no such key into this folder: the object is unexpected";
-    /// A record of an accepted finding is missing, altered, or none.
+    /// A record of an accepted finding is missing, altered or malformed.
     AcceptanceInvalid "acceptance-invalid" Broken
         "a record of an accepted finding was altered or deleted, or was not written by orgtrail: it accepts nothing";
-    /// An acceptance of a finding that nothing authenticates.
+    /// An acceptance that is not authenticated.
     AcceptanceUnauthenticated "acceptance-unauthenticated" Incomplete
         "anyone who can write below `orgtrail/` can write such a record: it accepts nothing until its MAC is valid, or the configuration lists its SHA-256 under `[records]` as one of `acceptances`";
     /// The command was stopped before an account and Region was verified.
     NotVerified "not-verified" Incomplete
         "the command was stopped before this account and Region was verified: run it again";
-    /// A file that is missing here and is in the source that it comes from.
+    /// A missing file that is still in its source.
     NotConsolidated "not-consolidated" Incomplete
         "not consolidated yet: the file is in its source, but no run has copied it; run `orgtrail consolidate`";
-    /// A log file that is below another root of the same bucket.
+    /// A log file that is below another root of the bucket.
     LogElsewhere "log-elsewhere" Notice
         "the log file is below another root of the bucket, with the bytes that its digest lists";
     /// Proven files that are stored without compression.
@@ -157,22 +157,22 @@ kinds! {
     /// Files that operating systems leave in folders.
     Clutter "clutter" Notice
         "files that operating systems and file managers leave in folders; CloudTrail did not write them, and verification ignores them";
-    /// CloudTrail does not say what it delivered.
+    /// CloudTrail does not report its deliveries.
     DeliveryUnknown "delivery-unknown" Notice
         "the trail's status reports no deliveries, so CloudTrail cannot confirm that the newest digests are here";
-    /// Chains of chosen trails were followed, and no others.
+    /// Only chains of selected trails were followed.
     UnlistedNotChecked "unlisted-not-checked" Notice
         "only the chains of the chosen trails were verified: accounts and Regions without one were not searched";
     /// Log files that no digest of the chosen trails lists.
     LogsOfOtherTrails "logs-of-other-trails" Incomplete
         "no digest of the chosen trails lists these log files: another trail may have delivered them; verify without `--trail` to find out";
-    /// A trail whose chain is here no longer exists, and no record says that it was retired.
+    /// The trail of a chain no longer exists, and no record shows its retirement.
     SourceVanished "source-vanished" Incomplete
         "the trail that wrote these digests no longer exists, so CloudTrail cannot confirm where its chain ends; if it was retired, record that with `orgtrail retire ARN --yes`";
-    /// Nothing of an account and Region is in the window.
+    /// An account and Region has nothing in the window.
     WindowEmpty "window-empty" Incomplete
         "no digest covers any part of the window, so nothing in it is proven";
-    /// Digests lie beyond the window.
+    /// Digests after the window.
     BeyondWindow "beyond-window" Notice
         "digests end after the window: what they cover is not part of the result";
     /// An entry of a mirror that is no regular file.

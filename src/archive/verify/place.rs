@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(owner(&scope.root, None), None);
         let other = OrgOwner { org: "o-anotherorgid".parse().unwrap(), ..known.clone() };
         assert_eq!(owner(&scope.root, Some(&other)), None);
-        // It was the account's own trail, wherever its objects lie by now.
+        // The account's own trail wrote the objects, wherever they are now.
         assert_eq!(owner(&Root::default(), Some(&known)), Some(scope.account.clone()));
     }
 

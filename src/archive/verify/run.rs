@@ -150,7 +150,7 @@ pub struct ScopeReport {
     pub(crate) reported_trails: BTreeSet<TrailName>,
     /// Whether it has digests after the window.
     pub(crate) has_later_digests: bool,
-    /// Where its chains came from other buckets.
+    /// The handoffs of its chains from other buckets.
     pub(crate) handoffs: Vec<BucketHandoff>,
     /// Digests without a public key, if no digest could be verified.
     pub(crate) unknown_keys: Vec<Finding>,

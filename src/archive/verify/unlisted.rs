@@ -1,12 +1,12 @@
 //! Log files that no digest lists.
 //!
-//! Listing and digests both come in the order of time, so what no digest has
-//! claimed is known once the digests are a few hours past it: only those hours
-//! are held, and what follows the newest digest of a trail closely.
+//! Listings and digests are both in order of time, so a file is unlisted once the digests
+//! are a few hours past it. Only these hours are kept in memory, and files that closely
+//! follow the newest digest of a trail.
 //!
-//! **Invariant**: every file in the window is claimed by a verified digest, or is a
-//! finding that is at least incomplete. Only what is newer than the window's end
-//! waits for its digest without one.
+//! **Invariant**: every file in the window is listed by a verified digest, or is a finding
+//! that is at least incomplete. Only files after the window's end have no finding while they
+//! wait for their digest.
 
 use std::collections::BTreeSet;
 
@@ -18,41 +18,40 @@ use super::period::{Period, Periods};
 use super::place::ChainScope;
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
 
-/// How far a file's minute may lie from the hour of the digest that lists it:
-/// near the border of what is covered, a file is unproven, and not unlisted.
+/// How far a file's time may be outside the hour of the digest that lists it: near the ends
+/// of the covered periods, a file is unproven, not unlisted.
 pub(crate) const HOUR_MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// How much later than a trail's newest digest a file may be that waits for the
-/// next one. A trail that wrote its last digest has no file after it, but logs are
-/// moved in rounds: the next digests come with the next round, whenever that is.
+/// How much later than a trail's newest digest a file may be to wait for the next digest.
+/// Logs are consolidated in rounds, so the next digests arrive with the next round.
 const MAX_DIGEST_LAG: SignedDuration = SignedDuration::from_hours(24);
-/// A window that is open at its end ends some hours before now: a file this much
-/// later comes from the future and waits for no digest.
+/// A window that is open at its end ends some hours before now: a file this much later is
+/// dated in the future and waits for no digest.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(3);
-/// How many unlisted files of a folder have a finding of their own.
+/// The maximum number of unlisted files per folder with their own finding.
 const MAX_SINGLE_FINDINGS: u64 = 1000;
-/// How many files a finding of several names.
+/// The maximum number of files that a finding lists.
 pub(in crate::archive::verify) const MAX_NAMED: usize = 100;
 
 /// A log file below its folder: time and unique part.
 type Name = (Timestamp, Box<str>);
 
-/// The files that were listed and that no digest has claimed yet.
+/// The listed files that no digest has claimed yet.
 #[derive(Debug)]
 pub struct Unclaimed {
     scope: ChainScope,
     class: LogClass,
     window: Window,
     waiting: BTreeSet<Name>,
-    /// Files outside of what digests cover, by run.
+    /// Files outside the covered periods, in runs.
     unproven: Vec<FileRun>,
-    /// How many unlisted files were reported one by one.
+    /// The number of unlisted files with their own finding.
     reported: u64,
     /// Further unlisted files.
     unreported: Option<FileRun>,
 }
 
-/// Files that belong together.
+/// A run of consecutive files.
 #[derive(Debug)]
 struct FileRun {
     period: Period,
@@ -75,7 +74,7 @@ impl FileRun {
     }
 }
 
-/// Whether someone asks for the files of a time: newer ones wait for their digests.
+/// Whether a time is in the window; newer files wait for their digests.
 #[must_use]
 pub(super) fn is_in_window(window: Window, time: Timestamp) -> bool {
     let ahead = |until: Timestamp| until.checked_add(CLOCK_TOLERANCE).unwrap_or(until);
@@ -100,7 +99,7 @@ impl Unclaimed {
         }
     }
 
-    /// Takes in a file that is in the scope.
+    /// Adds a file of the scope.
     pub fn listed(&mut self, key: &ObjectKey) {
         let name = self.name(key);
         self.waiting.extend(name);
@@ -112,8 +111,8 @@ impl Unclaimed {
             && self.name(key).is_some_and(|name| self.waiting.remove(&name))
     }
 
-    /// Decides about all files before an instant, which no later digest can
-    /// claim any more. Those that follow one of the `ends` of trails wait.
+    /// Classifies all files before an instant, which later digests cannot list. Files that
+    /// follow one of the `ends` of trails wait.
     pub fn classify_before(
         &mut self,
         before: Timestamp,
@@ -123,7 +122,7 @@ impl Unclaimed {
         let later = self.waiting.split_off(&(before, "".into()));
         let mut findings = Vec::new();
         for (time, unique) in std::mem::replace(&mut self.waiting, later) {
-            // Whether digests list the other classes is not documented.
+            // It is not documented whether digests list the other classes.
             if self.class != LogClass::Events || !covered.contains(time, HOUR_MARGIN) {
                 self.uncovered(time, unique, covered);
             } else if ends.iter().any(|end| follows(time, *end)) {
@@ -135,10 +134,10 @@ impl Unclaimed {
         findings
     }
 
-    /// Decides about all that is left.
+    /// Classifies the remaining files.
     ///
-    /// Files after the window's end wait for their digests and are not counted; those
-    /// after one of the `ends` of trails are, where another chain covers them.
+    /// Files after the window's end wait for their digests and are not counted; files after one
+    /// of the `ends` of trails are counted if another chain covers them.
     pub fn finish(mut self, covered: &Periods, ends: &[Timestamp]) -> Vec<Finding> {
         let mut findings = self.classify_before(Timestamp::MAX, covered, ends);
         findings.extend(self.lagging());
@@ -180,7 +179,7 @@ impl Unclaimed {
         Some(finding.with_mismatch("a digest that lists it", "none").with_period(time, time))
     }
 
-    /// The finding that the files are which wait for a trail's next digest.
+    /// The finding for files that wait for a trail's next digest.
     fn lagging(&mut self) -> Option<Finding> {
         let mut run: Option<FileRun> = None;
         for (time, unique) in std::mem::take(&mut self.waiting) {
@@ -245,7 +244,7 @@ fn counted(files: u64) -> String {
     format!("{files} log file{}", if files == 1 { "" } else { "s" })
 }
 
-/// Whether a file may be of the digest after a trail's newest one.
+/// Whether the digest after a trail's newest one may list a file.
 fn follows(time: Timestamp, end: Timestamp) -> bool {
     let after = time.duration_since(end);
     -HOUR_MARGIN < after && after <= MAX_DIGEST_LAG

@@ -1,4 +1,5 @@
-//! Where a chain came from another bucket or prefix, and what must are there.
+//! Handoffs: where a chain continues from another bucket or prefix, and what that place must
+//! contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 

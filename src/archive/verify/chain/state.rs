@@ -16,8 +16,8 @@ pub(super) struct Chain {
     /// The original root of its digests.
     pub(super) original_root: Option<Root>,
     pub(super) tip: Tip,
-    /// The last proven digest, while the tip is none: a unexpected object must not
-    /// hide what the next digest links to.
+    /// The last proven digest if the tip is broken: an unexpected object must not hide what the
+    /// next digest links to.
     pub(super) last_proven: Option<Tip>,
     /// By the index of a root, the end of the newest proven digest below it.
     pub(super) ends: BTreeMap<usize, Timestamp>,

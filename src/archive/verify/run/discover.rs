@@ -325,8 +325,7 @@ fn begins_account(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether a root can are in or below a folder: none is deeper than a prefix is
-/// long.
+/// Whether a folder can contain a root: a prefix has a maximum length.
 fn may_lead_on(folder: &str, name: &str) -> bool {
     // Quarantined objects keep their keys there, below a hash, and are not an archive. A trail's
     // prefix may have the same folders, but no hash.

@@ -1,5 +1,5 @@
-//! Chains that end before their trails do: whether the newest digests wait at their
-//! origin to be consolidated, or were deleted there.
+//! Classifies chains that end before their trails: whether the newest digests are not yet
+//! consolidated, or were deleted at their source.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -12,10 +12,10 @@ use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::ChainName;
 
-/// How many folders are listed at a time.
+/// Concurrently listed folders.
 const AT_ONCE: usize = 16;
 
-/// Decides about chains that end too early, and about trails that no longer exist.
+/// Classifies chains that end too early, and trails that no longer exist.
 pub(super) async fn classify(request: &Request, reports: &mut [ScopeReport]) {
     let mut lagging = Vec::new();
     for (at, report) in reports.iter_mut().enumerate() {
@@ -75,7 +75,7 @@ fn decide(
     finding.found = Some(found);
 }
 
-/// Where the newest digest of a chain ends that is where its trail delivers.
+/// The end of a chain's newest digest in the bucket that its trail delivers to.
 async fn newest(
     request: &Request,
     scope: &ScopeReport,
@@ -109,7 +109,7 @@ async fn newest_below(
     Ok(newest)
 }
 
-/// Makes notices of trails that no longer exist and whose retirement is recorded.
+/// Turns findings about vanished trails into notices if their retirement is recorded.
 async fn retired(request: &Request, reports: &mut [ScopeReport]) {
     let findings = reports.iter_mut().flat_map(|report| &mut report.findings);
     let mut vanished: Vec<_> =

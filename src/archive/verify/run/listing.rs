@@ -1,4 +1,4 @@
-//! Listing digests and log files below the roots of a bucket.
+//! Lists digests and log files below the roots of a bucket.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,45 +18,45 @@ use crate::archive::verify::source::{ListError, ListedKey, ListedObject, Source}
 use crate::archive::verify::unlisted::HOUR_MARGIN;
 use crate::names::TrailName;
 
-/// How many digests are fetched and followed at a time.
+/// Digests per step.
 const STEP: usize = 64;
-/// How many objects of a folder that CloudTrail would not have written have a finding
-/// of their own; the last stands for all further ones.
+/// The maximum number of unexpected objects per folder with their own finding; the last
+/// finding counts all further ones.
 const MAX_UNEXPECTED: usize = 1000;
 
-/// The objects of one of a scope's folders, in the order of their keys.
+/// The objects of one folder of a scope, in key order.
 pub(super) struct Listing {
-    /// What all of CloudTrail's keys in it have above the account.
+    /// The root of CloudTrail's keys in it.
     root: Root,
     objects: BoxStream<'static, Result<ListedKey, ListError>>,
-    /// Of digests, what was deleted.
+    /// The deleted digests.
     deleted: DeletedDigests,
-    /// How many objects were found in it that CloudTrail would not have written.
+    /// The number of unexpected objects in it.
     unexpected: usize,
 }
 
-/// The digests of an account and Region, listed a day at a time below all roots.
+/// The digests of an account and Region below all roots, listed by day.
 pub(super) struct Digests {
-    /// By root; one that ended is taken out.
+    /// By root; completed listings are removed.
     listings: Vec<DigestListing>,
-    /// What the listings that ended found deleted, by root.
+    /// The deleted digests of completed listings, by root.
     deleted: Vec<DeletedDigests>,
-    /// Those that were listed and not yet handed out.
+    /// Listed digests that were not returned yet.
     waiting: VecDeque<ObjectKey>,
     /// The first digest after the window.
     pub(super) beyond: Option<ObjectKey>,
-    /// The trails that have digests here and were not chosen.
+    /// The trails with digests that were not selected.
     pub(super) other_trails: BTreeSet<TrailName>,
 }
 
 /// The digests below one root.
 struct DigestListing {
-    /// The place of the root among the scopes.
+    /// The index of the root among the scopes.
     place: usize,
     listing: Listing,
-    /// The next one.
+    /// The next digest.
     next: Option<ObjectKey>,
-    /// Whether it came to its end, or past the window's.
+    /// Whether it is complete, or past the window.
     ended: bool,
 }
 
@@ -75,7 +75,7 @@ impl Digests {
         }
     }
 
-    /// The next digests to follow, in the order of their hours; none at the end.
+    /// The next digests to verify, in the order of their hours; empty at the end.
     pub(super) async fn next_step(
         &mut self,
         request: &Request,
@@ -88,14 +88,14 @@ impl Digests {
         self.waiting.drain(..self.waiting.len().min(STEP)).collect()
     }
 
-    /// The digests of which only delete markers are left, once all were handed out:
-    /// without those before a chain where its `missing_start` is reported.
+    /// The deleted digests, after all digests were returned: without those before a chain if its
+    /// `missing_start` is reported.
     pub(super) fn deleted(&self, scopes: &[Arc<ChainScope>], missing_start: bool) -> Vec<Finding> {
         DeletedDigests::findings(&self.deleted, scopes, missing_start)
     }
 
-    /// The next day's digests in the order of their hours: the listings have
-    /// those of one trail after those of another, and one root's after another's.
+    /// The next day's digests in the order of their hours: listings are ordered by root and
+    /// trail first.
     async fn next_day(
         &mut self,
         request: &Request,
@@ -121,7 +121,7 @@ impl Digests {
         Some(keys)
     }
 
-    /// Takes a listing's digests of a day that are to be followed.
+    /// Takes a listing's digests of a day that are to be verified.
     async fn take_day(
         &mut self,
         at: usize,
@@ -143,8 +143,8 @@ impl Digests {
                 } else if !request.before_last(key.time()) {
                     let known = self.beyond.take();
                     self.beyond = known.into_iter().chain([key]).min_by_key(ObjectKey::time);
-                    // The keys of a day are ordered by trail before time; those of
-                    // the days after it are not looked at.
+                    // The keys of a day are ordered by trail before time; later days are not
+                    // read.
                 } else if request.includes(key.time()) {
                     keys.push(key);
                 }
@@ -161,7 +161,7 @@ impl Digests {
 }
 
 impl DigestListing {
-    /// Reads on to the next digest.
+    /// Reads up to the next digest.
     async fn read(&mut self, request: &Request, findings: &mut Vec<Finding>) {
         loop {
             let Some(key) = next_key(&mut self.listing, request, findings).await else {
@@ -190,7 +190,7 @@ pub(super) fn listing(
     let prefix = scope.root.folder(&scope.account, folder, &scope.region);
     let since = since.and_then(|since| since.checked_sub(HOUR_MARGIN).ok());
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
-    // What is missing of the log files, digests name.
+    // Digests show which log files are missing.
     let objects = if folder == DIGEST_FOLDER {
         request.source.list_with_deleted(&prefix, after)
     } else {
@@ -200,7 +200,7 @@ pub(super) fn listing(
     Listing { root: scope.root.clone(), objects, deleted, unexpected: 0 }
 }
 
-/// The next key that CloudTrail would write; others are found.
+/// The next key that CloudTrail writes; other objects become findings.
 pub(super) async fn next_key(
     listing: &mut Listing,
     request: &Request,
@@ -222,8 +222,7 @@ pub(super) async fn next_key(
                     listing.deleted.listed(request, &key);
                     return Some(key);
                 }
-                // A whole key of CloudTrail's, of whatever account and Region, in
-                // a folder further down.
+                // A complete CloudTrail key of any account and Region, in a deeper folder.
                 Ok(key) => listing.unexpected(
                     findings,
                     Finding::new(FindingKind::ForeignObject)
@@ -250,7 +249,7 @@ pub(super) async fn next_key(
 }
 
 impl Listing {
-    /// Adds a finding about an object of the folder, and bounds how many there are.
+    /// Adds a finding about an object of the folder, up to a maximum number.
     fn unexpected(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
         if finding.kind != FindingKind::ForeignObject {
             return findings.push(finding);
@@ -267,19 +266,18 @@ impl Listing {
     }
 }
 
-/// What is to be said of an object in one of CloudTrail's folders whose key it would
-/// not have written.
+/// The finding for an object in one of CloudTrail's folders with an unexpected key.
 pub(super) async fn odd(
     source: &Source,
     object: &ListedObject,
     why: impl std::fmt::Display,
 ) -> Option<Finding> {
     let at = |kind| Finding::new(kind).at(source.bucket(), &object.key);
-    // What consoles and tools create for an empty folder.
+    // Consoles and tools create such objects for empty folders.
     if object.key.ends_with('/') && object.size_bytes == 0 {
         return None;
     }
-    // Only on people's machines: nothing puts these into a bucket unseen.
+    // Only in local mirrors: nothing creates these files in a bucket unnoticed.
     if source.is_mirror() && is_clutter(&object.key) {
         let holds_log = match source.fetch(None, &object.key).await {
             Ok(fetched) => is_readable_as_log(&fetched.bytes),
@@ -297,8 +295,8 @@ pub(super) async fn odd(
     Some(at(FindingKind::ForeignObject).with_mismatch("a key of CloudTrail's", why))
 }
 
-/// What formats begin with that programs decompress before they read: gzip, compress, zstd,
-/// bzip2, xz, zip, LZ4, 7z, lzip, framed Snappy and zlib.
+/// Magic numbers of compressed formats that programs decompress automatically: gzip,
+/// compress, zstd, bzip2, xz, zip, LZ4, 7z, lzip, framed Snappy and zlib.
 const COMPRESSED: [&[u8]; 13] = [
     &[0x1f, 0x8b],
     &[0x1f, 0x9d],
@@ -314,10 +312,10 @@ const COMPRESSED: [&[u8]; 13] = [
     &[0x78, 0x9c],
     &[0x78, 0xda],
 ];
-/// What records and digests have in any spelling.
+/// Fields of records and digests, in lower case.
 const FIELDS: [&str; 4] = ["\"records\"", "eventversion", "eventtime", "digeststarttime"];
 
-/// Whether a program that reads logs could take a file for one.
+/// Whether a program that reads logs could mistake a file for one.
 fn is_readable_as_log(bytes: &[u8]) -> bool {
     if COMPRESSED.iter().any(|magic| bytes.starts_with(magic)) {
         return true;

@@ -1,5 +1,5 @@
-//! Checking log files: fetched many at a time, inflated and hashed in batches on
-//! blocking threads.
+//! Checks log files: fetched concurrently, decompressed and hashed in batches on blocking
+//! threads.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,19 +16,19 @@ use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
 use crate::archive::verify::place::ChainScope;
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
-/// How many files one thread takes at a time.
+/// Files per blocking task.
 const BATCH: usize = 32;
-/// How much a batch of fetched files is. Units: bytes, as stored.
+/// The maximum size of a batch of fetched files. Units: bytes, as stored.
 ///
-/// What waits for its batch is held, so that this times the scopes must lie far
-/// below what may be held at a time.
+/// Files that wait for a batch stay in memory, so this size times the number of scopes must
+/// be far below the memory for objects.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Whatever someone puts in the place of digests, all scopes together take no more
-/// than this before they know its signature. Units: KiB.
+/// The memory for all digests before their signatures are verified, whatever objects are in
+/// their place. Units: KiB.
 const INFLATING_KIB: usize = 64 << 10;
 const OPENED_KIB: usize = 128 << 10;
-/// How many digests at a time are opened beyond that, each as large as it may be.
+/// The number of deferred digests in memory in addition, each of the maximum size.
 const DEFERRED_AT_ONCE: usize = 1;
 
 type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
@@ -38,18 +38,18 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
-/// What all scopes share.
+/// The limits that all scopes share.
 #[derive(Debug)]
 pub(super) struct Limits {
     fetches: Arc<Semaphore>,
     batches: Arc<Semaphore>,
-    /// What digests may inflate to at a time. Units: KiB.
+    /// The memory for decompressing digests. Units: KiB.
     pub(super) inflating: Semaphore,
-    /// What opened digests that are not proven yet may take. Units: KiB.
+    /// The memory for parsed, unproven digests. Units: KiB.
     pub(super) opened: Arc<Semaphore>,
-    /// How many digests may be open at a time for which there was no room.
+    /// The slots for deferred digests.
     pub(super) fetch_deferred: Semaphore,
-    /// How many blocking threads are kept busy.
+    /// The number of busy blocking threads.
     pub(super) threads: usize,
 }
 
@@ -66,16 +66,16 @@ impl Limits {
         }
     }
 
-    /// A share of the fetches; `None` never comes, because no one closes them.
+    /// Acquires a fetch permit; never `None`, since the semaphore is not closed.
     pub(super) async fn fetch(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         self.fetches.acquire().await.ok()
     }
 }
 
-/// The log files of one scope, being checked.
+/// The log files of one scope that are being checked.
 pub(super) struct LogChecks {
     source: Arc<Source>,
-    /// The roots of the bucket: a file that is not below one may are below another.
+    /// The roots of the bucket: a file that is missing below one may be below another.
     scopes: Arc<[Arc<ChainScope>]>,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
@@ -85,20 +85,20 @@ pub(super) struct LogChecks {
     fetched: Arc<Mutex<Fetched>>,
 }
 
-/// Files that were fetched and wait for a batch to be full.
+/// Fetched files that wait for a full batch.
 #[derive(Debug, Default)]
 struct Fetched {
     files: Vec<(LogClaim, FetchedObject)>,
     bytes: usize,
 }
 
-/// What checking gave.
+/// The results of checking.
 #[derive(Debug, Default)]
 pub(super) struct LogResults {
     pub(super) tally: LogTally,
     pub(super) findings: Vec<Finding>,
     pub(super) bad_hours: Vec<Period>,
-    /// What holds for many files, told once.
+    /// Findings that apply to many files, reported once.
     noted: BTreeMap<FindingKind, Finding>,
 }
 
@@ -121,7 +121,7 @@ impl LogChecks {
         }
     }
 
-    /// Checks a file, as soon as there is room for it.
+    /// Checks a file when a slot is available.
     pub(super) async fn check(&mut self, claim: LogClaim) {
         match &*self.source {
             Source::Folder(_) => {
@@ -132,7 +132,7 @@ impl LogChecks {
             }
             Source::S3(_) => self.check_one(claim).await,
         }
-        // What is done makes room.
+        // Remove completed tasks.
         while let Some(done) = self.running.try_join_next() {
             or_panic(done);
         }
@@ -196,7 +196,7 @@ impl LogChecks {
         });
     }
 
-    /// Waits for all files and tells what checking gave.
+    /// Waits for all files and returns the results.
     pub(super) async fn finish(mut self) -> LogResults {
         if !self.batch.is_empty() {
             self.check_batch().await;
@@ -212,8 +212,8 @@ impl LogChecks {
     }
 }
 
-/// The key of a missing file below another root of the bucket, where it is there
-/// as its digest lists it.
+/// The key of a missing file below another root of the bucket, if the file there matches the
+/// claim.
 async fn elsewhere(
     source: &Source,
     scopes: &[Arc<ChainScope>],
@@ -229,7 +229,7 @@ async fn elsewhere(
 }
 
 impl Fetched {
-    /// Adds a file, and hands the batch out once it is full.
+    /// Adds a file and returns the batch when it is full.
     fn push(
         &mut self,
         claim: LogClaim,
@@ -242,8 +242,7 @@ impl Fetched {
     }
 }
 
-/// Checks fetched files on a blocking thread; what is not as it should be is
-/// fetched once more.
+/// Checks fetched files on a blocking thread; faulty files are fetched again.
 async fn check_fetched(
     source: &Source,
     batch: Vec<(LogClaim, FetchedObject)>,
@@ -270,7 +269,7 @@ async fn check_again(source: &Source, claim: &LogClaim) -> Checked {
 async fn check_all(
     batch: Vec<(LogClaim, FetchedObject)>,
 ) -> Vec<(LogClaim, Result<VerifiedLog, LogFault>)> {
-    // Whatever happens, no claim may be lost: it would count as proven.
+    // No claim may be lost: it would count as proven.
     blocking(move || {
         let check = |(claim, object): (LogClaim, FetchedObject)| {
             let result = SCRATCH.with_borrow_mut(|(_, buffer)| claim.check(&object.bytes, buffer));
@@ -320,13 +319,13 @@ impl LogResults {
         self.findings.push(finding);
     }
 
-    /// Counts a file that is missing and is below another root.
+    /// Counts a file that is below another root instead.
     fn elsewhere(&mut self, claim: &LogClaim, key: &str) {
         self.tally.valid += u64::from(!claim.is_copy());
         self.noted(claim.elsewhere(key));
     }
 
-    /// Notes what holds for many files once, with the first of them.
+    /// Merges findings that apply to many files into one, with the first file.
     fn noted(&mut self, finding: Finding) {
         let known = self.noted.remove(&finding.kind);
         let objects = 1 + known.as_ref().map_or(0, |known| known.objects);

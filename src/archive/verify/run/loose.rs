@@ -1,5 +1,5 @@
-//! Files named as CloudTrail names its own, next to every `AWSLogs/<account>/`: no digest is
-//! asked about them there, and a program that reads a bucket by file names takes them.
+//! Files with CloudTrail-like names outside every `AWSLogs/<account>/`: no digest covers
+//! them there, but a program that reads a bucket by file names would use them.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -11,19 +11,19 @@ use crate::archive::verify::source::ListedObject;
 use crate::archive::verify::unlisted::MAX_NAMED;
 use crate::names::AccountId;
 
-/// How many files are kept to be reported.
+/// The maximum number of reported files.
 const MAX_FILES: usize = 1000;
 
-/// Files named as CloudTrail names its own, where it writes none.
+/// Files with CloudTrail-like names in places where CloudTrail writes none.
 #[derive(Debug, Default)]
 pub(super) struct LooseFiles {
-    /// The first of them, with what their names say.
+    /// The first files, with the account and time in their names.
     files: Vec<(String, AccountId, Timestamp)>,
     more: u64,
 }
 
 impl LooseFiles {
-    /// Takes the objects of a folder.
+    /// Adds the objects of a folder.
     pub(super) fn add(&mut self, objects: &[ListedObject]) {
         for object in objects {
             let name = object.key.rsplit('/').next().unwrap_or_default();
@@ -36,7 +36,7 @@ impl LooseFiles {
         }
     }
 
-    /// What is found of those that are of the chosen accounts and the window.
+    /// The finding for files of the selected accounts and the window.
     pub(super) fn finding(
         self,
         source: &Source,
@@ -64,7 +64,7 @@ impl LooseFiles {
     }
 }
 
-/// The account and time in a name such as CloudTrail gives its files:
+/// The account and time in a CloudTrail-like file name:
 /// `<account>_CloudTrail_<region>_<time>_<characters>.json.gz`, and of digests.
 fn parse(name: &str) -> Option<(AccountId, Timestamp)> {
     let (account, rest) = name.split_once('_')?;

@@ -1,6 +1,6 @@
-//! Files that are missing here and were never copied from their source: a consolidation
-//! that was limited, stopped or killed leaves digests whose neighbours and log files
-//! come with a later one.
+//! Classifies missing files: deleted, or not yet copied from their source. After a
+//! consolidation that was limited, stopped or killed, later runs copy the remaining digests
+//! and log files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,37 +19,37 @@ use crate::archive::verify::parsed_digest::contents;
 use crate::archive::verify::source::FetchError;
 use crate::names::AccountId;
 
-/// How many files are looked for at a time.
+/// Concurrently located files.
 const AT_ONCE: usize = 64;
-/// How many records are read at a time.
+/// Concurrently read records.
 const RECORDS_AT_ONCE: usize = 4;
 
-/// Whether a missing file is still at its source.
+/// The state of a missing file at its source.
 #[derive(Debug)]
 enum SourceState {
-    /// It is, and so is all that is missing with it.
+    /// It exists there, as do all files that are missing with it.
     Present,
-    /// It is gone there as well.
+    /// It is missing there too.
     Deleted,
-    /// It could not be seen.
+    /// The source could not be read.
     Unreadable(String),
     /// No source can be listed from here.
     NotChecked,
 }
 
-/// A missing file, and those that are missing with it.
+/// A missing file, and the files that are missing with it.
 struct MissingFiles {
     scope: usize,
     finding: usize,
     state: SourceState,
-    /// Where each belongs here, and where CloudTrail delivered it.
+    /// For each file: its key here, and its original address.
     files: Vec<(String, Origin)>,
 }
 
-/// Tells files that were never copied here from those that were deleted.
+/// Distinguishes files that were never copied from deleted ones.
 ///
-/// A file that a run recorded in the archive was deleted, wherever it is otherwise;
-/// one that is gone at its source as well, too.
+/// A file is deleted if a run recorded it in the archive, or if it is missing at its source
+/// too.
 pub(super) async fn classify(request: &Request, reports: &mut [ScopeReport]) {
     let sources = Sources { request, opened: Mutex::default() };
     let mut wanted = Vec::new();
@@ -74,12 +74,12 @@ pub(super) async fn classify(request: &Request, reports: &mut [ScopeReport]) {
         .await;
     let keys = missing.iter().flat_map(|one| &one.files).map(|(key, _)| key.clone());
     let recorded = recorded(request, keys.collect()).await;
-    // Into a bucket that is no archive nothing is consolidated: what a copy lacks is
-    // missing, wherever else it is.
+    // Nothing is consolidated into a bucket that is not an archive: files that a copy lacks are
+    // missing, wherever else they are.
     if request.declared.is_none() && !recorded.has_records() {
         return;
     }
-    // Anyone may have written its records: what could not be seen is no reason then.
+    // Anyone may have written unauthenticated records: they do not excuse an unreadable source.
     let is_archive = request.declared.is_some() || recorded.has_runs();
     for one in missing {
         let found =
@@ -115,7 +115,7 @@ fn decide(found: &mut Finding, missing: &MissingFiles, recorded: &RecordedFiles,
     found.found = Some(said);
 }
 
-/// The buckets that missing files come from.
+/// The source buckets of missing files.
 struct Sources<'a> {
     request: &'a Request,
     opened: Mutex<BTreeMap<(String, AccountId), Opened>>,
@@ -137,8 +137,8 @@ impl Sources<'_> {
         self.opened.lock().await.entry(place).or_insert(opened).clone()
     }
 
-    /// Looks for a missing file at its source, and for the digests that are missing
-    /// with it: all must be there.
+    /// Locates a missing file, and the digests that are missing with it, at its source: all must
+    /// exist.
     async fn locate(
         &self,
         found: &Finding,
@@ -166,7 +166,7 @@ impl Sources<'_> {
                 Ok(previous) => previous,
                 Err(state) => return (state, files),
             };
-            // Those that came before the interval are here.
+            // Digests before the interval are here.
             let time = |key: &str| key.parse::<ObjectKey>().ok().map(|key| key.time());
             let next = previous.filter(|next| next.bucket == origin.bucket).filter(|next| {
                 time(&next.key).zip(time(&origin.key)).is_some_and(|(next, now)| next < now)
@@ -190,8 +190,8 @@ async fn exists(source: &Source, key: &str) -> SourceState {
     }
 }
 
-/// The digest that one at its source names before it. What it says is not proven: it
-/// decides only which other objects must be there.
+/// The predecessor of a digest at its source. Its content is not proven: it only determines
+/// which other objects must exist.
 async fn before(source: &Source, origin: &Origin) -> Result<Option<Origin>, SourceState> {
     let object = match source.fetch(None, &origin.key).await {
         Ok(object) => object,
@@ -205,8 +205,8 @@ async fn before(source: &Source, origin: &Origin) -> Result<Option<Origin>, Sour
     Ok(previous.map(|(bucket, key)| Origin { bucket, key }))
 }
 
-/// What the records in the archive say of files. A record that cannot be read says
-/// nothing, and one that nothing authenticates never that a file may still come.
+/// What the run records state about files. Unreadable records are ignored, and
+/// unauthenticated ones never show that a file may still be copied.
 async fn recorded(request: &Request, asked: BTreeSet<String>) -> RecordedFiles {
     let mut recorded = RecordedFiles::of(asked);
     let packed = request.other_buckets.records();
@@ -224,7 +224,7 @@ async fn recorded(request: &Request, asked: BTreeSet<String>) -> RecordedFiles {
             return recorded;
         }
     };
-    // What no run writes is not read.
+    // Skip objects that are larger than any record.
     let listed = listed.into_iter().filter(|object| object.size_bytes <= MAX_STORED_BYTES);
     let numbers = listed.filter_map(|object| {
         let name = object.key.rsplit('/').next()?.strip_suffix(".jsonl.gz")?;

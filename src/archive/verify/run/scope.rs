@@ -1,4 +1,4 @@
-//! One account and Region, from its first digest to its last.
+//! Verifies one account and Region, from its first digest to its last.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,24 +21,24 @@ use crate::archive::verify::parsed_digest::FetchedDigest;
 use crate::archive::verify::place::ChainScope;
 use crate::archive::verify::unlisted::MAX_NAMED;
 
-/// A log file's minute may lie this long after its digest's hour.
+/// How long after its digest's hour a log file's time may be.
 const LOGS_AFTER_DIGEST: SignedDuration = SignedDuration::from_hours(1);
-/// No digest whose hour ends this much later lists a log file.
+/// A log file is listed within this time, or not at all.
 const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 
-/// What of an account and Region is verified.
+/// The part of an account and Region to verify.
 pub(super) enum Extent {
-    /// All of the window.
+    /// The whole window.
     Window,
-    /// All of the window, where nothing was found.
+    /// The whole window of an account and Region without a folder.
     Expected,
-    /// What the chain beyond a border continues.
+    /// The part of a chain before a handoff.
     UpTo(BucketHandoff),
-    /// The digest at a border alone: all before it is verified already.
+    /// Only the digest at a handoff: earlier ones are already verified.
     At(BucketHandoff),
 }
 
-/// Verifies one account and Region, below all roots of a bucket that have it.
+/// Verifies one account and Region, below all roots of a bucket that contain it.
 pub(super) async fn verify(
     request: Arc<Request>,
     scopes: Vec<ChainScope>,
@@ -50,8 +50,8 @@ pub(super) async fn verify(
     let scopes: Vec<Arc<ChainScope>> = scopes.into_iter().map(Arc::new).collect();
     let declared = |scope: &&Arc<ChainScope>| request.declared.as_ref() == Some(&scope.root);
     let scope = Arc::clone(scopes.iter().find(declared).or(scopes.first())?);
-    // INVARIANT: asked before the digests are listed, so that none that CloudTrail
-    // tells of was delivered behind the listing's back.
+    // INVARIANT: queried before the digests are listed, so that every delivery that CloudTrail
+    // reports precedes the listing.
     let ((config, no_keys), (mut delivered, unasked)) = tokio::join!(
         request.config(&scope),
         request.delivered.of(&scopes, &request.selection, request.window.until)
@@ -72,7 +72,7 @@ pub(super) async fn verify(
     let step = digests.next_step(&request, &mut findings).await;
     let mut fetched = fetch_all(&request.source, &limits, step).await;
     while let Some(horizon) = fetched.last().map(|digest| digest.key().time()) {
-        // While these are followed, the next ones are in progress.
+        // Fetch the next digests while these are verified.
         let step = digests.next_step(&request, &mut findings).await;
         let ahead = fetch_all(&request.source, &limits, step);
         let now = async {
@@ -110,7 +110,8 @@ pub(super) async fn verify(
             files.finish(covered, ends, &mut findings).await;
         }
     }
-    // Without a digest they have nothing to say, and that none is there is said.
+    // Without digests these findings are irrelevant, and the missing digests are already
+    // reported.
     let is_without_digests = summary.chains.is_empty()
         && findings.iter().any(|finding: &Finding| finding.kind == FindingKind::NoDigests);
     if is_without_digests {
@@ -138,8 +139,8 @@ pub(super) async fn verify(
     if is_whole {
         let starts_missing = |finding: &Finding| finding.kind == FindingKind::ChainStartMissing;
         findings.extend(digests.deleted(&scopes, findings.iter().any(starts_missing)));
-        // Where all that was found are delete markers, and none of the window, nothing is
-        // known to have been there in it.
+        // If only delete markers outside the window were found, nothing is known to have existed
+        // in the window.
         if summary.chains.is_empty()
             && findings.is_empty()
             && request.source.lists_deleted()
@@ -184,7 +185,7 @@ pub(super) async fn verify(
     })
 }
 
-/// Whether none of an account and Region's folders has an object.
+/// Whether the folders of an account and Region contain no object.
 async fn is_without_objects(
     request: &Request,
     scopes: &[Arc<ChainScope>],
@@ -203,7 +204,7 @@ async fn is_without_objects(
     true
 }
 
-/// What can be followed at once: those that are available, and each other by itself.
+/// Batches of digests to verify: loaded ones together, each deferred one separately.
 fn batches(fetched: Vec<QueuedDigest>) -> Vec<Vec<QueuedDigest>> {
     let mut batches: Vec<Vec<QueuedDigest>> = Vec::new();
     for ready in fetched {
@@ -219,8 +220,7 @@ fn is_loaded(ready: &QueuedDigest) -> bool {
     matches!(ready, QueuedDigest::Digest(_))
 }
 
-/// Fetches what is not available; the room that it takes is to be kept until it has
-/// been followed.
+/// Fetches deferred digests. Keep the returned permit until they are verified.
 async fn load_deferred<'a>(
     request: &Request,
     limits: &'a Arc<Limits>,
@@ -240,7 +240,7 @@ async fn load_deferred<'a>(
     (digests, room)
 }
 
-/// Follows digests on a blocking thread: that is where signatures are checked.
+/// Verifies digests on a blocking thread.
 async fn follow(
     mut verifier: ChainVerifier,
     fetched: Vec<FetchedDigest>,
@@ -255,7 +255,7 @@ async fn follow(
     .await
 }
 
-/// Takes findings in, and has the log files checked that verified digests list.
+/// Collects findings and checks the log files that verified digests list.
 async fn take(
     outcomes: Vec<Outcome>,
     findings: &mut Vec<Finding>,
@@ -285,9 +285,9 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(time)
 }
 
-/// The findings where only chosen trails were followed: log files that their digests do
-/// not list may be another trail's, but are not proven. Where no chosen trail has a chain,
-/// all of them are other trails' matter.
+/// The findings if only selected trails were followed: log files that their digests do not
+/// list may belong to other trails, but are not proven. If no selected trail has a chain,
+/// unlisted files are not reported.
 fn of_chosen_trails(findings: Vec<Finding>, scope: &ChainScope, has_chains: bool) -> Vec<Finding> {
     let is_of_others = |finding: &Finding| {
         use FindingKind::{LogUnlisted, LogsUnproven, NoDigests};

@@ -1,5 +1,5 @@
-//! What trails record, and whether they recorded it at a time: as CloudTrail says now,
-//! where its event history shows no change since.
+//! The events that trails record, and whether they recorded them at a time: the current
+//! settings, if the event history shows no change since.
 
 use std::collections::BTreeMap;
 
@@ -14,32 +14,32 @@ use crate::aws::{At as _, Aws, AwsError, Clients, Seen};
 use crate::names::{Arn, Partition};
 use crate::resources::EventSelectors;
 
-/// How far back the event history reaches. Source: CloudTrail User Guide, "Working with
-/// CloudTrail event history".
+/// The length of the event history. Source: CloudTrail User Guide, "Working with CloudTrail
+/// event history".
 const HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
-/// What changes what a trail records.
+/// The events that change what a trail records.
 const CHANGES: [&str; 4] = ["PutEventSelectors", "UpdateTrail", "CreateTrail", "DeleteTrail"];
-/// How many pages of the history are read; more changes than that are one.
+/// The maximum number of pages to read; more events count as a change.
 const PAGES: usize = 20;
 
-/// What was asked already, by the trail's ARN.
+/// The results by the trail's ARN.
 #[derive(Debug, Default)]
 pub(super) struct TrailRecordings {
     trails: Mutex<BTreeMap<String, Result<RecordedEvents, String>>>,
     changed: Mutex<BTreeMap<(String, Timestamp), Result<(), String>>>,
 }
 
-/// What a trail records.
+/// The events that a trail records.
 #[derive(Debug, Clone)]
 struct RecordedEvents {
     selectors: EventSelectors,
-    /// Whether the events of global services (IAM, STS) are among them.
+    /// Whether it records the events of global services (IAM, STS).
     global: bool,
 }
 
 impl TrailRecordings {
-    /// Whether one trail recorded at least as much as another since a time, or why that
-    /// is not known.
+    /// Whether one trail recorded at least as much as another since a time, or why that is
+    /// unknown.
     pub(super) async fn covers_trail(
         &self,
         aws: &Aws,

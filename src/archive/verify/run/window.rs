@@ -1,4 +1,4 @@
-//! What is in the window that was asked for, and beyond it.
+//! Findings about the requested window as a whole.
 
 use std::sync::Arc;
 
@@ -12,14 +12,13 @@ use crate::archive::verify::chain::{ChainVerifier, ScopeSummary, TrailReports};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::period::{Period, Periods};
 
-/// A window that is open at its end ends some hours before now: a digest that ends
-/// this much later comes from the future.
+/// A window that is open at its end ends some hours before now: a digest that ends this much
+/// later is dated in the future.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(3);
 
-/// The finding that an account and Region has nothing in the window.
+/// The finding for an account and Region without digests in the window.
 ///
-/// Where its first chain begins after the window, nothing was to be expected there:
-/// that is a notice.
+/// If its first chain starts after the window, nothing was expected: a notice.
 pub(super) async fn is_empty(
     request: &Request,
     scopes: &[Arc<ChainScope>],
@@ -27,7 +26,7 @@ pub(super) async fn is_empty(
     summary: &ScopeSummary,
     beyond: Option<ObjectKey>,
 ) -> Option<Finding> {
-    // Whether a trail is in an account and Region is not known by its name alone.
+    // A trail's name does not show whether it exists in an account and Region.
     if !is_bounded(request.window) || !request.selection.trails.is_empty() {
         return None;
     }
@@ -40,7 +39,7 @@ pub(super) async fn is_empty(
     let finding = Finding::new(FindingKind::WindowEmpty).at(scope.bucket.as_deref(), folder);
     let says = |found: String| finding.with_mismatch("digests of the window", found);
     Some(match (covered.first(), beyond) {
-        // Its beginning was looked at, and has nothing before it.
+        // Its first digest was verified, and has no predecessor.
         (Some(first), _) if is_after(first.from, request.window) => {
             says(format!("the first begins at {}", first.from)).with_severity(Severity::Notice)
         }
@@ -53,7 +52,7 @@ pub(super) async fn is_empty(
     })
 }
 
-/// Where a digest after the window begins, if it is proven and the first of its chain.
+/// The start of a digest after the window, if it is proven and the first of its chain.
 async fn begins_with(
     request: &Request,
     scopes: &[Arc<ChainScope>],
@@ -75,7 +74,7 @@ async fn begins_with(
     summary.covered.as_slice().first().filter(|_| starts).map(|period| period.from)
 }
 
-/// What is to be said of the window as a whole.
+/// The findings about the whole window.
 pub(super) fn of_all(window: Window, reports: &[ScopeReport]) -> Vec<Finding> {
     let own = || reports.iter().filter(|scope| !scope.followed);
     let mut findings = Vec::new();
@@ -117,7 +116,7 @@ pub(super) fn of_all(window: Window, reports: &[ScopeReport]) -> Vec<Finding> {
     findings
 }
 
-/// Whether someone asked for a window: what is verified up to now may just have begun.
+/// Whether the window is bounded: an unbounded verification may be of a new trail.
 fn is_bounded(window: Window) -> bool {
     window.since.is_some() || window.last.is_some()
 }
@@ -130,7 +129,7 @@ fn is_after(time: Timestamp, window: Window) -> bool {
     window.until.is_some_and(|until| time >= until)
 }
 
-/// Takes the hours of bad log files out of what is proven.
+/// Removes the hours of faulty log files from the proven periods.
 pub(super) fn proven(mut covered: Periods, bad: &[Period]) -> Vec<Period> {
     for hour in bad {
         covered.remove(*hour);
