@@ -24,6 +24,7 @@ const RETIRED: &[(&[&str], &str)] = &[
     (&["grave", "graver", "gravest"], "severe, most severe"),
     (&["holds"], "passes (checks), contains (buckets)"),
     (&["thrice"], "three times"),
+    (&["lane", "lanes"], "log prefix (consolidation), scope (verification)"),
     (&["every one of them", "all the same"], "each, still"),
 ];
 

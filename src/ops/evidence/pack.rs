@@ -12,10 +12,10 @@ use super::super::{Explain, OpError, Outcome};
 use crate::archive::bundle::{BundleWriter, is_canonical};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
-use crate::archive::verify::opened::contents;
-use crate::archive::verify::run::{LaneReport, OtherBuckets};
+use crate::archive::verify::parsed_digest::contents;
+use crate::archive::verify::run::{OtherBuckets, ScopeReport};
 use crate::archive::verify::source::{FetchError, FetchedObject, Source};
-use crate::archive::verify::unlisted::BORDER;
+use crate::archive::verify::unlisted::HOUR_MARGIN;
 use crate::names::TrailName;
 
 /// How many objects are fetched at a time.
@@ -50,34 +50,35 @@ struct Place<'a> {
 
 impl Packer {
     /// Packs what proves a lane.
-    pub(super) async fn lane(
+    pub(super) async fn scope(
         &mut self,
-        lane: &LaneReport,
+        scope: &ScopeReport,
         others: &OtherBuckets,
     ) -> Result<(), OpError> {
         let source = Arc::clone(&self.source);
-        match &lane.bucket {
-            Some(bucket) if lane.followed => {
-                let opened = others.open(bucket, &lane.account).await;
+        match &scope.bucket {
+            Some(bucket) if scope.followed => {
+                let opened = others.open(bucket, &scope.account).await;
                 let opened = opened
                     .map_err(|why| OpError::new(format!("{bucket}: {why}"), Outcome::Incomplete))?;
                 let place = Place { source: &opened, other: Some(bucket) };
-                let trails = lane.chains.iter().filter_map(|chain| chain.trail.parse().ok());
-                let (folder, trails) = (folder(lane, &lane.root, DIGEST_FOLDER), trails.collect());
-                let listed = self.digests(&place, lane, &folder, &trails, |_, _| true).await?;
+                let trails = scope.chains.iter().filter_map(|chain| chain.trail.parse().ok());
+                let (folder, trails) =
+                    (folder(scope, &scope.root, DIGEST_FOLDER), trails.collect());
+                let listed = self.digests(&place, scope, &folder, &trails, |_, _| true).await?;
                 self.beside(&opened, listed).await
             }
             own => {
                 let place = Place { source: &source, other: None };
-                for root in &lane.roots {
-                    let account = format!("{root}{}/", lane.account);
+                for root in &scope.roots {
+                    let account = format!("{root}{}/", scope.account);
                     let elsewhere = |bucket: &str, key: &str| {
                         own.as_ref().is_some_and(|own| own != bucket || !key.starts_with(&account))
                     };
                     let trails = self.trails.clone();
-                    let folder = folder(lane, root, DIGEST_FOLDER);
-                    let listed = self.digests(&place, lane, &folder, &trails, elsewhere).await?;
-                    self.logs(&place, lane, root).await?;
+                    let folder = folder(scope, root, DIGEST_FOLDER);
+                    let listed = self.digests(&place, scope, &folder, &trails, elsewhere).await?;
+                    self.logs(&place, scope, root).await?;
                     self.beside(&source, listed).await?;
                 }
                 Ok(())
@@ -90,14 +91,14 @@ impl Packer {
     async fn digests(
         &mut self,
         place: &Place<'_>,
-        lane: &LaneReport,
+        scope: &ScopeReport,
         folder: &str,
         trails: &BTreeSet<TrailName>,
         elsewhere: impl Fn(&str, &str) -> bool,
     ) -> Result<BTreeSet<(String, String)>, OpError> {
         // Those around the window may list files at its edges.
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
-        let (from, last) = (around(self.from, -BORDER), around(self.last, BORDER));
+        let (from, last) = (around(self.from, -HOUR_MARGIN), around(self.last, HOUR_MARGIN));
         let matches_key = |key: &ObjectKey| match key.kind() {
             ObjectKind::Digest { trail, .. } => {
                 (trails.is_empty() || trails.contains(trail)) && (from..=last).contains(&key.time())
@@ -106,7 +107,7 @@ impl Packer {
         };
         let mut listed = BTreeSet::new();
         let on_object = |key: &str, bytes: &[u8]| {
-            let logs = logs_of(key, bytes, lane.bucket.as_deref());
+            let logs = logs_of(key, bytes, scope.bucket.as_deref());
             listed.extend(logs.into_iter().filter(|(bucket, key)| elsewhere(bucket, key)));
         };
         self.pack(place, folder, (from, last), matches_key, on_object).await?;
@@ -116,14 +117,14 @@ impl Packer {
     async fn logs(
         &mut self,
         place: &Place<'_>,
-        lane: &LaneReport,
+        scope: &ScopeReport,
         root: &str,
     ) -> Result<(), OpError> {
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
         let (start, end) = (around(self.from, -MARGIN), around(self.until, MARGIN));
         for class in LogClass::ALL {
             let matches_key = |key: &ObjectKey| (start..=end).contains(&key.time());
-            let folder = folder(lane, root, class.folder());
+            let folder = folder(scope, root, class.folder());
             self.pack(place, &folder, (start, end), matches_key, |_, _| {}).await?;
         }
         Ok(())
@@ -247,8 +248,8 @@ fn lies_in(key: &ObjectKey, folder: &str) -> bool {
     key.root().folder(key.account(), key.kind().folder(), key.region()) == folder
 }
 
-fn folder(lane: &LaneReport, root: &str, kind: &str) -> String {
-    format!("{root}{}/{kind}/{}/", lane.account, lane.region)
+fn folder(scope: &ScopeReport, root: &str, kind: &str) -> String {
+    format!("{root}{}/{kind}/{}/", scope.account, scope.region)
 }
 
 /// Where the log files are that a digest lists. Of one that was moved here, they
