@@ -30,8 +30,12 @@ impl Import {
 
     /// The place of its group.
     fn group(&self) -> usize {
-        let module = self.text.split("::").next().unwrap_or_default();
-        match module.split_whitespace().last().unwrap_or_default() {
+        let path = self.text.trim_start_matches("pub");
+        let path = match path.strip_prefix('(').and_then(|path| path.split_once(')')) {
+            Some((_, path)) => path,
+            None => path,
+        };
+        match path.trim_start().split("::").next().unwrap_or_default() {
             "std" | "core" | "alloc" => 0,
             "crate" | "self" | "super" => 2,
             _ => 1,
@@ -135,7 +139,7 @@ fn every_import_is_in_the_one_style() {
 #[test]
 fn imports_in_another_style_are_found() {
     let good = "use std::fmt;\nuse std::fmt::{Display, Write as _};\n\nuse serde::Serialize;\n\n\
-                use super::{a, b};\npub(crate) use crate::c::{self, D};\n\nfn f() {\n    use std::io;\n}\n";
+                use super::{a, b};\npub(in crate::c) use crate::c::{self, D};\n\nfn f() {\n    use std::io;\n}\n";
     assert_eq!(violations(good), [""; 0]);
     for bad in [
         "use std::{fmt, sync::Arc};",
