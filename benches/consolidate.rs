@@ -20,15 +20,15 @@ use aws_sdk_s3::types::StorageClass;
 use futures::{StreamExt, stream};
 use orgtrail::{
     archive::{
+        batches::DaySplitter,
         consolidate::{
             binding::Scope,
             copy::{PART_BYTES, Target},
-            join::{Joined, Listed, join},
-            run::{Archive, Asked, Progress, Run, Sources, consolidate},
+            join::{JoinEntry, Listed, join},
+            run::{Archive, ConsolidateOptions, Progress, RunInfo, Sources, consolidate},
             server_side::ServerSide,
             source::{Policy, Source},
         },
-        units::Cutter,
         verify::run::KeyRing,
     },
     aws::{Aws, AwsError, Clients, Settings, WriteAuthority, WriteClients},
@@ -134,12 +134,13 @@ async fn merge_join(keys: u64) -> usize {
     let source = stream::iter(source_keys(keys).map(ok));
     let archive = stream::iter(archive_keys(keys).map(ok));
     let mut joined = Box::pin(join(source, archive));
-    let (mut cutter, mut missing) = (Cutter::default(), 0);
-    let missing_of =
-        |day: &[Joined]| day.iter().filter(|entry| matches!(entry, Joined::Missing(_))).count();
+    let (mut cutter, mut missing) = (DaySplitter::default(), 0);
+    let missing_of = |day: &[JoinEntry]| {
+        day.iter().filter(|entry| matches!(entry, JoinEntry::Missing(_))).count()
+    };
     while let Some(entry) = joined.next().await {
         let entry = entry.unwrap();
-        if matches!(entry, Joined::ArchiveOnly(_)) {
+        if matches!(entry, JoinEntry::ArchiveOnly(_)) {
             continue;
         }
         let path = entry.path().to_owned();
@@ -318,7 +319,7 @@ async fn one_run(
     let region: Region = REGION.parse().unwrap();
     let keeper: AccountId = keeper.parse().unwrap();
     let member: AccountId = member.parse().unwrap();
-    let asked = Asked {
+    let asked = ConsolidateOptions {
         since: None,
         until: None,
         accounts: BTreeSet::new(),
@@ -332,7 +333,7 @@ async fn one_run(
         overlap_days: 2,
         excluded: Vec::new(),
     };
-    let run = Run {
+    let run = RunInfo {
         id: "bench".to_owned(),
         now: "2026-03-01T00:00:00Z".parse().unwrap(),
         caller: aws.caller().arn.to_string(),
@@ -346,7 +347,7 @@ async fn one_run(
             part_bytes: PART_BYTES,
         },
         prefix: None,
-        trust: orgtrail::archive::authenticity::Trust::default(),
+        trust: orgtrail::archive::authenticity::RecordTrust::default(),
         root: orgtrail::archive::key::Root { prefix: None, org: Some(ORG.parse().unwrap()) },
     };
     let source = Source {

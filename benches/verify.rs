@@ -16,7 +16,7 @@ use orgtrail::archive::accept::Acceptances;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent, verify,
+    Concurrency, Deliveries, KeyRing, NoProgress, OtherBuckets, Request, Selection, verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
@@ -198,14 +198,14 @@ fn verified(folder: &Path) -> u64 {
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
-        trust: orgtrail::archive::authenticity::Trust::default(),
+        trust: orgtrail::archive::authenticity::RecordTrust::default(),
         concurrency: Concurrency::default(),
         kept: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let verification = runtime.block_on(verify(request, Arc::new(Silent))).unwrap();
+    let verification = runtime.block_on(verify(request, Arc::new(NoProgress))).unwrap();
     assert_eq!(verification.severity(), None);
-    verification.lanes.iter().map(|lane| lane.logs.valid).sum()
+    verification.scopes.iter().map(|scope| scope.logs.valid).sum()
 }
 
 /// CPU time that this process has used; 0 where nobody tells.

@@ -1,14 +1,14 @@
-//! Findings that somebody accepted: which object, by version and hash, who, when, why.
+//! Accepted findings: which object (by version and hash), by whom, when and why.
 //!
 //! The archive has one sequence of records, `orgtrail/accepted/<number>.json`. Each is
 //! written once (`If-None-Match: *`), is locked by the bucket's default retention, and
 //! names the SHA-256 of the record before it.
 //!
-//! **Invariant**: a record speaks of bytes, never of a key: what is at the key now must
-//! have the version and the SHA-256 that were accepted, so that no record lets a file
-//! pass that was changed later. And it makes a finding a notice, never none.
-//! **Invariant**: only an authenticated record accepts anything: anyone who can write below
-//! `orgtrail/` can write a record (`authenticity.rs`).
+//! **Invariant**: a record is about bytes, not about a key: the object must still have the
+//! accepted version and SHA-256, so a file that was changed later is not accepted. An
+//! accepted finding becomes a notice and is still reported.
+//! **Invariant**: only an authenticated record is effective, because anyone who can write
+//! below `orgtrail/` can write a record (`authenticity.rs`).
 
 pub mod apply;
 mod write;
@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::write::{AcceptError, Accepting, Written, accept};
-use super::authenticity::{Authenticity, RecordKind, StoredRecord, Trust};
+use super::authenticity::{Authenticity, RecordKind, RecordTrust, StoredRecord};
 use super::consolidate::quarantine::refused_key;
 use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
@@ -37,14 +37,14 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The largest record that is read. Units: bytes.
 const MAX_RECORD_BYTES: u64 = 64 << 10;
 
-/// Where record `number` lies.
+/// The key of record `number`.
 #[must_use]
 pub fn record_key(prefix: Option<&str>, number: u64) -> String {
     let prefix = prefix_folder(prefix);
     format!("{prefix}{FOLDER}{number:012}.json")
 }
 
-/// The number of the record that an object of this name in the folder is.
+/// The record number in an object's name.
 fn number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
     let is_number = digits.len() == 12 && digits.bytes().all(|digit| digit.is_ascii_digit());
@@ -71,10 +71,9 @@ pub struct Acceptance {
     pub sha256: String,
     /// How long the object is. Units: bytes.
     pub size_bytes: u64,
-    /// The codes of the findings that were accepted; none of an object that
-    /// consolidation alone reports.
+    /// The codes of the accepted findings; empty for an object that only consolidation reports.
     pub findings: Vec<String>,
-    /// Whether it was named that the object contradicts a digest.
+    /// Whether the acceptance covers findings that contradict a digest.
     pub contradicts_digest: bool,
     /// Why.
     pub reason: String,
@@ -88,39 +87,38 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    /// The key that findings name: of a quarantined object the one that it was not to
-    /// lie under.
+    /// The key that findings refer to: for a quarantined object, its original key.
     #[must_use]
     pub fn subject(&self, prefix: Option<&str>) -> &str {
         refused_key(prefix, &self.key).unwrap_or(&self.key)
     }
 }
 
-/// A record with what is known of its writer.
+/// A record, and whether its writer is authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptanceRecord {
-    /// What it says.
+    /// Its content.
     pub acceptance: Acceptance,
     /// Its own key.
     pub record: String,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub record_sha256: String,
-    /// Whether it is known who wrote it.
+    /// Whether its writer is authenticated.
     pub authenticated: Authenticity,
 }
 
 impl AcceptanceRecord {
-    /// Whether it accepts anything.
+    /// Whether it is effective: only authenticated records are.
     #[must_use]
     pub fn counts(&self) -> bool {
         self.authenticated.is_authenticated()
     }
 }
 
-/// All records of an archive that are intact, and what is wrong with others.
+/// The intact records of an archive, and the faults of the others.
 #[derive(Debug, Clone, Default)]
 pub struct Acceptances {
-    /// Where the records were read from; none where none could be.
+    /// Where the records were read from; `None` if they could not be read.
     records_of: Option<Arc<Source>>,
     /// The archive's prefix.
     prefix: Option<String>,
@@ -132,7 +130,7 @@ pub struct Acceptances {
     last_sha256: Option<String>,
     /// The number that the next record takes.
     next: u64,
-    /// Records that are missing, altered or not what they should be, by key.
+    /// Faults of missing, altered or malformed records, by key.
     pub faults: Vec<(String, String)>,
     /// What could not be read, and why.
     pub unreadable: Vec<(String, String)>,
@@ -147,10 +145,9 @@ impl Acceptances {
 
     /// Reads the records of an archive.
     ///
-    /// A record that is not what it should be does not count, and is a fault. Those
-    /// after it count: each speaks of its own object. `trust` decides which of them
-    /// accept anything.
-    pub async fn read(source: Arc<Source>, prefix: Option<&str>, trust: &Trust) -> Self {
+    /// A malformed record is a fault and is ignored. Later records remain effective, since each
+    /// is about its own object. `trust` decides which records are effective.
+    pub async fn read(source: Arc<Source>, prefix: Option<&str>, trust: &RecordTrust) -> Self {
         let mut all = Self { prefix: prefix.map(str::to_owned), ..Self::default() };
         let folder = record_key(prefix, 0);
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
@@ -165,7 +162,7 @@ impl Acceptances {
         let mut expected = 0;
         for object in listed {
             let Some(number) = object.key.strip_prefix(&folder).and_then(number) else {
-                all.faults.push((object.key, "no record has this name".to_owned()));
+                all.faults.push((object.key, "the name is not that of a record".to_owned()));
                 continue;
             };
             let follows = number == expected;
@@ -175,7 +172,8 @@ impl Acceptances {
                 all.faults.push((object.key.clone(), reason));
                 all.last_sha256 = None;
             }
-            // The next record takes the first free number, so that a high one blocks none.
+            // The next record takes the first free number, so a record with a high number blocks
+            // nothing.
             expected = number.saturating_add(1);
             if is_before_gap {
                 all.next = expected;
@@ -183,7 +181,10 @@ impl Acceptances {
             }
             if object.size_bytes > MAX_RECORD_BYTES {
                 all.last_sha256 = None;
-                all.faults.push((object.key, "it is longer than any record".to_owned()));
+                all.faults.push((
+                    object.key,
+                    "it is larger than the maximum size of a record".to_owned(),
+                ));
                 continue;
             }
             match source.fetch(None, &object.key).await {
@@ -209,7 +210,7 @@ impl Acceptances {
         number: u64,
         follows: bool,
         stored: &FetchedObject,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) {
         let record_sha256 = sha256_hex(&stored.bytes);
         let previous = self.last_sha256.replace(record_sha256.clone());
@@ -218,12 +219,12 @@ impl Acceptances {
             Err(fault) => return self.faults.push((key, fault.to_string())),
         };
         let fault = if record.number != number {
-            Some(format!("it says that it is number {}", record.number))
+            Some(format!("its content says that it is number {}", record.number))
         } else if follows
             && record.previous_sha256 != previous
             && (previous.is_some() || number == 0)
         {
-            Some("it does not name the hash of the record before it".to_owned())
+            Some("it does not contain the hash of the previous record".to_owned())
         } else {
             None
         };
@@ -243,8 +244,7 @@ impl Acceptances {
         self.records.push(record);
     }
 
-    /// Whether an object of this content was accepted in quarantine instead of under
-    /// `key`.
+    /// Whether an object with this content and key was accepted in quarantine.
     #[must_use]
     pub fn has_quarantined(&self, key: &str, sha256: &[u8]) -> bool {
         let sha256 = hex::encode(sha256);
@@ -252,7 +252,7 @@ impl Acceptances {
         counting.any(|record| record.acceptance.key != key && record.acceptance.sha256 == sha256)
     }
 
-    /// Whether an object of this content was accepted under `key` itself.
+    /// Whether an object with this content was accepted at `key` itself.
     #[must_use]
     pub fn has_in_place(&self, key: &str, sha256: &[u8]) -> bool {
         let sha256 = hex::encode(sha256);
@@ -260,19 +260,19 @@ impl Acceptances {
         counting.any(|record| record.acceptance.key == key && record.acceptance.sha256 == sha256)
     }
 
-    /// Whether anything was accepted under `key` itself.
+    /// Whether any object was accepted at `key` itself.
     #[must_use]
     pub fn may_have_in_place(&self, key: &str) -> bool {
         self.of(key).any(|record| record.counts() && record.acceptance.key == key)
     }
 
-    /// Whether anything was accepted in quarantine instead of under `key`.
+    /// Whether any object with this key was accepted in quarantine.
     #[must_use]
     pub fn may_have_quarantined(&self, key: &str) -> bool {
         self.of(key).any(|record| record.counts() && record.acceptance.key != key)
     }
 
-    /// The records of a key that findings name, the newest first.
+    /// The records for the key that findings refer to, newest first.
     fn of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a AcceptanceRecord> {
         let prefix = self.prefix.as_deref();
         let records = self.records.iter().rev();
@@ -323,7 +323,7 @@ mod tests {
             }
         }
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
-        Acceptances::read(Arc::new(source), None, &Trust::default()).await
+        Acceptances::read(Arc::new(source), None, &RecordTrust::default()).await
     }
 
     #[tokio::test]

@@ -1,13 +1,13 @@
-//! What authenticates the records below `orgtrail/`: whoever can write there can write
-//! one, so that its own text proves nothing.
+//! Authentication of the records below `orgtrail/`. Anyone who can write there can write a
+//! record, so its content alone proves nothing.
 //!
 //! A record is authenticated by a message authentication code (MAC) of a KMS key that
 //! the configuration declares, or by its SHA-256 in the configuration.
 //!
-//! **Invariant**: a MAC is over the record's kind, organization, bucket, key, number, the
-//! hash before it and its SHA-256, so that a copy under another name, number, kind or in
-//! another archive is not authentic.
-//! **Invariant**: a code that could not be checked is [`Authenticity::Unknown`], never
+//! **Invariant**: a MAC covers the record's kind, organization, bucket, key, number, the
+//! previous hash and its SHA-256, so a copy under another name, number or kind, or in
+//! another archive, is not authentic.
+//! **Invariant**: a MAC that could not be checked is [`Authenticity::Unknown`], never
 //! authentic.
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,16 +21,16 @@ use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::Config;
 use crate::names::{Arn, BucketName, OrgId};
 
-/// The object metadata that has the code, in base64.
+/// The object metadata with the MAC, in base64.
 pub const MAC_METADATA: &str = "orgtrail-mac";
 
-/// The version of the message that a code is over.
+/// The version of the message that the MAC covers.
 const MESSAGE_VERSION: u32 = 1;
 
-/// The longest code that is sent to KMS: one of `HMAC_SHA_256` has 32 bytes. Units: bytes.
+/// The longest MAC that is sent to KMS: one of `HMAC_SHA_256` has 32 bytes. Units: bytes.
 const MAX_MAC_BYTES: usize = 64;
 
-/// What a record is.
+/// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordKind {
@@ -42,7 +42,7 @@ pub enum RecordKind {
     RetiredTrail,
 }
 
-/// A record as stored, and where.
+/// A stored record: its identity and hash.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredRecord<'a> {
     /// What it is.
@@ -51,16 +51,16 @@ pub struct StoredRecord<'a> {
     pub key: &'a str,
     /// Its place in the sequence.
     pub number: u64,
-    /// The SHA-256 of the record before it, as it states it.
+    /// The SHA-256 of the previous record, as this record states it.
     pub previous_sha256: Option<&'a str>,
     /// The SHA-256 of its bytes as stored, in hexadecimal.
     pub sha256: &'a str,
 }
 
-/// Whether it is known who wrote a record.
+/// Whether a record's writer is authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticity {
-    /// KMS confirmed its code.
+    /// KMS confirmed its MAC.
     Mac {
         /// The key's ARN.
         mac_key: String,
@@ -72,7 +72,7 @@ pub enum Authenticity {
         /// Why.
         reason: String,
     },
-    /// Its code could not be checked.
+    /// Its MAC could not be checked.
     Unknown {
         /// Why.
         reason: String,
@@ -80,13 +80,13 @@ pub enum Authenticity {
 }
 
 impl Authenticity {
-    /// Whether it is known who wrote the record.
+    /// Whether the record's writer is authenticated.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         matches!(self, Self::Mac { .. } | Self::Listed)
     }
 
-    /// Why it is not known; `None` where it is.
+    /// Why the writer is not authenticated; `None` if it is.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
@@ -100,7 +100,7 @@ impl Authenticity {
     }
 }
 
-/// The KMS key whose codes authenticate the records of one archive.
+/// The KMS key whose MACs authenticate the records of one archive.
 #[derive(Debug, Clone)]
 pub struct MacKey {
     /// Clients in the key's Region, with the caller's own credentials.
@@ -111,7 +111,7 @@ pub struct MacKey {
 }
 
 impl MacKey {
-    /// The key `arn`, which `clients` of its Region use, for the archive `bucket`.
+    /// The key `arn` for the archive `bucket`; `clients` are those of the key's Region.
     #[must_use]
     pub fn new(clients: Clients, arn: Arn, organization: OrgId, bucket: BucketName) -> Self {
         Self { clients, arn, organization, bucket }
@@ -123,7 +123,7 @@ impl MacKey {
         &self.arn
     }
 
-    /// What the code is over. A JSON array, so that no two records have the same.
+    /// The message that the MAC covers: a JSON array, so no two records have the same message.
     fn message(&self, record: StoredRecord<'_>) -> Blob {
         let StoredRecord { kind, key, number, previous_sha256, sha256 } = record;
         let (organization, bucket) = (self.organization.as_str(), self.bucket.as_str());
@@ -141,10 +141,10 @@ impl MacKey {
         Blob::new(message.to_string())
     }
 
-    /// The code of a record that is about to be written, as its metadata.
+    /// The MAC of a record to write, for its metadata.
     ///
     /// # Errors
-    /// KMS gave none.
+    /// KMS returned no MAC.
     pub async fn code(&self, record: StoredRecord<'_>) -> Result<String, AwsError> {
         const ACTION: &str = "kms:GenerateMac";
         let answer = self
@@ -163,7 +163,7 @@ impl MacKey {
         }
     }
 
-    /// Asks KMS whether a record's code is valid.
+    /// Lets KMS verify a record's MAC.
     async fn check(
         &self,
         record: StoredRecord<'_>,
@@ -200,21 +200,21 @@ impl MacKey {
     }
 }
 
-/// What a command trusts records by.
+/// How a command decides which records to trust.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub struct RecordTrust {
     /// SHA-256 of records that are trusted, in lowercase hexadecimal.
     pub listed: BTreeSet<String>,
-    /// The key of their codes, where one is declared and can be asked.
+    /// The MAC key, if one is declared and available.
     pub mac_key: Option<MacKey>,
 }
 
-impl Trust {
-    /// What a configuration trusts, for its archive. Without the organization no code can
-    /// be checked.
+impl RecordTrust {
+    /// What a configuration trusts, for its archive. Without the organization, no MAC can be
+    /// checked.
     ///
-    /// The key is used with the caller's own credentials, in the Region of its ARN: as
-    /// whoever runs orgtrail, and by no role of an account.
+    /// The key is used with the caller's own credentials, in the Region of its ARN, not with a
+    /// role in an account.
     #[must_use]
     pub fn of_config(config: &Config, aws: &Aws, organization: Option<&OrgId>) -> Self {
         let declared = config.records.mac_key.as_ref().zip(organization);
@@ -226,21 +226,21 @@ impl Trust {
         Self { mac_key, ..Self::listed(&config.records.acceptances) }
     }
 
-    /// The same with more SHA-256 that are trusted.
+    /// Adds trusted SHA-256 hashes.
     #[must_use]
     pub fn and_listed(mut self, sha256: &[String]) -> Self {
         self.listed.extend(sha256.iter().map(|it| it.to_ascii_lowercase()));
         self
     }
 
-    /// Trusts records with these SHA-256 alone.
+    /// Trusts only records with these SHA-256 hashes.
     #[must_use]
     pub fn listed<'a>(sha256: impl IntoIterator<Item = &'a String>) -> Self {
         let listed = sha256.into_iter().map(|it| it.to_ascii_lowercase()).collect();
         Self { listed, mac_key: None }
     }
 
-    /// Whether it is known who wrote a record.
+    /// Whether a record's writer is authenticated.
     pub async fn of(
         &self,
         record: StoredRecord<'_>,

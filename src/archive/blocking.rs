@@ -1,14 +1,14 @@
-//! Work on blocking threads and in tasks, none of whose panics gets lost: a result that
-//! is missing would count as proven.
+//! Work on blocking threads and in tasks. Panics are propagated, since a missing result
+//! would count as proven.
 
 use tokio::task::{JoinError, spawn_blocking};
 
-/// Works on a blocking thread, and passes its panic on.
+/// Runs work on a blocking thread and propagates its panic.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     or_panic(spawn_blocking(work).await)
 }
 
-/// What a task returned; its panic is passed on.
+/// The result of a task; its panic is propagated.
 pub(super) fn or_panic<T>(done: Result<T, JoinError>) -> T {
     done.unwrap_or_else(|error| {
         std::panic::resume_unwind(

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! objects/<key>                    each digest and log file, byte for byte
-//! objects/<key>.metadata.json      what S3 held beside it
-//! buckets/<bucket>/<key>           the same of other buckets that chains came from
+//! objects/<key>.metadata.json      its S3 metadata
+//! buckets/<bucket>/<key>           the same for other buckets that chains came from
 //! public-keys.json                 the keys that verify the digests
-//! report.json, report.txt          what verification said when it was packed
+//! report.json, report.txt          the result of verification when it was packed
 //! records/<key>                    the run records of consolidation
-//! manifest.json                    last: what was asked, and every file's SHA-256
+//! manifest.json                    last: the request, and every file's SHA-256
 //! ```
 //!
-//! Nothing else lies in a bundle, and every path in it is canonical.
+//! A bundle contains nothing else, and all paths are canonical.
 //!
-//! **Invariant**: every byte of a bundle is covered. The manifest covers the files'
-//! content; the tar archive must be, byte for byte, the one that packing these files
-//! in this order gives; and the seal at the end covers the compressed bytes.
+//! **Invariant**: every byte of a bundle is covered. The manifest covers the files' content;
+//! the tar archive must equal, byte for byte, the result of packing these files in this
+//! order; and the seal at the end covers the compressed bytes.
 
 mod read;
 mod seal;
@@ -51,10 +51,10 @@ pub const REPORT_JSON: &str = "report.json";
 pub const REPORT_TEXT: &str = "report.txt";
 const MANIFEST: &str = "manifest.json";
 
-/// What a bundle is, and what is in it.
+/// The manifest of a bundle.
 ///
-/// Shape: JSON, `version` 1. Fields may be added; the version grows when one
-/// changes its meaning.
+/// Shape: JSON, `version` 1. Fields may be added; the version increases when a field changes
+/// its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "document", rename = "bundle-manifest")]
 pub struct Manifest {
@@ -64,28 +64,26 @@ pub struct Manifest {
     pub packed_at: Timestamp,
     /// What it was packed from: `s3://bucket/prefix`, or a path.
     pub source: String,
-    /// From when on it is complete.
+    /// The start of the complete period.
     pub from: Timestamp,
-    /// Up to when it is complete.
+    /// The end of the complete period.
     pub to: Timestamp,
-    /// The root that consolidation relocates to, where it was known.
+    /// The root that consolidation relocates to, if known.
     #[serde(rename = "archive_root", deserialize_with = "nullable")]
     pub declared: Option<DeclaredRoot>,
-    /// Whose the trails of the organization are, where it was known.
+    /// The owner of the organization's trails, if known.
     #[serde(rename = "organization", deserialize_with = "nullable")]
     pub org_owner: Option<OrgOwner>,
-    /// The bucket that `objects` is of; unknown where a folder was packed.
+    /// The bucket of `objects`; unknown if a folder was packed.
     #[serde(deserialize_with = "nullable")]
     pub bucket: Option<String>,
-    /// Where chains came from, and were followed to: what proves that is in it.
+    /// The other buckets that chains were followed into; the bundle contains their digests.
     #[serde(rename = "followed_buckets")]
     pub followed: BTreeSet<Followed>,
-    /// What chains came from and is not in the bundle, with the reason.
-    #[serde(rename = "omitted")]
-    pub left_out: Vec<String>,
-    /// The Regions whose public keys could not be listed: some are missing.
-    #[serde(rename = "regions_without_public_keys")]
-    pub keys_unread: BTreeSet<Region>,
+    /// What could not be packed, and why.
+    pub omitted: Vec<String>,
+    /// The Regions whose public keys could not be listed: some keys are missing.
+    pub regions_without_public_keys: BTreeSet<Region>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
 }
@@ -113,7 +111,7 @@ pub struct DeclaredRoot {
     pub trail: Option<PackedTrail>,
 }
 
-/// A trail as a manifest names it.
+/// A trail in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PackedTrail {
     /// Its name.
@@ -151,32 +149,32 @@ pub enum BundleFault {
     #[error(transparent)]
     Io(io::Error),
     /// It cannot be decompressed or is no tar archive.
-    #[error("it is damaged, or no bundle: {0}")]
+    #[error("it is damaged, or not a bundle: {0}")]
     Damaged(String),
-    /// It is not, byte for byte, what was packed.
+    /// It differs from what was packed.
     #[error("it was changed after it was packed, or packed by an older orgtrail: {0}")]
     Seal(String),
-    /// The tar archive is another than packing its files gives.
+    /// The tar archive differs from what packing its files produces.
     #[error(
-        "its tar archive is not the one that packing its files gives: headers, padding or the end were changed"
+        "its tar archive differs from what packing its files produces: headers, padding or the end were changed"
     )]
     Tar,
     /// The manifest is missing or not readable.
-    #[error("its manifest is not readable: {0}")]
+    #[error("its manifest cannot be read: {0}")]
     Manifest(String),
-    /// A file is not as the manifest says, or should not be there.
+    /// A file differs from the manifest, or does not belong in the bundle.
     #[error("`{path}` has {found}, expected {expected}")]
     File {
         /// Its path within the bundle.
         path: String,
         /// What the manifest says.
         expected: String,
-        /// What there is.
+        /// The kinds of findings.
         found: String,
     },
 }
 
-/// What the operating system refuses is no damage.
+/// An error of the operating system is not damage.
 impl From<io::Error> for BundleFault {
     fn from(error: io::Error) -> Self {
         let is_of_content = error.raw_os_error().is_none()
@@ -192,7 +190,7 @@ impl BundleFault {
 }
 
 impl DeclaredRoot {
-    /// The same with the organization's trail that delivers below it.
+    /// Adds the organization's trail that delivers below it.
     #[must_use]
     pub fn of_trail(self, trail: Option<&DeclaredTrail>) -> Self {
         let trail = trail.map(|trail| PackedTrail {

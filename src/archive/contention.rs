@@ -1,20 +1,19 @@
-//! How often a conditional write that meets others is tried again.
+//! Retries of conditional writes that conflict with other writers.
 
 use std::time::Duration;
 
 use crate::aws::AwsError;
 
-/// How often a write is tried again. Of two writes that meet one wins, so that a
-/// write that meets so many others, one after the other, meets something else.
+/// How often a write is retried. One of two conflicting writes succeeds, so more conflicts
+/// than this have another cause.
 const TRIES: u32 = 20;
 
-/// Whether a conditional write was refused because the key is taken, or has other
-/// content by now.
+/// Whether a conditional write failed because the key exists or its content changed.
 pub(in crate::archive) fn is_taken(error: &AwsError) -> bool {
     error.is_code("PreconditionFailed")
 }
 
-/// Whether two conditional writes met: neither may have won yet.
+/// Whether two conditional writes conflicted: possibly neither succeeded.
 pub(in crate::archive) fn is_write_conflict(error: &AwsError) -> bool {
     error.is_code("ConditionalRequestConflict")
 }
@@ -25,9 +24,9 @@ pub(in crate::archive) struct Contention {
     left: u32,
 }
 
-/// A write that met others until it was given up. Nothing was written.
+/// A write that conflicted with other writers until its last attempt. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("others wrote `{key}` at the same time, {TRIES} times in a row: run again")]
+#[error("other runs wrote `{key}` at the same time, {TRIES} times in a row: run again")]
 pub struct Contended {
     /// The key in the archive.
     pub key: String,
@@ -39,7 +38,7 @@ impl Contention {
         Self { left: TRIES }
     }
 
-    /// Waits until a write that met another may be tried again.
+    /// Waits before retrying a write that conflicted with another.
     ///
     /// # Errors
     /// No attempt is left.
@@ -48,7 +47,7 @@ impl Contention {
         Ok(())
     }
 
-    /// Takes one attempt, and returns how long to wait before it.
+    /// Uses one attempt and returns the delay before it.
     fn next(&mut self, key: &str) -> Result<Duration, Contended> {
         let Some(left) = self.left.checked_sub(1) else {
             return Err(Contended { key: key.to_owned() });

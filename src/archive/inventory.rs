@@ -1,4 +1,4 @@
-//! What lies in a bucket: listings as streams, in key order, a page ahead.
+//! Listings of a bucket as streams, in key order, prefetching one page.
 
 use aws_sdk_s3::{
     operation::list_objects_v2::ListObjectsV2Output,
@@ -17,21 +17,21 @@ use crate::{
     names::{AccountId, BucketName, OrgId, Region, prefix_folder},
 };
 
-/// Pages that are fetched before they are asked for: the next listing is under
-/// way while one is being worked on, and never more than that is held.
+/// Pages to prefetch: the next listing is under way while one is being processed, and no
+/// more is kept in memory.
 const PAGES_AHEAD: usize = 1;
 
 /// Accounts of a bucket whose folders are listed at once.
 const ACCOUNTS_AT_ONCE: usize = 16;
 
 /// The most folders of one prefix that are listed: an organization has at most tens of
-/// thousands of accounts, and whoever writes a bucket can make any number.
-const FOLDERS_MAX: usize = 100_000;
+/// thousands of accounts, and anyone who writes a bucket can make any number.
+const MAX_FOLDERS: usize = 100_000;
 
-/// The objects below a prefix, in the order of their keys; their paths are what
-/// follows the prefix.
+/// The objects below a prefix, in the order of their keys; their paths are relative to the
+/// prefix.
 ///
-/// `after` leaves out all paths up to and with it. Ends at the first error.
+/// Starts after the path `after`. Ends at the first error.
 pub fn list(
     clients: &Clients,
     bucket: &BucketName,
@@ -64,7 +64,7 @@ pub fn list(
                 let objects = page.contents.unwrap_or_default();
                 objects.into_iter().filter_map(|object| listed(&prefix, object)).collect::<Vec<_>>()
             });
-            // A receiver that has gone away wants no more.
+            // The receiver was dropped.
             if pages.send(listed).await.is_err() || next.is_none() {
                 return;
             }
@@ -81,8 +81,8 @@ pub fn list(
     }))
 }
 
-/// A page that came whole. The SDK reads what there is of an answer that was cut
-/// off, and a listing that ends early would pass for a bucket that holds less.
+/// Checks that a page is complete. The SDK accepts truncated responses, and an incomplete
+/// listing would look like a bucket with fewer objects.
 pub(crate) fn whole(
     clients: &Clients,
     page: ListObjectsV2Output,
@@ -96,12 +96,13 @@ pub(crate) fn whole(
         return Ok(page);
     }
     let counted = counted.map_or_else(|| "no count of them".to_owned(), |n| format!("{n} counted"));
-    let found = format!("a page of the listing with {entries} entries and {counted}: it was cut");
+    let found =
+        format!("a page of the listing with {entries} entries and {counted}: it was truncated");
     Err(clients.malformed("s3:ListBucket", &found))
 }
 
 fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
-    // `Some(false)` of one that was restored.
+    // `Some(false)` for a restored object.
     let restoring = object.restore_status().and_then(RestoreStatus::is_restore_in_progress);
     let archived = Class::of(object.storage_class())
         .filter(|_| restoring != Some(false))
@@ -117,8 +118,8 @@ fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
     })
 }
 
-/// The folders directly below a prefix, without their slashes, and how many
-/// objects lie beside them.
+/// The folders directly below a prefix, without their slashes, and the number of objects
+/// next to them.
 pub async fn folders(
     clients: &Clients,
     bucket: &BucketName,
@@ -146,8 +147,9 @@ pub async fn folders(
         // The console marks a folder by an empty object of its own name.
         let objects = page.contents().iter().filter(|object| object.key() != Some(prefix));
         beside += objects.count() as u64;
-        if folders.len() > FOLDERS_MAX || beside > FOLDERS_MAX as u64 * 10 {
-            let found = format!("more than {FOLDERS_MAX} folders below {prefix}: not listed on");
+        if folders.len() > MAX_FOLDERS || beside > MAX_FOLDERS as u64 * 10 {
+            let found =
+                format!("more than {MAX_FOLDERS} folders below {prefix}: the listing was stopped");
             return Err(clients.malformed("s3:ListBucket", &found));
         }
         token = page.next_continuation_token().map(str::to_owned);
@@ -157,29 +159,28 @@ pub async fn folders(
     }
 }
 
-/// The lanes below one prefix of a bucket, and what is not CloudTrail's there.
+/// The log prefixes below one prefix of a bucket, and what CloudTrail did not write there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Lanes {
+pub struct LogPrefixes {
     /// Every folder of an account, kind and Region.
-    pub lanes: Vec<super::units::Lane>,
-    /// Folders that CloudTrail's grammar does not have, by their full prefix.
-    pub foreign: Vec<String>,
-    /// Objects that lie where CloudTrail writes only folders.
+    pub log_prefixes: Vec<super::batches::LogPrefix>,
+    /// Folders that CloudTrail does not create, by their full prefix.
+    pub unexpected: Vec<String>,
+    /// Objects in places where CloudTrail creates only folders.
     pub stray_objects: u64,
-    /// Folders of accounts that were not wanted: what is above them, and the account.
+    /// Folders of accounts that were not selected: the root, and the account.
     pub others: Vec<(String, AccountId)>,
 }
 
-impl Lanes {
-    /// Adds those below another prefix of the bucket; what lies below both is
-    /// kept once.
+impl LogPrefixes {
+    /// Adds those below another prefix of the bucket, without duplicates.
     pub(crate) fn extend(&mut self, other: Self) {
-        self.lanes.extend(other.lanes);
-        self.lanes.sort();
-        self.lanes.dedup();
-        self.foreign.extend(other.foreign);
-        self.foreign.sort();
-        self.foreign.dedup();
+        self.log_prefixes.extend(other.log_prefixes);
+        self.log_prefixes.sort();
+        self.log_prefixes.dedup();
+        self.unexpected.extend(other.unexpected);
+        self.unexpected.sort();
+        self.unexpected.dedup();
         self.stray_objects += other.stray_objects;
         self.others.extend(other.others);
         self.others.sort();
@@ -187,27 +188,26 @@ impl Lanes {
     }
 }
 
-/// Finds the lanes below `[prefix/]AWSLogs/`, with and without an
+/// Finds the log prefixes below `[prefix/]AWSLogs/`, with and without an
 /// organization's folder.
-pub async fn lanes(
+pub async fn log_prefixes(
     clients: &Clients,
     bucket: &BucketName,
     prefix: Option<&str>,
-) -> Result<Lanes, AwsError> {
-    lanes_of(clients, bucket, prefix, |_| true).await
+) -> Result<LogPrefixes, AwsError> {
+    log_prefixes_of(clients, bucket, prefix, |_| true).await
 }
 
-/// The same of the accounts that are wanted: nobody can make it slow by folders of
-/// others.
-pub async fn lanes_of(
+/// The same for selected accounts only, so folders of other accounts cannot slow it down.
+pub async fn log_prefixes_of(
     clients: &Clients,
     bucket: &BucketName,
     prefix: Option<&str>,
     wants: impl Fn(&AccountId) -> bool,
-) -> Result<Lanes, AwsError> {
+) -> Result<LogPrefixes, AwsError> {
     let prefix = prefix_folder(prefix);
     let top = format!("{prefix}AWSLogs/");
-    let mut found = Lanes::default();
+    let mut found = LogPrefixes::default();
     let mut accounts = Vec::new();
     let mut roots = vec![top.clone()];
     while let Some(root) = roots.pop() {
@@ -223,32 +223,34 @@ pub async fn lanes_of(
             } else if root == top && name.parse::<OrgId>().is_ok() {
                 roots.push(format!("{root}{name}/"));
             } else {
-                found.foreign.push(format!("{root}{name}/"));
+                found.unexpected.push(format!("{root}{name}/"));
             }
         }
     }
     let mut listed = stream::iter(accounts)
-        .map(|(root, account)| async move { account_lanes(clients, bucket, &root, &account).await })
+        .map(|(root, account)| async move {
+            prefixes_of_account(clients, bucket, &root, &account).await
+        })
         .buffer_unordered(ACCOUNTS_AT_ONCE);
     while let Some(of_account) = listed.next().await {
-        let Lanes { lanes, foreign, stray_objects, .. } = of_account?;
-        found.lanes.extend(lanes);
-        found.foreign.extend(foreign);
+        let LogPrefixes { log_prefixes, unexpected, stray_objects, .. } = of_account?;
+        found.log_prefixes.extend(log_prefixes);
+        found.unexpected.extend(unexpected);
         found.stray_objects += stray_objects;
     }
     drop(listed);
-    found.lanes.sort();
-    found.foreign.sort();
+    found.log_prefixes.sort();
+    found.unexpected.sort();
     Ok(found)
 }
 
-async fn account_lanes(
+async fn prefixes_of_account(
     clients: &Clients,
     bucket: &BucketName,
     root: &str,
     account: &AccountId,
-) -> Result<Lanes, AwsError> {
-    let mut found = Lanes::default();
+) -> Result<LogPrefixes, AwsError> {
+    let mut found = LogPrefixes::default();
     let base = format!("{root}{account}/");
     let (kinds, beside) = folders(clients, bucket, &base).await?;
     found.stray_objects += beside;
@@ -256,22 +258,22 @@ async fn account_lanes(
         let known = folder == super::key::DIGEST_FOLDER
             || super::key::LogClass::ALL.iter().any(|class| class.folder() == folder);
         if !known {
-            // Config, VPC flow logs and load balancers write beside CloudTrail.
-            found.foreign.push(format!("{base}{folder}/"));
+            // Config, VPC flow logs and load balancers write next to CloudTrail.
+            found.unexpected.push(format!("{base}{folder}/"));
             continue;
         }
         let (regions, beside) = folders(clients, bucket, &format!("{base}{folder}/")).await?;
         found.stray_objects += beside;
         for region in regions {
             match region.parse::<Region>() {
-                Ok(region) => found.lanes.push(super::units::Lane {
+                Ok(region) => found.log_prefixes.push(super::batches::LogPrefix {
                     bucket: bucket.to_string(),
                     root: root.to_owned(),
                     account: account.clone(),
                     folder: folder.clone(),
                     region,
                 }),
-                Err(_) => found.foreign.push(format!("{base}{folder}/{region}/")),
+                Err(_) => found.unexpected.push(format!("{base}{folder}/{region}/")),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod authenticity;
+pub mod batches;
 mod blocking;
 pub mod bundle;
 pub mod consolidate;
@@ -11,7 +12,6 @@ pub mod inventory;
 pub mod retire;
 pub mod retired;
 mod stored;
-pub mod units;
 pub mod verify;
 
 pub use orgtrail_base::cloudtrail::key;

@@ -1,9 +1,8 @@
-//! Records of retired trails: a trail that no longer exists was ended on purpose.
+//! Records of retired trails: the trail was deleted on purpose.
 //!
-//! The archive has one object per trail, `orgtrail/retired/<SHA-256 of the ARN>.json`,
-//! which the bucket's default retention locks. A record makes a finding a notice, never
-//! none, and only once it is authenticated: anyone who can write below `orgtrail/` can write
-//! one (`authenticity.rs`).
+//! The archive has one object per trail, `orgtrail/retired/<SHA-256 of the ARN>.json`, which
+//! the bucket's default retention locks. An authenticated record turns a finding into a
+//! notice; anyone who can write below `orgtrail/` can write one (`authenticity.rs`).
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -12,7 +11,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust};
+use super::authenticity::{
+    Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord,
+};
 use super::contention::is_taken;
 use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
@@ -35,16 +36,15 @@ pub struct Retired {
     pub version: u32,
     /// The trail's ARN.
     pub trail: String,
-    /// The bucket that it delivered to; unknown where it had been deleted before.
+    /// The bucket that it delivered to; unknown if the trail was already deleted.
     #[serde(deserialize_with = "nullable")]
     pub bucket: Option<String>,
     /// The caller's ARN.
     pub retired_by: String,
     /// When.
     pub retired_at: Timestamp,
-    /// Whether the trail had been deleted before.
-    #[serde(rename = "already_deleted")]
-    pub was_gone: bool,
+    /// Whether the trail was already deleted.
+    pub already_deleted: bool,
 }
 
 /// Why no record was written.
@@ -53,7 +53,7 @@ pub enum RetiredError {
     /// The call failed.
     #[error("recording that the trail was retired")]
     Aws(#[from] AwsError),
-    /// KMS gave no code that authenticates the record.
+    /// KMS did not compute the MAC of the record.
     #[error("authenticating the record that the trail was retired")]
     Mac(#[source] AwsError),
     /// The record could not be encoded.
@@ -61,23 +61,27 @@ pub enum RetiredError {
     Encode(#[from] serde_json::Error),
 }
 
-/// A record with what is known of its writer.
+/// A record, and whether its writer is authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetiredRecord {
-    /// What it says.
+    /// Its content.
     pub retired: Retired,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    /// Whether it is known who wrote it.
+    /// Whether its writer is authenticated.
     pub authenticated: Authenticity,
 }
 
-/// What a record's code is over.
+/// The fields of a record that its MAC covers.
 fn statement<'a>(key: &'a str, sha256: &'a str) -> StoredRecord<'a> {
     StoredRecord { kind: RecordKind::RetiredTrail, key, number: 0, previous_sha256: None, sha256 }
 }
 
-async fn authenticity(key: &str, stored: &FetchedObject, trust: &Trust) -> (String, Authenticity) {
+async fn authenticity(
+    key: &str,
+    stored: &FetchedObject,
+    trust: &RecordTrust,
+) -> (String, Authenticity) {
     let sha256 = sha256_hex(&stored.bytes);
     let authenticated = trust.of(statement(key, &sha256), &stored.metadata).await;
     (sha256, authenticated)
@@ -103,18 +107,18 @@ impl Retired {
             bucket: bucket.map(ToString::to_string),
             retired_by: retired_by.to_string(),
             retired_at,
-            was_gone: bucket.is_none(),
+            already_deleted: bucket.is_none(),
         }
     }
 
-    /// Every authenticated record of an archive; what is none is passed over.
+    /// Every authenticated record of an archive; other objects are skipped.
     ///
     /// # Errors
-    /// They could not be listed, or one could not be read or its code checked.
+    /// The records could not be listed, or one could not be read or its MAC not checked.
     pub async fn all(
         source: &Source,
         prefix: Option<&str>,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) -> Result<Vec<Self>, String> {
         let folder = key(prefix, "");
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
@@ -134,15 +138,15 @@ impl Retired {
         Ok(all)
     }
 
-    /// Reads the record of a trail; `None` where there is none.
+    /// Reads the record of a trail; `None` if it does not exist.
     ///
     /// # Errors
-    /// It could not be read, or is none of this trail.
+    /// It could not be read, or belongs to another trail.
     pub async fn read(
         source: &Source,
         prefix: Option<&str>,
         trail: &str,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) -> Result<Option<RetiredRecord>, String> {
         let key = key(prefix, trail);
         let stored = match source.fetch(None, &key).await {
@@ -159,17 +163,17 @@ impl Retired {
         Ok(Some(RetiredRecord { retired: record, sha256, authenticated }))
     }
 
-    /// Writes the record, unless there is an authenticated one of the trail, with a code
-    /// of the MAC key where `trust` has one. Gives the SHA-256 of the record.
+    /// Writes the record, unless an authenticated one exists, with a MAC if `trust` has a MAC
+    /// key. Returns the SHA-256 of the record.
     ///
     /// # Errors
-    /// Nothing was written, as far as is known.
+    /// Nothing was written, as far as can be determined.
     pub async fn write(
         &self,
         clients: &WriteClients,
         bucket: &BucketName,
         prefix: Option<&str>,
-        trust: &Trust,
+        trust: &RecordTrust,
     ) -> Result<String, RetiredError> {
         let mac_key = trust.mac_key.as_ref();
         if let Some(sha256) = self.put(clients, bucket, prefix, mac_key, true).await? {
@@ -178,7 +182,7 @@ impl Retired {
         let source = Source::S3(S3Source::new(Clients::clone(clients), bucket.as_str()));
         match Self::read(&source, prefix, &self.trail, trust).await {
             Ok(Some(found)) if found.authenticated.is_authenticated() => Ok(found.sha256),
-            // Anybody may have written it: ours becomes a newer version.
+            // Anyone may have written it: write ours as a newer version.
             _ => {
                 let put = self.put(clients, bucket, prefix, mac_key, false).await?;
                 Ok(put.unwrap_or_default())
@@ -186,7 +190,7 @@ impl Retired {
         }
     }
 
-    /// Puts the record; `None` where `create` is asked for and one is there.
+    /// Puts the record; `None` if `create` is set and a record exists.
     async fn put(
         &self,
         clients: &WriteClients,
@@ -212,7 +216,7 @@ impl Retired {
             .key(key)
             .set_if_none_match(create.then(|| "*".to_owned()))
             .set_metadata(code.map(|code| [(MAC_METADATA.to_owned(), code)].into()))
-            // Object Lock wants a checksum.
+            // Object Lock requires a checksum.
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(checksum))
             .content_type("application/json")
@@ -238,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
         let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
-        assert_eq!(Retired::read(&source, None, trail, &Trust::default()).await, Ok(None));
+        assert_eq!(Retired::read(&source, None, trail, &RecordTrust::default()).await, Ok(None));
         let by = "arn:aws:iam::111111111111:user/admin".parse().unwrap();
         let record = Retired::new(&trail.parse().unwrap(), None, &by, Timestamp::UNIX_EPOCH);
         std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
@@ -248,17 +252,17 @@ mod tests {
         let text = serde_json::to_vec(&record).unwrap();
         write(trail, &text);
         let sha256 = sha256_hex(&text);
-        let trust = Trust::listed([&sha256]);
+        let trust = RecordTrust::listed([&sha256]);
         let found = Retired::read(&source, None, trail, &trust).await.unwrap().unwrap();
         assert_eq!((&found.retired, &found.sha256), (&record, &sha256));
         assert_eq!(found.authenticated, Authenticity::Listed);
-        let unlisted = Retired::read(&source, None, trail, &Trust::default()).await;
+        let unlisted = Retired::read(&source, None, trail, &RecordTrust::default()).await;
         assert!(!unlisted.unwrap().unwrap().authenticated.is_authenticated());
         let other = trail.replace("legacy", "other");
         write(&other, &text);
         assert!(Retired::read(&source, None, &other, &trust).await.is_err());
         assert_eq!(Retired::all(&source, None, &trust).await, Ok(vec![record]));
-        assert_eq!(Retired::all(&source, None, &Trust::default()).await, Ok(Vec::new()));
+        assert_eq!(Retired::all(&source, None, &RecordTrust::default()).await, Ok(Vec::new()));
         write(&other, b"{}");
         assert!(Retired::read(&source, None, &other, &trust).await.is_err());
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::words::json_fault;
 
-/// A text that is not the document that it should be.
+/// Why stored text is not the expected document.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoredFault {
     /// It is not JSON, or lacks a field.
@@ -55,8 +55,8 @@ pub(super) fn read<T: DeserializeOwned>(
     Ok(serde_json::from_slice(text)?)
 }
 
-/// Reads a field that may be null and must be present: by itself, serde takes a missing
-/// optional field for null.
+/// Reads a field that may be null and must be present: by default, serde treats a missing
+/// optional field as null.
 ///
 /// # Errors
 /// The value is neither null nor a `T`.

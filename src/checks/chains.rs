@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{AccountFacts, TrailStatus};
 use crate::archive::accept::Acceptances;
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, DeclaredTrail, Deliveries, KeyRing, OtherBuckets, Request, Selection,
-    Silent, Verification, verify,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, KeyRing, NoProgress, OtherBuckets, Request,
+    Selection, Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Observation};
@@ -71,7 +71,7 @@ pub(super) async fn verify_newest(
             PublicKeySet::default()
         }
     };
-    let trust = Trust::of_config(&desired.config, aws, Some(desired.org_id()));
+    let trust = RecordTrust::of_config(&desired.config, aws, Some(desired.org_id()));
     let acceptances = Acceptances::read(Arc::clone(&source), prefix.as_deref(), &trust).await;
     let request = Request {
         source,
@@ -81,7 +81,7 @@ pub(super) async fn verify_newest(
         keys: KeyRing::Api(ApiKeys::new(aws.clone(), aws.caller().account.clone(), saved, at)),
         declared: Some(root(desired)),
         org_owner: None,
-        delivered: delivered(desired, accounts).of_declared(Some(DeclaredTrail {
+        delivered: delivered(desired, accounts).with_declared_trail(Some(DeclaredTrail {
             name: desired.config.trail.name.clone(),
             home_region: desired.home_region().clone(),
             org: desired.org_id().clone(),
@@ -97,12 +97,12 @@ pub(super) async fn verify_newest(
         concurrency: Concurrency::default(),
         kept: None,
     };
-    match verify(request, Arc::new(Silent)).await {
+    match verify(request, Arc::new(NoProgress)).await {
         Ok(verification) => Observation::Present(Arc::new(verification)),
         Err(error) => match error.source.downcast_ref::<AwsError>() {
             // Without the bucket, no digest exists; some may be due.
             Some(error) if error.is_not_found() => {
-                let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
+                let nothing = Verification { scopes: Vec::new(), findings: Vec::new() };
                 Observation::Present(Arc::new(nothing))
             }
             Some(error) => Observation::Unreadable(error.clone()),

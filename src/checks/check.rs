@@ -4,7 +4,7 @@ use super::{CheckResult, Facts, Optional, Subject, alarms, declared};
 use crate::alarms::Alarm;
 
 /// How severe the failure of a check is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Good practice.
     Low,

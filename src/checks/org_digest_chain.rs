@@ -8,7 +8,7 @@ use super::{Check, CheckResult, Facts, Rule, Severity, TrailStatus};
 use super::{Scope, Verdict};
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as FindingSeverity};
-use crate::archive::verify::run::LaneReport;
+use crate::archive::verify::run::ScopeReport;
 use crate::aws::Observation;
 use crate::names::{AccountId, Region};
 
@@ -36,22 +36,26 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         .map(|(account, region, status)| ((account, region), status))
         .collect();
     let own = root(&facts.desired).to_string();
-    let is_own = |lane: &LaneReport| lane.root == own && !lane.followed;
+    let is_own = |report: &ScopeReport| report.root == own && !report.followed;
     let has_earlier = |reported: Timestamp| {
         let latest = latest(&facts.desired, reported);
-        let own = verification.lanes.iter().filter(|lane| is_own(lane));
-        own.flat_map(|lane| &lane.chains).any(|chain| chain.began_before(&latest))
+        let own = verification.scopes.iter().filter(|report| is_own(report));
+        own.flat_map(|report| &report.chains).any(|chain| chain.began_before(&latest))
     };
-    let lanes = verification.lanes.iter().map(|lane| {
-        let status = statuses.get(&(&lane.account, &lane.region)).copied();
-        let scope = Scope::Region { account: lane.account.clone(), region: lane.region.clone() };
-        CheckResult { scope, verdict: of_lane(facts, lane, is_own(lane), status, &has_earlier) }
+    let scopes = verification.scopes.iter().map(|report| {
+        let status = statuses.get(&(&report.account, &report.region)).copied();
+        let scope =
+            Scope::Region { account: report.account.clone(), region: report.region.clone() };
+        CheckResult {
+            scope,
+            verdict: of_report(facts, report, is_own(report), status, &has_earlier),
+        }
     });
     let own_lanes: BTreeSet<_> = verification
-        .lanes
+        .scopes
         .iter()
-        .filter(|lane| is_own(lane))
-        .map(|lane| (&lane.account, &lane.region))
+        .filter(|report| is_own(report))
+        .map(|report| (&report.account, &report.region))
         .collect();
     let without = statuses.iter().filter(|(place, _)| !own_lanes.contains(*place)).filter_map(
         |((account, region), status)| {
@@ -60,7 +64,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         },
     );
     // An account and Region can have lanes under several roots.
-    let results = by_scope(lanes.chain(without));
+    let results = by_scope(scopes.chain(without));
     match (results.is_empty(), &facts.accounts) {
         (true, Observation::Unreadable(error)) => of_organization(unknown(error)),
         // No digest is due yet.
@@ -74,16 +78,16 @@ type Statuses<'a> = BTreeMap<(&'a AccountId, &'a Region), &'a Observation<TrailS
 
 const EXPECTED: &str = "digests as CloudTrail signed them, and the files that they list";
 
-fn of_lane(
+fn of_report(
     facts: &Facts,
-    lane: &LaneReport,
+    report: &ScopeReport,
     is_own: bool,
     status: Option<&Observation<TrailStatus>>,
     has_earlier: &dyn Fn(Timestamp) -> bool,
 ) -> Verdict {
     let words = |keep: &dyn Fn(&&Finding) -> bool| {
         let mut kinds: BTreeMap<FindingKind, usize> = BTreeMap::new();
-        for finding in lane.findings.iter().filter(keep) {
+        for finding in report.findings.iter().filter(keep) {
             *kinds.entry(finding.kind).or_default() += 1;
         }
         let meanings = kinds.iter().map(|(kind, count)| match count {
@@ -97,7 +101,7 @@ fn of_lane(
     // Below another root of the bucket, another trail delivers.
     let own_unproven = words(&|finding| {
         finding.kind == FindingKind::NoDigests
-            && finding.key.as_ref().is_none_or(|key| key.starts_with(&lane.root))
+            && finding.key.as_ref().is_none_or(|key| key.starts_with(&report.root))
     });
     // In a gap of a chain, CloudTrail itself states that it recorded nothing.
     let unread = words(&|finding| {
@@ -107,14 +111,14 @@ fn of_lane(
         return fail(altered, EXPECTED);
     }
     if !unread.is_empty() {
-        return unreadable(lane, &unread);
+        return unreadable(report, &unread);
     }
     // The first digest of a trail that was moved here may still arrive.
     let doubtful = |finding: &&Finding| {
         finding.severity == FindingSeverity::Incomplete
             && finding.kind == FindingKind::NewestDeleted
     };
-    if let Some(doubtful) = lane.findings.iter().find(doubtful) {
+    if let Some(doubtful) = report.findings.iter().find(doubtful) {
         let reason = doubtful.found.as_deref().unwrap_or(doubtful.kind.meaning());
         return Verdict::Unknown { reason: reason.to_owned(), permission: None };
     }
@@ -123,13 +127,13 @@ fn of_lane(
         // Its first digest may still arrive.
         Some(Observation::Present(status)) if is_young(facts, status) => Verdict::Pass,
         Some(Observation::Present(_)) if !own_unproven.is_empty() => fail(own_unproven, EXPECTED),
-        Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
+        Some(status) if report.chains.is_empty() && unproven.is_empty() => {
             without_digests(facts, status, has_earlier).unwrap_or(Verdict::Pass)
         }
         Some(Observation::Present(status))
             if unproven.is_empty() && status.is_logging && status.is_silent() =>
         {
-            silent(lane, facts.at)
+            silent(report, facts.at)
         }
         _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
         // Only CloudTrail knows whether the newest digests were deleted.
@@ -142,8 +146,8 @@ pub(super) const OVERDUE: &str = ", and a later one is overdue: it is late, or w
 
 /// The verdict on a chain that verifies, if CloudTrail does not report its newest digest:
 /// later ones may have been deleted. `org-delivery-freshness` checks its age.
-fn silent(lane: &LaneReport, at: Timestamp) -> Verdict {
-    let newest = lane.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
+fn silent(report: &ScopeReport, at: Timestamp) -> Verdict {
+    let newest = report.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
     let newest = newest.map_or_else(String::new, |to| {
         let next_is_due = SignedDuration::from_hours(1) + NEWER_AFTER;
         let overdue = if at.duration_since(to) > next_is_due { OVERDUE } else { "" };
@@ -158,8 +162,8 @@ fn silent(lane: &LaneReport, at: Timestamp) -> Verdict {
 
 /// The verdict on a chain with unreadable objects: the reason of the first, and the number
 /// of others.
-fn unreadable(lane: &LaneReport, meaning: &str) -> Verdict {
-    let unread = || lane.findings.iter().filter(|one| one.kind == FindingKind::Unreadable);
+fn unreadable(report: &ScopeReport, meaning: &str) -> Verdict {
+    let unread = || report.findings.iter().filter(|one| one.kind == FindingKind::Unreadable);
     let first = unread().find_map(|one| one.found.as_deref()).unwrap_or(meaning);
     let more = match unread().count() {
         0 | 1 => String::new(),

@@ -4,7 +4,7 @@ use indicatif::BinaryBytes;
 
 use super::{Context, OpError};
 use crate::{
-    archive::consolidate::restore::{Held, Tier},
+    archive::consolidate::restore::{ArchivedTotals, Tier},
     cost::prices,
     words::counted,
 };
@@ -30,7 +30,7 @@ impl From<RestoreTier> for Tier {
 
 /// Prints them, with the price of each tier for those whose restore has not started; whether
 /// there are any of these.
-pub(super) fn print(context: &Context, held: &Held) -> Result<bool, OpError> {
+pub(super) fn print(context: &Context, held: &ArchivedTotals) -> Result<bool, OpError> {
     let mut startable = false;
     for (class, sum) in &held.0 {
         let class = class.as_str();

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 pub(super) use self::result::print;
 use super::{Context, Format, OpError, Outcome, archived::RestoreTier};
-use crate::archive::consolidate::pace::MOST;
+use crate::archive::consolidate::concurrency::MAX_CONCURRENCY;
 use crate::archive::consolidate::restore::Restore;
 use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
@@ -102,7 +102,7 @@ pub(crate) struct Args {
 
     /// How many objects to copy at once.
     #[arg(long, value_name = "COPIES", default_value_t = CONCURRENCY,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST as u64))]
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CONCURRENCY as u64))]
     concurrency: usize,
 
     /// How many days after the end of a day to expect late files for it. Default: the value in

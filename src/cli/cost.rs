@@ -5,7 +5,7 @@ use indicatif::{BinaryBytes, HumanCount};
 
 use super::sources;
 use super::{Context, Format, OpError, Outcome};
-use crate::archive::consolidate::census::Counting;
+use crate::archive::consolidate::source_stats::CountMethod;
 use crate::cost::duplicates::Duplicate;
 use crate::ops::cost::{Costs, FailedRead, costs};
 use crate::report::drift::plain;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
+    let counting = if args.exact { CountMethod::Exact } else { CountMethod::Sampled };
     let costs = costs(&context.env()?, counting).await?;
     match context.format {
         Format::Json => context.document(costs.document())?,
@@ -108,7 +108,7 @@ fn duplicates_table(duplicates: &[Duplicate]) -> Table {
 }
 
 fn storage_table(costs: &Costs) -> Table {
-    let about = if costs.counting == Counting::Exact { "" } else { "~" };
+    let about = if costs.counting == CountMethod::Exact { "" } else { "~" };
     let mut table = unframed(&["STORAGE CLASS", "OBJECTS", "BYTES", "BILLED BYTES", "USD/MONTH"]);
     for cost in &costs.storage {
         table.add_row([

@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 fn print(context: &Context, packed: &Packed) -> Result<(), OpError> {
     context.head()?;
     context.out.data(verification::text(&packed.subject, &packed.verification))?;
-    for what in &packed.manifest.left_out {
+    for what in &packed.manifest.omitted {
         context.out.note(format_args!("not in the bundle: {what}"));
     }
     let contract::evidence::Report { bundle, files, size_bytes, manifest_sha256, .. } =

@@ -46,6 +46,7 @@ mod sandbox;
 mod shutdown;
 mod sources;
 mod trust;
+mod values;
 mod verify;
 mod version;
 mod watch;

@@ -86,7 +86,7 @@ fn table(runs: &[PastRun]) -> Table {
             counts.conflicts,
             counts.failed,
             counts.archived,
-            counts.foreign,
+            counts.unexpected,
             counts.left,
             counts.quarantined,
             counts.held_back,

@@ -7,7 +7,7 @@ use indicatif::BinaryBytes;
 use super::trust::print_unauthenticated;
 use super::{Context, Format, OpError, Outcome};
 use crate::archive::consolidate::discover::LegacyTrail;
-use crate::archive::retire::{Condition, Standing};
+use crate::archive::retire::{Condition, ConditionStatus};
 use crate::names::Arn;
 use crate::ops::retire::{
     Candidate, Ending, Examined, Found, KeptBucket, MissingTrail, Request, find,
@@ -150,13 +150,13 @@ fn is_confirmed(trail: &LegacyTrail, context: &Context) -> Result<bool, OpError>
 }
 
 fn print_conditions(examined: &Examined, context: &Context) -> Result<(), OpError> {
-    for Condition { name, standing, reason } in &examined.conditions {
-        let standing = match standing {
-            Standing::Holds => "met",
-            Standing::Not => "not met",
-            Standing::Unseen => "unreadable",
+    for Condition { name, status, reason } in &examined.conditions {
+        let status = match status {
+            ConditionStatus::Met => "met",
+            ConditionStatus::NotMet => "not met",
+            ConditionStatus::Unreadable => "unreadable",
         };
-        context.out.data(format_args!("{name}: {standing}: {}", plain(reason)))?;
+        context.out.data(format_args!("{name}: {status}: {}", plain(reason)))?;
     }
     Ok(())
 }

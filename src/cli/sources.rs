@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::{Context, Format, OpError, Outcome};
-use crate::archive::consolidate::census::Counting;
-use crate::archive::consolidate::discover::{Found, Unread};
+use crate::archive::consolidate::discover::{FailedRead, Found};
 use crate::archive::consolidate::run::Failure;
+use crate::archive::consolidate::source_stats::CountMethod;
 use crate::names::{AccountId, Arn};
 use crate::ops::sources::{CountedSource, SourceList, sources};
 use crate::report::contract::sources::MissingSource;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
+    let counting = if args.exact { CountMethod::Exact } else { CountMethod::Sampled };
     let list = sources(&context.env()?, counting).await?;
     match context.format {
         Format::Json => context.document(list.document())?,
@@ -64,7 +64,7 @@ fn print(context: &Context, list: &SourceList) -> Result<(), OpError> {
         context.out.note(format_args!("excluded by the configuration: {}", plain(&source.name())));
     }
     print_unread(context, found);
-    for CountedSource { source, census, unexpected_owner, unreadable } in counted {
+    for CountedSource { source, stats, unexpected_owner, unreadable } in counted {
         let name = source.name();
         if let Some(owner) = unexpected_owner {
             print_unexpected_owner(context, &name, owner);
@@ -72,7 +72,7 @@ fn print(context: &Context, list: &SourceList) -> Result<(), OpError> {
         if let Some(why) = unreadable {
             print_unreadable(context, &name, &why.reason, why.hint.as_deref());
         }
-        for folder in census.iter().flat_map(|census| &census.foreign) {
+        for folder in stats.iter().flat_map(|stats| &stats.unexpected) {
             context.out.note(format_args!(
                 "not CloudTrail's: s3://{}/{}",
                 source.bucket,
@@ -117,7 +117,7 @@ pub(super) fn print_unread(context: &Context, found: &Found) {
             plain(&excluded.reason)
         ));
     }
-    for (first, others) in by_reason(&found.unread) {
+    for (first, others) in by_reason(&found.failed_reads) {
         let (account, region, reason) = (&first.account, &first.region, plain(&first.reason));
         context.out.warn(format_args!("account {account} in {region}: {reason}"));
         if !others.is_empty() {
@@ -131,8 +131,8 @@ pub(super) fn print_unread(context: &Context, found: &Found) {
 }
 
 /// The unreadable Regions, grouped by account and hint: the first of each group, and the others.
-fn by_reason(unread: &[Unread]) -> Vec<(&Unread, Vec<&Unread>)> {
-    let mut groups: Vec<(&Unread, Vec<&Unread>)> = Vec::new();
+fn by_reason(unread: &[FailedRead]) -> Vec<(&FailedRead, Vec<&FailedRead>)> {
+    let mut groups: Vec<(&FailedRead, Vec<&FailedRead>)> = Vec::new();
     for one in unread {
         let known = groups.iter_mut().find(|(first, _)| {
             first.hint.is_some() && (&first.account, &first.hint) == (&one.account, &one.hint)
@@ -153,30 +153,30 @@ fn table(sources: &[CountedSource]) -> Table {
         .set_header([
             "SOURCE", "OWNER", "REGION", "TRAILS", "OBJECTS", "BYTES", "FROM", "TO", "DIGESTS",
         ]);
-    for CountedSource { source, census, .. } in sources {
+    for CountedSource { source, stats, .. } in sources {
         let trails = trails(&source.trails);
-        let owner = match (&source.owner, census) {
+        let owner = match (&source.owner, stats) {
             (Some(owner), _) => owner.to_string(),
             (None, Some(_)) => format!("unknown, read as {}", source.account),
             (None, None) => "unknown".to_owned(),
         };
-        let is_located = source.owner.is_some() || census.is_some();
+        let is_located = source.owner.is_some() || stats.is_some();
         let region = if is_located { source.region.as_str() } else { "unknown" };
         let name = plain(&source.name()).into_owned();
         let mut row = vec![name, owner, region.to_owned(), trails];
-        match census {
+        match stats {
             None => row.extend(["unreadable", "", "", "", ""].map(str::to_owned)),
-            Some(census) => {
-                let about = if census.counting == Counting::Sampled { "~" } else { "" };
+            Some(stats) => {
+                let about = if stats.counting == CountMethod::Sampled { "~" } else { "" };
                 let day = |day: Option<jiff::civil::Date>| {
                     day.map_or_else(|| "-".to_owned(), |day| day.to_string())
                 };
                 row.extend([
-                    format!("{about}{}", indicatif::HumanCount(census.objects)),
-                    format!("{about}{}", indicatif::BinaryBytes(census.bytes)),
-                    day(census.first_day),
-                    day(census.last_day),
-                    if census.digests { "yes" } else { "no" }.to_owned(),
+                    format!("{about}{}", indicatif::HumanCount(stats.objects)),
+                    format!("{about}{}", indicatif::BinaryBytes(stats.bytes)),
+                    day(stats.first_day),
+                    day(stats.last_day),
+                    if stats.digests { "yes" } else { "no" }.to_owned(),
                 ]);
             }
         }
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_one_hint_explains_in_an_account_is_one() {
-        let unread = |account: &str, region: &str, hint: Option<&str>| Unread {
+        let unread = |account: &str, region: &str, hint: Option<&str>| FailedRead {
             account: account.parse().unwrap(),
             region: region.parse().unwrap(),
             reason: format!("denied in {region}"),

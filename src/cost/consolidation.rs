@@ -45,11 +45,11 @@ pub struct Estimate {
 /// itself needs no read, and S3 Bucket Keys make nearly all KMS requests
 /// unnecessary.
 #[must_use]
-pub fn estimate(counts: &Counts, lanes: u64, storage_class: &str) -> Estimate {
+pub fn estimate(counts: &Counts, log_prefixes: u64, storage_class: &str) -> Estimate {
     let standard = &prices::STORAGE[0];
     let written = prices::storage(storage_class).unwrap_or(standard);
     // Both sides of every lane, and its next page.
-    let pages = 2 * lanes + counts.source / KEYS_A_PAGE + counts.present / KEYS_A_PAGE;
+    let pages = 2 * log_prefixes + counts.source / KEYS_A_PAGE + counts.present / KEYS_A_PAGE;
     let of = |kind, requests, price, for_each| Requests {
         kind,
         requests,

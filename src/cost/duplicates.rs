@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     archive::{
+        batches::{LogPrefix, day_folder},
         consolidate::{join::Listed, source::Source},
         inventory,
         key::LogClass,
-        units::{Lane, day_folder},
         verify::gzip::inflate,
     },
     aws::{At, AwsError, Clients},
@@ -84,19 +84,21 @@ pub struct Events {
 /// Lists the last whole days of a source's log files, reads some of them, and
 /// estimates a month from that.
 ///
-/// `lanes` are the source's; `today` is skipped because it is incomplete.
+/// `log_prefixes` are the source's; `today` is skipped because it is incomplete.
 pub async fn duplicate(
     clients: &Clients,
     source: &Source,
-    lanes: Vec<Lane>,
+    log_prefixes: Vec<LogPrefix>,
     today: Date,
 ) -> Result<Duplicate, AwsError> {
-    let lanes = lanes.into_iter().filter(|lane| lane.folder == LogClass::Events.folder());
+    let log_prefixes = log_prefixes
+        .into_iter()
+        .filter(|log_prefix| log_prefix.folder == LogClass::Events.folder());
     let days: Vec<Date> = (1..=i64::try_from(DAYS).unwrap_or(1))
         .filter_map(|n| today.checked_sub(n.days()).ok())
         .collect();
-    let logs = stream::iter(lanes)
-        .map(|lane| list(clients, source, lane, &days))
+    let logs = stream::iter(log_prefixes)
+        .map(|log_prefix| list(clients, source, log_prefix, &days))
         .buffer_unordered(LANES_AT_ONCE)
         .try_fold(Logs::default(), |all, logs| std::future::ready(Ok(all.and(logs))))
         .await?;
@@ -179,12 +181,12 @@ impl Logs {
 async fn list(
     clients: &Clients,
     source: &Source,
-    lane: Lane,
+    log_prefix: LogPrefix,
     days: &[Date],
 ) -> Result<Logs, AwsError> {
     let mut logs = Logs::default();
     for day in days {
-        let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
+        let prefix = format!("{}{}", log_prefix.prefix(), day_folder(*day));
         let mut listing = inventory::list(clients, &source.bucket, prefix.clone(), None);
         while let Some(listed) = listing.next().await {
             let Listed { path, size_bytes, archived, .. } = listed?;

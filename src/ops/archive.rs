@@ -2,9 +2,9 @@
 
 use aws_sdk_s3::types::StorageClass;
 
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::archive::consolidate::copy::{PART_BYTES, Target};
-use crate::archive::consolidate::run::{Archive, Run};
+use crate::archive::consolidate::run::{Archive, RunInfo};
 use crate::archive::key::Root;
 use crate::aws::Aws;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::names::OrgId;
 pub(crate) fn archive(config: &Config, organization: &OrgId, aws: &Aws) -> Archive {
     let prefix = prefix(config);
     let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(organization.clone()) };
-    let trust = Trust::of_config(config, aws, Some(organization));
+    let trust = RecordTrust::of_config(config, aws, Some(organization));
     Archive { target: bucket(config, aws), prefix, trust, root }
 }
 
@@ -35,9 +35,9 @@ pub(crate) fn prefix(config: &Config) -> Option<String> {
 }
 
 /// A consolidation run that starts now.
-pub(crate) fn start_run(aws: &Aws) -> Run {
+pub(crate) fn start_run(aws: &Aws) -> RunInfo {
     let now = aws.now();
-    Run {
+    RunInfo {
         id: format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..)),
         now,
         caller: aws.caller().arn.to_string(),

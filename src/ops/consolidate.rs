@@ -17,7 +17,7 @@ use crate::archive::consolidate::locate::LocatedSources;
 use crate::archive::consolidate::pending::{NotFound, Unfinished};
 use crate::archive::consolidate::restore::Restore;
 use crate::archive::consolidate::run::{
-    Archive, Asked, Failure, Progress, Report, Sources, consolidate,
+    Archive, ConsolidateOptions, Failure, Progress, Report, Sources, consolidate,
 };
 use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
@@ -250,8 +250,8 @@ impl Prepared {
     }
 }
 
-fn asked(request: &Request, config: &Config, excluded: Vec<String>) -> Asked {
-    Asked {
+fn asked(request: &Request, config: &Config, excluded: Vec<String>) -> ConsolidateOptions {
+    ConsolidateOptions {
         since: request.since,
         until: request.until,
         accounts: request.accounts.clone(),
@@ -292,11 +292,11 @@ async fn save_keys(
     let management = config.organization.management_account.clone();
     let api = ApiKeys::new(aws.clone(), management, PublicKeySet::default(), now);
     for (region, accounts) in &report.digest_accounts {
-        api.ask_too(region, accounts);
+        api.add_accounts(region, accounts);
     }
     let mut keys = PublicKeySet::default();
     for region in report.digest_regions.clone() {
-        match api.ask(&region, Window::default()).await {
+        match api.list(&region, Window::default()).await {
             Ok(listed) => keys.extend(&listed),
             Err(error) => report.failures.push(Failure {
                 place: format!("the public keys of {region}"),
@@ -343,7 +343,7 @@ pub struct Consolidated {
 
 impl Consolidated {
     fn is_complete(&self) -> bool {
-        self.report.complete() && self.found.unread.is_empty()
+        self.report.complete() && self.found.failed_reads.is_empty()
     }
 
     /// Whether everything is in the archive.
@@ -372,7 +372,7 @@ impl Consolidated {
             sources,
             failed: report.failures.iter().map(|failure| failure.place.clone()).collect(),
             not_found: NotFound::OfAccounts(
-                self.found.unread.iter().map(|unread| unread.account.clone()).collect(),
+                self.found.failed_reads.iter().map(|unread| unread.account.clone()).collect(),
             ),
         }
     }
@@ -394,7 +394,7 @@ impl Consolidated {
     /// What the requests cost.
     #[must_use]
     pub fn estimate(&self) -> Estimate {
-        estimate(&self.report.counts, self.report.lanes, &self.storage_class)
+        estimate(&self.report.counts, self.report.log_prefixes, &self.storage_class)
     }
 
     /// The same as a document.
@@ -407,7 +407,7 @@ impl Consolidated {
             sources: self.sources.clone(),
             missing_sources: self.missing.clone(),
             excluded_sources: self.excluded.clone(),
-            unreadable_regions: unreadable_regions(&self.found.unread),
+            unreadable_regions: unreadable_regions(&self.found.failed_reads),
             excluded_trails: unreadable_regions(&self.found.excluded),
             work: (&self.report).into(),
             estimate: self.is_dry_run.then(|| (&self.estimate()).into()),
@@ -424,7 +424,7 @@ pub(crate) fn count_sources(sources: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::consolidate::discover::Unread;
+    use crate::archive::consolidate::discover::FailedRead;
 
     #[test]
     fn only_what_was_not_consolidated_may_still_arrive() {
@@ -447,24 +447,24 @@ mod tests {
             ..Default::default()
         };
         done.report.by_source.insert("s3://part/logs".to_owned(), failed);
-        done.found.unread.push(Unread {
+        done.found.failed_reads.push(FailedRead {
             account: "111111111111".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
             reason: "denied".to_owned(),
             hint: None,
             source: None,
         });
-        assert!(done.unfinished().may_still_bring("part", Some(&other)));
-        assert!(!done.unfinished().may_still_bring("whole", Some(&one)));
+        assert!(done.unfinished().may_still_copy("part", Some(&other)));
+        assert!(!done.unfinished().may_still_copy("whole", Some(&one)));
         // An unreadable account may have trails.
-        assert!(done.unfinished().may_still_bring("unknown", Some(&one)));
-        assert!(!done.unfinished().may_still_bring("unknown", Some(&other)));
+        assert!(done.unfinished().may_still_copy("unknown", Some(&one)));
+        assert!(!done.unfinished().may_still_copy("unknown", Some(&other)));
         done.report.failures.push(Failure {
             place: "s3://whole".to_owned(),
             reason: String::new(),
             hint: None,
         });
-        assert!(done.unfinished().may_still_bring("whole", Some(&one)));
-        assert!(!done.unfinished().may_still_bring("who", Some(&other)));
+        assert!(done.unfinished().may_still_copy("whole", Some(&one)));
+        assert!(!done.unfinished().may_still_copy("who", Some(&other)));
     }
 }

@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use super::legacy::{self, Legacy, located};
 use super::sources::unreadable_regions;
 use super::{Env, OpError, Outcome, archive};
-use crate::archive::consolidate::census::{self, Counting};
+use crate::archive::batches::day_folder;
 use crate::archive::consolidate::discover::{self, Found, Selected};
 use crate::archive::consolidate::run::Archive;
 use crate::archive::consolidate::source::Source;
+use crate::archive::consolidate::source_stats::{self, CountMethod};
 use crate::archive::inventory;
-use crate::archive::units::day_folder;
 use crate::aws::{At as _, Aws, AwsError};
 use crate::config::Config;
 use crate::cost::Usd;
@@ -45,7 +45,7 @@ pub struct Costs {
     /// The objects of the archive.
     pub storage: Vec<ClassCost>,
     /// How the objects were counted.
-    pub counting: Counting,
+    pub counting: CountMethod,
     /// The price of the KMS key.
     pub kms_key: Usd,
     /// The price of the duplicates.
@@ -79,7 +79,7 @@ impl From<&AwsError> for FailedRead {
 ///
 /// # Errors
 /// Not signed in, or the organization is unreadable.
-pub async fn costs(env: &Env, counting: Counting) -> Result<Costs, OpError> {
+pub async fn costs(env: &Env, counting: CountMethod) -> Result<Costs, OpError> {
     let config = env.config()?;
     let aws = env.aws().await?;
     let Legacy { organization, found, .. } = legacy::find(env, &aws).await?;
@@ -123,7 +123,7 @@ impl Costs {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let is_complete =
-            self.found.unread.is_empty() && self.failures.is_empty() && !self.is_stopped;
+            self.found.failed_reads.is_empty() && self.failures.is_empty() && !self.is_stopped;
         if is_complete { Outcome::Clean } else { Outcome::Incomplete }
     }
 
@@ -146,7 +146,7 @@ impl Costs {
             duplicates_usd_per_month: self.duplicates_sum.0,
             storage_usd_per_month: self.storage_sum.0,
             total_usd_per_month: self.sum().0,
-            unreadable_regions: unreadable_regions(&self.found.unread),
+            unreadable_regions: unreadable_regions(&self.found.failed_reads),
             failures: self.failures.iter().map(failure).collect(),
         }
     }
@@ -205,28 +205,28 @@ async fn sampled(
     today: Date,
 ) -> Result<Duplicate, AwsError> {
     let clients = source.clients(aws);
-    let mut lanes = source.lanes(&clients).await?.lanes;
+    let mut log_prefixes = source.log_prefixes(&clients).await?.log_prefixes;
     // What the archive itself has is the organization trail's.
-    lanes.retain(|lane| !archive.has(lane));
-    duplicate(&clients, source, lanes, today).await
+    log_prefixes.retain(|log_prefix| !archive.has(log_prefix));
+    duplicate(&clients, source, log_prefixes, today).await
 }
 
 /// The archive's objects by storage class.
-async fn count(archive: &Archive, counting: Counting) -> Result<StoredTotals, AwsError> {
+async fn count(archive: &Archive, counting: CountMethod) -> Result<StoredTotals, AwsError> {
     let (clients, bucket) = (&archive.target.clients, &archive.target.bucket);
     let prefix = archive.prefix.as_deref();
-    if counting == Counting::Exact {
+    if counting == CountMethod::Exact {
         let folder = prefix_folder(prefix);
         return stored_totals(clients, bucket, &folder).await;
     }
-    let lanes = inventory::lanes(clients, bucket, prefix).await?.lanes;
-    let counted: Vec<StoredTotals> = stream::iter(lanes)
-        .map(|lane| async move {
-            let days = census::days(clients, bucket, &lane.prefix()).await?;
+    let log_prefixes = inventory::log_prefixes(clients, bucket, prefix).await?.log_prefixes;
+    let counted: Vec<StoredTotals> = stream::iter(log_prefixes)
+        .map(|log_prefix| async move {
+            let days = source_stats::days(clients, bucket, &log_prefix.prefix()).await?;
             let sample = spread(&days);
             let mut totals = StoredTotals::default();
             for day in &sample {
-                let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
+                let prefix = format!("{}{}", log_prefix.prefix(), day_folder(*day));
                 totals += stored_totals(clients, bucket, &prefix).await?;
             }
             Ok::<_, AwsError>(totals.scaled(days.len() as u64, sample.len() as u64))

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Env, OpError, archive};
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::archive::consolidate::binding::Scope;
-use crate::archive::consolidate::discover::{self, Found, Selected, Unread};
+use crate::archive::consolidate::discover::{self, FailedRead, Found, Selected};
 use crate::archive::consolidate::locate::{LocatedSources, locate};
-use crate::archive::consolidate::remembered;
 use crate::archive::consolidate::run::Failure;
 use crate::archive::consolidate::source::Source;
+use crate::archive::consolidate::vanished;
 use crate::aws::Aws;
 use crate::config::{Config, matches_any};
 use crate::names::{AccountId, Arn, OrgId, Region};
@@ -29,8 +29,8 @@ pub(crate) async fn vanished(
     known: &BTreeSet<String>,
 ) -> Vec<Failure> {
     let (prefix, target) = (archive::prefix(config), archive::bucket(config, aws));
-    let trust = Trust::of_config(config, aws, organization);
-    let mut vanished = remembered::vanished(&target, prefix.as_deref(), &trust, known).await;
+    let trust = RecordTrust::of_config(config, aws, organization);
+    let mut vanished = vanished::vanished(&target, prefix.as_deref(), &trust, known).await;
     vanished.retain(|one| !matches_any(&config.consolidate.exclude, &one.place));
     vanished
 }
@@ -96,7 +96,7 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
                 if let Some(reason) = account.regions_unread
                     && !declared.regions.all_in(&regions)
                 {
-                    unread.push(Unread {
+                    unread.push(FailedRead {
                         account: account.account.clone(),
                         region: aws.home_region().clone(),
                         reason: format!(
@@ -110,7 +110,7 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
                 let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
                 places.push((account.account, wanted.collect()));
             }
-            Access::Failed { reason, hint, .. } => unread.push(Unread {
+            Access::Failed { reason, hint, .. } => unread.push(FailedRead {
                 account: account.account,
                 region: aws.home_region().clone(),
                 reason,
@@ -128,7 +128,7 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
         format!("trail/{}", config.trail.name),
     );
     let mut found = discover::legacy_trails(aws, &places, &trail).await;
-    found.unread.extend(unread);
+    found.failed_reads.extend(unread);
     found.exclude(config);
     Ok(Legacy { organization, found, regions: all_regions })
 }

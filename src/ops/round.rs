@@ -237,7 +237,7 @@ impl Consolidation {
         missing.origin.as_ref().is_some_and(|origin| match self {
             Self::Failed => true,
             Self::Done(unfinished) => {
-                unfinished.may_still_bring(&origin.bucket, missing.account.as_ref())
+                unfinished.may_still_copy(&origin.bucket, missing.account.as_ref())
             }
         })
     }
@@ -372,15 +372,17 @@ fn broken(verification: &Verification) -> impl Iterator<Item = &Finding> {
 
 /// Whether all that is broken is missing files that the next consolidation may copy.
 fn are_all_still_to_copy(verification: &Verification, consolidation: &Consolidation) -> bool {
-    broken(verification)
-        .all(|finding| finding.kind.is_of_missing_file() && consolidation.may_still_copy(finding))
+    broken(verification).all(|finding| {
+        finding.kind.concerns_missing_file() && consolidation.may_still_copy(finding)
+    })
 }
 
 /// The missing files that another consolidation may copy.
 fn can_arrive(verification: &Verification) -> impl Iterator<Item = &Finding> {
     verification.all_findings().filter(|finding| {
         finding.origin.is_some()
-            && (finding.kind.is_of_missing_file() || finding.kind == FindingKind::NotConsolidated)
+            && (finding.kind.concerns_missing_file()
+                || finding.kind == FindingKind::NotConsolidated)
     })
 }
 

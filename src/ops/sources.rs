@@ -4,12 +4,12 @@ use futures::{StreamExt as _, stream};
 
 use super::legacy::{self, Legacy, buckets, located, vanished};
 use super::{Env, OpError, Outcome, archive};
-use crate::archive::consolidate::census::{Census, Counting, census};
-use crate::archive::consolidate::discover::{self, Found, Selected, Unread};
+use crate::archive::batches::LogPrefix;
+use crate::archive::consolidate::discover::{self, FailedRead, Found, Selected};
 use crate::archive::consolidate::locate::declaration;
 use crate::archive::consolidate::run::Failure;
 use crate::archive::consolidate::source::Source;
-use crate::archive::units::Lane;
+use crate::archive::consolidate::source_stats::{CountMethod, SourceStats, source_stats};
 use crate::config::Config;
 use crate::names::AccountId;
 use crate::org::Unlocated;
@@ -42,7 +42,7 @@ pub struct CountedSource {
     /// The source.
     pub source: Source,
     /// What it has.
-    pub census: Option<Census>,
+    pub stats: Option<SourceStats>,
     /// The owner of its bucket, if neither a trail nor the configuration names it: the
     /// account may have taken the name of a deleted bucket.
     pub unexpected_owner: Option<AccountId>,
@@ -54,7 +54,7 @@ pub struct CountedSource {
 ///
 /// # Errors
 /// Not signed in, or the organization is unreadable.
-pub async fn sources(env: &Env, counting: Counting) -> Result<SourceList, OpError> {
+pub async fn sources(env: &Env, counting: CountMethod) -> Result<SourceList, OpError> {
     let config = env.config()?;
     let aws = env.aws().await?;
     let Legacy { organization, found, .. } = legacy::find(env, &aws).await?;
@@ -66,8 +66,8 @@ pub async fn sources(env: &Env, counting: Counting) -> Result<SourceList, OpErro
     let phase = env.progress().phase("inspecting buckets", located.readable.len());
     let count = async |source: Source| {
         let clients = source.clients(&aws);
-        let is_consolidated = |lane: &Lane| archive.has(lane);
-        let result = census(&clients, &source, counting, is_consolidated).await;
+        let is_consolidated = |log_prefix: &LogPrefix| archive.has(log_prefix);
+        let result = source_stats(&clients, &source, counting, is_consolidated).await;
         phase.step_done();
         (source, result.map_err(|error| (&error).into()))
     };
@@ -95,9 +95,9 @@ pub async fn sources(env: &Env, counting: Counting) -> Result<SourceList, OpErro
 /// Removes from what is not CloudTrail's in a bucket what leads to another source there.
 fn remove_each_other(counted: &mut [CountedSource]) {
     let sources: Vec<Source> = counted.iter().map(|one| one.source.clone()).collect();
-    for CountedSource { source, census, .. } in counted {
-        if let Some(census) = census {
-            census.foreign.retain(|folder| {
+    for CountedSource { source, stats, .. } in counted {
+        if let Some(stats) = stats {
+            stats.unexpected.retain(|folder| {
                 !sources.iter().any(|other| other.lies_below(&source.bucket, folder))
             });
         }
@@ -105,13 +105,13 @@ fn remove_each_other(counted: &mut [CountedSource]) {
 }
 
 impl CountedSource {
-    fn new(source: Source, census: Result<Census, Unlocated>, config: &Config) -> Self {
+    fn new(source: Source, stats: Result<SourceStats, Unlocated>, config: &Config) -> Self {
         let unexpected_owner = unexpected_owner(config, &source).cloned();
-        let (census, unreadable) = match census {
-            Ok(census) => (Some(census), None),
+        let (stats, unreadable) = match stats {
+            Ok(stats) => (Some(stats), None),
             Err(why) => (None, Some(why)),
         };
-        Self { source, census, unexpected_owner, unreadable }
+        Self { source, stats, unexpected_owner, unreadable }
     }
 }
 
@@ -119,7 +119,7 @@ impl SourceList {
     /// Whether everything was readable.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let is_complete = self.found.unread.is_empty()
+        let is_complete = self.found.failed_reads.is_empty()
             && self.counted.iter().all(|source| source.unreadable.is_none())
             && self.vanished.is_empty()
             && !self.stopped;
@@ -134,7 +134,7 @@ impl SourceList {
             sources: self.counted.iter().map(contract::CountedSource::from).collect(),
             missing_sources: self.missing.clone(),
             excluded_sources: self.excluded.iter().map(contract::Source::from).collect(),
-            unreadable_regions: unreadable_regions(&self.found.unread),
+            unreadable_regions: unreadable_regions(&self.found.failed_reads),
             excluded_trails: unreadable_regions(&self.found.excluded),
             vanished_sources: self.vanished.iter().map(|one| one.place.clone()).collect(),
         }
@@ -143,10 +143,10 @@ impl SourceList {
 
 impl From<&CountedSource> for contract::CountedSource {
     fn from(counted: &CountedSource) -> Self {
-        let CountedSource { source, census, unreadable, .. } = counted;
+        let CountedSource { source, stats, unreadable, .. } = counted;
         Self {
             source: source.into(),
-            contents: census.as_ref().map(contract::Contents::from),
+            contents: stats.as_ref().map(contract::Contents::from),
             error: unreadable.as_ref().map(|why| why.reason.clone()),
             hint: unreadable.as_ref().and_then(|why| why.hint.clone()),
         }
@@ -154,7 +154,7 @@ impl From<&CountedSource> for contract::CountedSource {
 }
 
 /// Unreadable Regions, or excluded trails, for a document.
-pub(super) fn unreadable_regions(unread: &[Unread]) -> Vec<contract::UnreadableRegion> {
+pub(super) fn unreadable_regions(unread: &[FailedRead]) -> Vec<contract::UnreadableRegion> {
     unread.iter().map(contract::UnreadableRegion::from).collect()
 }
 

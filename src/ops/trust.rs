@@ -1,7 +1,7 @@
 //! What makes the records below `orgtrail/` in the archive trusted.
 
 use super::Env;
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::names::OrgId;
 use crate::ops::OpError;
@@ -10,7 +10,7 @@ use crate::ops::OpError;
 ///
 /// # Errors
 /// A key is configured, and the organization is unreadable.
-pub(crate) async fn trust(env: &Env, aws: &Aws) -> Result<Trust, OpError> {
+pub(crate) async fn trust(env: &Env, aws: &Aws) -> Result<RecordTrust, OpError> {
     let config = env.config()?;
     let known = env.session().identity().and_then(|identity| identity.organization.clone());
     let organization = match known {
@@ -18,13 +18,13 @@ pub(crate) async fn trust(env: &Env, aws: &Aws) -> Result<Trust, OpError> {
         None if config.records.mac_key.is_none() => None,
         None => Some(organization(&aws.own_clients()).await?),
     };
-    Ok(Trust::of_config(config, aws, organization.as_ref()))
+    Ok(RecordTrust::of_config(config, aws, organization.as_ref()))
 }
 
 /// What the configuration, if there is one, and the request list.
-pub(super) fn listed(env: &Env, more: &[String]) -> Trust {
+pub(super) fn listed(env: &Env, more: &[String]) -> RecordTrust {
     let of_config = env.valid_config().into_iter().flat_map(|config| &config.records.acceptances);
-    Trust::listed(of_config.chain(more))
+    RecordTrust::listed(of_config.chain(more))
 }
 
 async fn organization(clients: &Clients) -> Result<OrgId, AwsError> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::archive::retire::{Condition, Standing};
+use crate::archive::retire::{Condition, ConditionStatus};
 use crate::aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients};
 use crate::names::Arn;
 
@@ -93,7 +93,7 @@ impl<'a> Retirement<'a> {
         if conditions.is_empty() {
             return Err(refuse("the condition"));
         }
-        if let Some(condition) = conditions.iter().find(|one| one.standing != Standing::Holds) {
+        if let Some(condition) = conditions.iter().find(|one| one.status != ConditionStatus::Met) {
             return Err(refuse(condition.name));
         }
         let clients = WriteClients::new(clients, &WriteAuthority::granted());

@@ -1,10 +1,9 @@
-//! A sandbox, and the ways into it. The library's own tests include this file too, and
-//! the benchmarks.
+//! A sandbox, and the ways into it. The library's own tests include this file too.
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "each of those who include it uses a part, and tests stop where they fail"
+    reason = "each crate that includes it uses a part, and tests stop where they fail"
 )]
 
 use std::time::Duration;

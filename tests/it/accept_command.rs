@@ -112,7 +112,7 @@ async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
         let (exit, report) = verify(&env).await;
         assert_eq!(exit, 13, "{report:#}");
         let found = of(&report, &foreign)["found"].as_str().unwrap().to_owned();
-        assert!(found.contains("accepts another version or other bytes"), "{found}");
+        assert!(found.contains("accepts a different version or different bytes"), "{found}");
     }
 }
 

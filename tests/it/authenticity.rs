@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MacAlgorithmSpec};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use orgtrail::archive::authenticity::{
-    Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust,
+    Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord,
 };
 use orgtrail::aws::{Clients, WriteClients};
 use orgtrail::names::Arn;
@@ -59,7 +59,7 @@ async fn check(
     record: StoredRecord<'_>,
     metadata: &HashMap<String, String>,
 ) -> Authenticity {
-    let trust = Trust { mac_key: Some(key.clone()), ..Trust::default() };
+    let trust = RecordTrust { mac_key: Some(key.clone()), ..RecordTrust::default() };
     trust.of(record, metadata).await
 }
 
@@ -133,7 +133,7 @@ async fn a_code_that_kms_does_not_check_is_unknown_and_never_valid() {
 #[tokio::test]
 async fn what_the_configuration_lists_is_trusted_and_nothing_else_without_a_key() {
     let sha256 = "AB".repeat(32);
-    let trust = Trust::listed([&sha256]);
+    let trust = RecordTrust::listed([&sha256]);
     let listed = sha256.to_lowercase();
     let listed = StoredRecord { sha256: &listed, ..record() };
     assert_eq!(trust.of(listed, &HashMap::new()).await, Authenticity::Listed);

@@ -6,9 +6,9 @@ use aws_sdk_s3::types::StorageClass;
 use orgtrail::{
     archive::consolidate::{
         record::{ObjectRow, Outcome, Row},
-        restore::{Class, Restore, Sum, Tier},
-        run::{Archive, Asked, Progress, Report, consolidate},
-        server_side::{ServerSide, Way},
+        restore::{ArchivedTotal, Class, Restore, Tier},
+        run::{Archive, ConsolidateOptions, Progress, Report, consolidate},
+        server_side::{CopyMethod, ServerSide},
         source::Source,
     },
     aws::{Clients, Pacing, Settings, WriteAuthority},
@@ -77,7 +77,7 @@ impl Place {
         consolidate_env::share(&self.reader, self.source.bucket.as_str(), keys, keeper).await;
     }
 
-    async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
+    async fn run(&self, change: impl FnOnce(&mut ConsolidateOptions)) -> Report {
         self.run_as(Some(&WriteAuthority::granted()), change).await
     }
 
@@ -85,7 +85,7 @@ impl Place {
     async fn run_as(
         &self,
         authority: Option<&WriteAuthority>,
-        change: impl FnOnce(&mut Asked),
+        change: impl FnOnce(&mut ConsolidateOptions),
     ) -> Report {
         let mut asked = consolidate_env::asked();
         change(&mut asked);
@@ -177,7 +177,7 @@ async fn a_stopped_run_is_finished_by_the_next() {
     assert!(first.stopped && !first.complete());
     assert_eq!((first.counts.copied, first.counts.failed), (7, 0), "{first:?}");
     // All that is left is counted, not only what was near.
-    assert_eq!((first.counts.left, first.left_is_least), (17, false), "{first:?}");
+    assert_eq!((first.counts.left, first.left_is_lower_bound), (17, false), "{first:?}");
     let second = place.run(|_| {}).await;
     assert!(second.complete(), "{second:?}");
     assert_eq!(place.archived().await.len(), 24);
@@ -226,9 +226,9 @@ async fn what_is_not_cloudtrails_is_named_and_left() {
         .put(&format!("AWSLogs/{account}/CloudTrail/us-east-1/2026/01/01/readme.txt"), b"read me")
         .await;
     let report = place.run(|_| {}).await;
-    assert_eq!(report.counts.foreign, 1);
+    assert_eq!(report.counts.unexpected, 1);
     assert_eq!(
-        report.foreign_folders,
+        report.unexpected_folders,
         [format!("s3://member-legacy-trail/AWSLogs/{account}/Config/")]
     );
     assert_eq!(place.archived().await.len(), 24);
@@ -376,7 +376,11 @@ async fn what_only_the_member_may_read_passes_through_this_machine() {
     let objects = place.fill().await as u64;
     let report = place.run(|_| {}).await;
     assert_eq!((report.counts.copied, report.counts.copied_inside_s3), (objects, 0));
-    assert!(copies(place.record_rows().await).iter().all(|row| row.way == Some(Way::Client)));
+    assert!(
+        copies(place.record_rows().await)
+            .iter()
+            .all(|row| row.copy_method == Some(CopyMethod::Client))
+    );
 }
 
 #[tokio::test]
@@ -406,7 +410,7 @@ async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
     let objects = place.fill().await as u64;
     place.put_as(StorageClass::Glacier, &place.log(1, 7), &log_body("cold")).await;
     place.put_as(StorageClass::DeepArchive, &place.log(1, 8), &log_body("colder")).await;
-    let sum = |objects, bytes, restoring, restoring_bytes| Sum {
+    let sum = |objects, bytes, restoring, restoring_bytes| ArchivedTotal {
         objects,
         bytes,
         restoring,

@@ -18,7 +18,7 @@ use orgtrail::{
             copy::Target,
             ledger::{Ledger, LedgerError},
             record::{ChainChecker, Row},
-            run::{Archive, Asked, Progress, Report, Run, Sources, consolidate},
+            run::{Archive, ConsolidateOptions, Progress, Report, RunInfo, Sources, consolidate},
             server_side::ServerSide,
             source::{Policy, Source},
         },
@@ -153,7 +153,7 @@ impl ConsolidateEnv {
 
     /// Runs once, as a process of its own would.
     pub(crate) async fn run(&self, started: &Started) -> Result<Report, LedgerError> {
-        let asked = Asked { limit: started.limit, ..asked() };
+        let asked = ConsolidateOptions { limit: started.limit, ..asked() };
         let aws = self.sign_in().await;
         let readers = self.readers(&aws);
         let source = |nth: usize| source(BUCKETS[nth], &self.members[nth], &self.region);
@@ -211,8 +211,8 @@ pub(crate) async fn rows(target: Target) -> Vec<Row> {
 }
 
 /// All of every lane, eight copies at once, the way that is found.
-pub(crate) fn asked() -> Asked {
-    Asked {
+pub(crate) fn asked() -> ConsolidateOptions {
+    ConsolidateOptions {
         since: None,
         until: None,
         accounts: BTreeSet::new(),
@@ -240,8 +240,8 @@ pub(crate) fn bound(sandbox: &Sandbox, readable: Vec<(Source, Clients)>) -> Sour
 }
 
 /// A run after all the days of [`log`] and [`digest`] are closed.
-pub(crate) fn run() -> Run {
-    Run {
+pub(crate) fn run() -> RunInfo {
+    RunInfo {
         id: "run".to_owned(),
         now: "2026-02-01T00:00:00Z".parse().unwrap(),
         caller: "arn:aws:iam::111111111111:user/admin".to_owned(),
@@ -273,7 +273,7 @@ pub(crate) fn archive(clients: Clients) -> Archive {
             part_bytes: 5 << 20,
         },
         prefix: None,
-        trust: orgtrail::archive::authenticity::Trust::default(),
+        trust: orgtrail::archive::authenticity::RecordTrust::default(),
         root: orgtrail::archive::key::Root { prefix: None, org: Some(ORG.parse().unwrap()) },
     }
 }

@@ -8,7 +8,7 @@ use orgtrail::aws::Clients;
 use orgtrail::{
     archive::consolidate::{
         record::{ObjectRow, Outcome, Row},
-        server_side::Way,
+        server_side::CopyMethod,
     },
     sandbox::{Effect, Fault},
 };
@@ -57,7 +57,7 @@ async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
     let key = default.kms_master_key_id().unwrap();
     let mut copied = 0;
     for (object, row) in rows(&env).await {
-        if row.way != Some(Way::Server) {
+        if row.copy_method != Some(CopyMethod::Server) {
             continue;
         }
         copied += 1;

@@ -188,7 +188,7 @@ impl Model {
             let mut sum = Counts::default();
             for row in rows {
                 if let Row::Object(object) = row {
-                    sum.add(object.outcome, object.size_bytes, object.way);
+                    sum.add(object.outcome, object.size_bytes, object.copy_method);
                     named.insert(object.key.clone());
                     if object.outcome == Outcome::Copied {
                         assert!(copied.insert(object.key.clone()), "{} twice", object.key);
@@ -206,7 +206,7 @@ impl Model {
                 + sum.copied
                 + sum.conflicts
                 + sum.failed
-                + sum.foreign
+                + sum.unexpected
                 + sum.left
                 + sum.held_back;
             assert_eq!(&sum, totals);

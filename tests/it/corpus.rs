@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use orgtrail::archive::accept::{Acceptances, record_key};
-use orgtrail::archive::authenticity::Trust;
+use orgtrail::archive::authenticity::RecordTrust;
 use orgtrail::archive::bundle::is_canonical;
 use orgtrail::archive::consolidate::record::{Counts, FORMAT_VERSION, Head, Row, RowSums, Segment};
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::archive::verify::gzip::{GzipError, inflate};
-use orgtrail::archive::verify::opened::OpenedDigest;
+use orgtrail::archive::verify::parsed_digest::ParsedDigest;
 use orgtrail::archive::verify::source::{FolderSource, Source};
 use orgtrail::config::{Environment, Loaded};
 
@@ -92,7 +92,7 @@ fn gzip_is_inflated_whole_within_the_limit_or_refused() {
             let refused = inflate(&twice, LIMIT, &mut Vec::new(), |_| {});
             assert_eq!(refused, Err(GzipError::AppendedMember { bytes: bytes.len() }));
         }
-        let _ = OpenedDigest::open(bytes, |_| None, false, &mut Vec::new());
+        let _ = ParsedDigest::parse(bytes, |_| None, false, &mut Vec::new());
         result.is_ok()
     });
     assert!(whole > 0);
@@ -112,7 +112,7 @@ fn run_records_are_read_or_refused() {
         };
         inflated(&Segment { head, rows }.encode().unwrap())
     };
-    let begin = |asked| Row::Begin { asked };
+    let begin = |options| Row::Begin { options };
     let files = [
         segment(1, vec![]),
         segment(1, vec![begin(serde_json::json!({ "limit": 7 }))]),
@@ -164,7 +164,7 @@ async fn acceptances_are_read_or_refused_and_none_counts_by_itself() {
         each("acceptance", |bytes| {
             std::fs::write(folder.path().join(&key), bytes).unwrap();
             let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
-            let trust = Trust::default();
+            let trust = RecordTrust::default();
             let all = handle.block_on(Acceptances::read(Arc::new(source), None, &trust));
             assert_eq!(all.records.len() + all.faults.len(), 1, "{all:?}");
             assert!(all.unreadable.is_empty(), "{all:?}");

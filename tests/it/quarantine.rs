@@ -182,11 +182,14 @@ async fn what_a_limit_leaves_is_counted_to_the_end() {
         .collect();
     env.put_all(&objects).await;
     let report = env.run(&Started::new(Some(2))).await.unwrap();
-    assert!(report.stopped && !report.left_is_least, "{report:?}");
+    assert!(report.stopped && !report.left_is_lower_bound, "{report:?}");
     assert_eq!((report.counts.copied, report.counts.left), (2, 390), "{report:?}");
     // A person does not wait for that.
     let started = Started::new(None);
     started.progress.stop();
     let report = env.run(&started).await.unwrap();
-    assert!(report.stopped && report.left_is_least && report.counts.copied == 0, "{report:?}");
+    assert!(
+        report.stopped && report.left_is_lower_bound && report.counts.copied == 0,
+        "{report:?}"
+    );
 }

@@ -25,7 +25,7 @@ async fn recorded() -> ConfiguredEnv {
     for number in 0..4_u64 {
         let head = Head { run_id: format!("run-{number}"), ..head(0) };
         let totals = Counts { source: 7, copied: 7, copied_bytes: 70, ..Counts::default() };
-        let mut rows = vec![Row::Begin { asked: Value::Null }];
+        let mut rows = vec![Row::Begin { options: Value::Null }];
         rows.extend((0..7).map(|_| Row::Object(copied())));
         if number != 1 {
             rows.push(Row::End {
@@ -50,7 +50,7 @@ fn copied() -> ObjectRow {
         sha256: None,
         outcome: Outcome::Copied,
         reason: None,
-        way: None,
+        copy_method: None,
         archived: None,
         quarantined_as: None,
     }
@@ -84,7 +84,7 @@ async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
     env.converge().await;
     let ledger = Ledger::new(target(&env), None);
     let writer = WriteTarget::new(target(&env), &WriteAuthority::granted());
-    let rows = |asked: &str| vec![Row::Begin { asked: asked.into() }];
+    let rows = |asked: &str| vec![Row::Begin { options: asked.into() }];
     let (mut ours, mut theirs) = (Tip::default(), Tip::default());
     ledger.append(&writer, &mut ours, head(0), rows("ours")).await.unwrap();
     // Another run has written behind it, when its writer tries again.
@@ -158,7 +158,7 @@ async fn a_record_that_was_written_over_shows() {
     assert_eq!(code, 13, "{said:#}");
     let faults = said["faults"].as_array().unwrap();
     assert!(faults.iter().any(|f| f["first_record"] == 1), "{said:#}");
-    assert!(faults.iter().any(|f| f["reason"].as_str().unwrap().contains("written over")));
+    assert!(faults.iter().any(|f| f["reason"].as_str().unwrap().contains("overwritten")));
     // The one after it no longer follows.
     assert!(faults.iter().any(|f| f["first_record"] == 2), "{said:#}");
 }

@@ -48,8 +48,13 @@ async fn a_trail_goes_when_everything_speaks_for_it() {
     assert!(dry["estimate"]["requests_usd"].as_f64().unwrap() > 0.0);
     let (code, said) = retire(&env, &["--yes"]).await;
     assert_eq!(code, 12, "{said:#}");
-    assert_eq!(standing(&said, "the organization trail delivers the same"), "passed", "{said:#}");
-    for name in ["everything is in the archive", "what is there is proven", "the counts are equal"]
+    assert_eq!(
+        standing(&said, "the organization trail covers the same account and Regions"),
+        "passed",
+        "{said:#}"
+    );
+    for name in
+        ["everything is in the archive", "the archived logs are proven", "the object counts match"]
     {
         assert_eq!(standing(&said, name), "failed", "{said:#}");
     }
@@ -78,7 +83,11 @@ async fn a_short_overlap_refuses() {
     consolidated(&env).await;
     let (code, said) = retire(&env, &["--yes"]).await;
     assert_eq!(code, 12, "{said:#}");
-    assert_eq!(standing(&said, "the organization trail delivers the same"), "failed", "{said:#}");
+    assert_eq!(
+        standing(&said, "the organization trail covers the same account and Regions"),
+        "failed",
+        "{said:#}"
+    );
     assert_eq!(standing(&said, "everything is in the archive"), "passed", "{said:#}");
     assert!(trail_is_there(&env).await);
 }
@@ -95,7 +104,7 @@ async fn an_altered_log_in_the_archive_refuses() {
     env.sandbox.tamper("acme-log-archive", altered, |body| body[20] ^= 1).unwrap();
     let (code, said) = retire(&env, &["--yes"]).await;
     assert_eq!(code, 12, "{said:#}");
-    assert_eq!(standing(&said, "what is there is proven"), "failed", "{said:#}");
+    assert_eq!(standing(&said, "the archived logs are proven"), "failed", "{said:#}");
     assert!(trail_is_there(&env).await);
 }
 
@@ -113,7 +122,7 @@ async fn a_log_that_no_digest_proves_refuses() {
     consolidated(&env).await;
     let (code, said) = retire(&env, &["--yes"]).await;
     assert_eq!(code, 12, "{said:#}");
-    assert_eq!(standing(&said, "what is there is proven"), "failed", "{said:#}");
+    assert_eq!(standing(&said, "the archived logs are proven"), "failed", "{said:#}");
     let found = "1 log file of us-east-1 from 2020-01-01T00:05:00Z to 2020-01-01T00:05:00Z";
     assert!(said.to_string().contains(found), "{said:#}");
     assert!(trail_is_there(&env).await);
@@ -342,7 +351,7 @@ async fn a_trail_of_the_organization_trails_name_is_told_from_it_by_its_digests(
     let ran = orgtrail(&env, &["retire", &trail, "--yes", "--format", "json"]).await;
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
     assert_eq!(
-        standing(&said, "the organization trail delivers the same"),
+        standing(&said, "the organization trail covers the same account and Regions"),
         "passed",
         "{said:#}{}",
         ran.stderr
@@ -356,7 +365,7 @@ async fn what_a_trail_of_the_same_name_delivered_is_not_the_organization_trails(
     let ran = orgtrail(&env, &["retire", &trail, "--yes", "--format", "json"]).await;
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
     assert_eq!(
-        standing(&said, "the organization trail delivers the same"),
+        standing(&said, "the organization trail covers the same account and Regions"),
         "failed",
         "{said:#}{}",
         ran.stderr

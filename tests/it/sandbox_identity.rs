@@ -290,7 +290,7 @@ async fn faults_strike_as_told_and_are_survived_by_retries() {
         .retry_config(aws_sdk_organizations::config::retry::RetryConfig::disabled());
     let organizations = aws_sdk_organizations::Client::from_conf(plain.build());
     let fault = |effect| {
-        env.sandbox.faults().inject(Fault::every("organizations:Describe*", effect).times(1))
+        env.sandbox.faults().inject(Fault::every("organizations:Describe*", effect).times(1));
     };
     fault(Effect::Throttle);
     let error = organizations.describe_organization().send().await.unwrap_err();

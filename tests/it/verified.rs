@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::archive::accept::Acceptances;
-use orgtrail::archive::authenticity::Trust;
+use orgtrail::archive::authenticity::RecordTrust;
 use orgtrail::archive::verify::chain::{LatestDelivery, Window};
 use orgtrail::archive::verify::finding::{Finding, FindingKind};
 use orgtrail::archive::verify::period::Period;
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent, Verification,
+    Concurrency, Deliveries, KeyRing, NoProgress, OtherBuckets, Request, Selection, Verification,
     verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
@@ -42,13 +42,13 @@ pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
         expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
-        trust: Trust::default(),
+        trust: RecordTrust::default(),
         concurrency: Concurrency::default(),
         kept: None,
     };
     change(&mut request);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(verify(request, Arc::new(Silent))).unwrap()
+    runtime.block_on(verify(request, Arc::new(NoProgress))).unwrap()
 }
 
 pub(crate) fn kinds(verification: &Verification) -> Vec<FindingKind> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::SignedDuration;
 use orgtrail::archive::accept::Acceptances;
-use orgtrail::archive::authenticity::Trust;
+use orgtrail::archive::authenticity::RecordTrust;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyItem, PublicKeySet};
 use orgtrail::archive::verify::run::{
-    ApiKeys, Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
+    ApiKeys, Concurrency, Deliveries, KeyRing, NoProgress, OtherBuckets, Request, Selection,
     Verification, verify,
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
@@ -39,14 +39,14 @@ fn request(clients: &WriteClients, bucket: &str, keys: KeyRing) -> Request {
         expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
-        trust: Trust::default(),
+        trust: RecordTrust::default(),
         concurrency: Concurrency::default(),
         kept: None,
     }
 }
 
 async fn verified(request: Request) -> Verification {
-    verify(request, Arc::new(Silent)).await.unwrap()
+    verify(request, Arc::new(NoProgress)).await.unwrap()
 }
 
 fn found(verification: &Verification) -> Vec<(FindingKind, Severity)> {
@@ -90,7 +90,7 @@ async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
     let all = verified(asked()).await;
     assert_eq!(found(&all), [(FindingKind::ContinuesElsewhere, Severity::Notice)]);
     let at = |bucket: &str| {
-        all.lanes.iter().find(|lane| lane.bucket.as_deref() == Some(bucket)).unwrap()
+        all.scopes.iter().find(|scope| scope.bucket.as_deref() == Some(bucket)).unwrap()
     };
     assert_eq!((at(OLD).logs.valid, at(NEW).logs.valid), (3, 3));
     assert_eq!(at(OLD).proven[0].to, at(NEW).proven[0].from);
@@ -151,10 +151,10 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
     loop {
         let cut = Fault::every("s3:ListObjectsV2", Effect::Truncate).after(listings).times(1);
         env.sandbox.faults().inject(cut);
-        match verify(asked(), Arc::new(Silent)).await {
+        match verify(asked(), Arc::new(NoProgress)).await {
             Err(error) => {
                 let why = error.source.to_string();
-                let reason = why.contains("it was cut") || why.contains("could not be read");
+                let reason = why.contains("it was truncated") || why.contains("could not be read");
                 assert!(reason, "{error:?}");
             }
             Ok(all) if found(&all).is_empty() => break,
@@ -188,7 +188,7 @@ async fn what_is_damaged_on_its_way_is_fetched_once_more() {
         env.sandbox.faults().inject(Fault::every("s3:GetObject", effect.clone()));
         let all = verified(asked()).await;
         assert_eq!(all.severity(), Some(Severity::Incomplete), "{effect:?}: {:?}", found(&all));
-        assert_eq!((all.lanes[0].logs.valid, all.lanes[0].proven.len()), (0, 0));
+        assert_eq!((all.scopes[0].logs.valid, all.scopes[0].proven.len()), (0, 0));
         env.sandbox.faults().clear();
     }
 }
@@ -205,7 +205,7 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
         let account = env.desired.management().clone();
         let keys = ApiKeys::new(env.aws.clone(), account, PublicKeySet::default(), now);
         let mut request = request(&archive, "acme-log-archive", KeyRing::Api(keys));
-        request.delivered = Deliveries::ask(env.aws.clone());
+        request.delivered = Deliveries::query(env.aws.clone());
         request
     };
     assert_eq!(found(&verified(asked()).await), []);
@@ -225,7 +225,7 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
     let all = verified(asked()).await;
     let said: Vec<_> =
         found(&all).into_iter().filter(|(kind, _)| *kind == FindingKind::Unreadable).collect();
-    assert_eq!(said.len(), all.lanes.len());
+    assert_eq!(said.len(), all.scopes.len());
     assert!(found(&all).iter().all(|(kind, _)| *kind != FindingKind::NewestDeleted));
 }
 
@@ -259,14 +259,14 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
     // AWS lists keys of this time, and not this one.
     let all = verified(asked(NEW)).await;
     assert_eq!(all.severity(), Some(Severity::Broken));
-    assert_eq!(all.lanes[0].chains.iter().map(|chain| chain.valid).sum::<u64>(), 0);
+    assert_eq!(all.scopes[0].chains.iter().map(|chain| chain.valid).sum::<u64>(), 0);
     let kinds = found(&all).into_iter().map(|(kind, _)| kind);
     assert_eq!(kinds.filter(|kind| *kind == FindingKind::PublicKeyNotFound).count(), 3);
 
     // AWS lists no key of this time.
     let all = verified(asked(OLD)).await;
     assert_eq!(found(&all), [(FindingKind::PublicKeySaved, Severity::Incomplete)]);
-    assert_eq!((all.lanes[0].chains[0].valid, all.lanes[0].chains[0].by_saved_key), (3, 3));
+    assert_eq!((all.scopes[0].chains[0].valid, all.scopes[0].chains[0].by_saved_key), (3, 3));
 
     // AWS does not answer.
     env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
@@ -292,14 +292,14 @@ async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
     enable.send().await.unwrap();
     let now = env.sandbox.now();
     let keys = || ApiKeys::new(env.aws.clone(), management.clone(), PublicKeySet::default(), now);
-    let alone = keys().ask(&region, Window::default()).await.unwrap_err();
+    let alone = keys().list(&region, Window::default()).await.unwrap_err();
     assert!(alone.hint().unwrap().contains("not have enabled eu-south-2"), "{alone}");
     // Accounts that have it not are passed over.
     let all = keys();
-    all.ask_too(&region, &env.sandbox.accounts());
-    all.ask(&region, Window::default()).await.unwrap();
+    all.add_accounts(&region, &env.sandbox.accounts());
+    all.list(&region, Window::default()).await.unwrap();
     // Where all are denied, that is the answer, and no empty list.
     env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
-    let denied = all.ask(&region, Window::default()).await.unwrap_err();
+    let denied = all.list(&region, Window::default()).await.unwrap_err();
     assert!(denied.to_string().contains("ListPublicKeys"), "{denied}");
 }

@@ -21,9 +21,9 @@ fn a_chain_as_written_is_proven() {
     let (bucket, _) = six_hours();
     let all = verified(&bucket);
     assert_eq!(kinds(&all), []);
-    let lane = &all.lanes[0];
-    assert_eq!(lane.proven, [period(0, 6)]);
-    assert_eq!((lane.chains[0].valid, lane.logs.valid), (6, 18));
+    let delivery = &all.scopes[0];
+    assert_eq!(delivery.proven, [period(0, 6)]);
+    assert_eq!((delivery.chains[0].valid, delivery.logs.valid), (6, 18));
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn empty_hours_are_proven_too() {
     chain.hours(&mut bucket, 1, 2, 1);
     let all = verified(&bucket);
     assert_eq!(kinds(&all), []);
-    assert_eq!(all.lanes[0].proven, [period(0, 10)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 10)]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn deleted_digests_are_one_interval_with_their_hours() {
         assert_eq!(found.period, Some(period(first, last + 1)));
         // The one that the next digest names.
         assert_eq!(found.key.as_deref(), Some(chain.digests[*deleted.last().unwrap()].as_str()));
-        assert_eq!(all.lanes[0].proven, [period(0, first), period(last + 1, 6)]);
+        assert_eq!(all.scopes[0].proven, [period(0, first), period(last + 1, 6)]);
     }
 }
 
@@ -81,8 +81,8 @@ fn newest_digests_deleted_leave_the_window_open() {
     // CloudTrail knows better.
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);
-        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(Root::default(), [lane]);
+        let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        request.delivered = Deliveries::known(Root::default(), [delivery]);
     });
     assert_eq!(kinds(&all), [FindingKind::NewestDeleted, FindingKind::LogsUnproven]);
     assert_eq!(all.severity(), Some(Severity::Broken));
@@ -94,8 +94,8 @@ fn newest_digests_deleted_leave_the_window_open() {
     }
     let all = verified_with(&damaged, |request| {
         let latest = latest(&chain, 6);
-        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(Root::default(), [lane]);
+        let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        request.delivered = Deliveries::known(Root::default(), [delivery]);
     });
     assert!(kinds(&all).iter().all(|kind| *kind != FindingKind::NewestDeleted));
     assert!(kinds(&all).contains(&FindingKind::DigestFormat));
@@ -103,8 +103,8 @@ fn newest_digests_deleted_leave_the_window_open() {
     // Of a window that ends earlier it tells nothing.
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);
-        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(Root::default(), [lane]);
+        let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        request.delivered = Deliveries::known(Root::default(), [delivery]);
         request.window = Window { since: None, until: Some(at(3)), last: Some(at(4)) };
     });
     assert_eq!(all.severity(), None);
@@ -119,10 +119,10 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
         bucket.objects.remove(digest);
     }
     let told = |trails: &[&Chain]| {
-        let lane = |chain: &&Chain| {
+        let delivery = |chain: &&Chain| {
             (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest(chain, 6))
         };
-        Deliveries::known(Root::default(), trails.iter().map(lane))
+        Deliveries::known(Root::default(), trails.iter().map(delivery))
     };
     let all = verified_with(&bucket, |request| request.delivered = told(&[&chain]));
     assert_eq!(kinds(&all), []);
@@ -165,9 +165,9 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     let moved = six_hours().0.relocated("o-exampleorgid", None);
     let all = verified_with(&moved, |request| {
         let latest = latest(&chain, 48);
-        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
         let root = Root { org: Some("o-exampleorgid".parse().unwrap()), prefix: None };
-        request.delivered = Deliveries::known(root, [lane]);
+        request.delivered = Deliveries::known(root, [delivery]);
     });
     assert_eq!(kinds(&all), []);
 }
@@ -181,7 +181,7 @@ fn a_deleted_beginning_is_noticed() {
     // Unless the window begins later.
     let all = verified_with(&bucket, |request| request.window.since = Some(at(1)));
     assert_eq!(kinds(&all), []);
-    assert_eq!(all.lanes[0].proven, [period(1, 6)]);
+    assert_eq!(all.scopes[0].proven, [period(1, 6)]);
     // In the window, the interval is known.
     let all = verified_with(&bucket, |request| request.window.since = Some(at(0)));
     let found = all.all_findings().find(|f| f.kind == FindingKind::DigestMissing).unwrap();
@@ -199,7 +199,7 @@ fn a_window_looks_at_its_hours_only() {
     // What lies beyond is said to be there.
     assert_eq!(kinds(&all), [FindingKind::BeyondWindow]);
     assert_eq!(all.severity(), Some(Severity::Notice));
-    assert_eq!(all.lanes[0].proven, [period(1, 5)]);
+    assert_eq!(all.scopes[0].proven, [period(1, 5)]);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_restarted_chain_leaves_a_gap() {
     let found = only(&all);
     assert_eq!((found.kind, found.period), (FindingKind::Gap, Some(period(6, 11))));
     assert_eq!(all.severity(), Some(Severity::Incomplete));
-    assert_eq!(all.lanes[0].proven, [period(0, 6), period(11, 13)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 6), period(11, 13)]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     let asked = |declared: Option<DeclaredTrail>| {
         verified_with(&bucket, |request| {
             request.window.until = Some(at(20));
-            request.delivered = Deliveries::none().of_declared(declared);
+            request.delivered = Deliveries::none().with_declared_trail(declared);
         })
     };
     // Nobody knows what the other recorded.
@@ -248,7 +248,7 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     let asked = |declared: Option<DeclaredTrail>| {
         verified_with(&bucket, |request| {
             request.window.until = Some(at(20));
-            request.delivered = Deliveries::none().of_declared(declared);
+            request.delivered = Deliveries::none().with_declared_trail(declared);
         })
     };
     let all = asked(declared("orgtrail"));
@@ -256,7 +256,7 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     found.sort();
     assert_eq!(found, [FindingKind::Gap, FindingKind::ChainEnded]);
     assert_eq!(all.severity(), Some(Severity::Notice));
-    assert_eq!(all.lanes[0].proven, [period(0, 20)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 20)]);
     // Not one of the same name that is an account's own, nor another of the organization.
     for name in ["other", "another"] {
         assert_eq!(asked(declared(name)).severity(), Some(Severity::Incomplete), "{name}");
@@ -270,7 +270,7 @@ fn a_backfill_chain_is_apart() {
     backfill.hours(&mut bucket, 4, 0, 0);
     let all = verified(&bucket);
     assert_eq!(kinds(&all), []);
-    assert_eq!(all.lanes[0].chains.len(), 2);
+    assert_eq!(all.scopes[0].chains.len(), 2);
     // Without its generation time, no key can be looked up.
     bucket.get(&backfill.digests[1]).metadata.remove("backfill-generation-timestamp");
     assert_eq!(kinds(&verified(&bucket)), [FindingKind::DigestFormat]);
@@ -294,7 +294,7 @@ fn wrong_expired_and_foreign_keys_prove_nothing() {
     };
     assert_eq!(not_found(&all), 6);
     assert_eq!(all.severity(), Some(Severity::Broken));
-    assert!(all.lanes[0].proven.is_empty());
+    assert!(all.scopes[0].proven.is_empty());
 
     // Of another Region: nothing speaks against the digests, and nothing for them.
     let of_another_region = orgtrail::archive::verify::public_keys::KeyItem {
@@ -303,7 +303,7 @@ fn wrong_expired_and_foreign_keys_prove_nothing() {
     };
     let all = verified_with(&bucket, |request| request.keys = keys(of_another_region));
     assert_eq!(all.severity(), Some(Severity::Incomplete));
-    assert!(all.lanes[0].proven.is_empty());
+    assert!(all.scopes[0].proven.is_empty());
     let missing = all.all_findings().find(|it| it.kind == FindingKind::PublicKeyMissing).unwrap();
     assert_eq!(missing.objects, 6);
     assert_eq!(missing.found.as_deref(), Some("no public key for us-east-1 was given"));
@@ -407,7 +407,7 @@ fn what_a_stranger_signs_with_a_key_of_its_own_is_not_proven() {
         let all = verified(&bucket);
         assert!(kinds(&all).contains(&kind), "{:?}", kinds(&all));
         assert_eq!(all.severity(), Some(Severity::Broken));
-        assert_eq!(all.lanes[0].proven, [period(0, 5)]);
+        assert_eq!(all.scopes[0].proven, [period(0, 5)]);
     }
 }
 

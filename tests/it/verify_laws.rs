@@ -26,7 +26,7 @@ proptest! {
         let all = verified(&bucket);
         let expected: &[FindingKind] = if restart > 0 { &[FindingKind::Gap] } else { &[] };
         prop_assert_eq!(kinds(&all), expected);
-        prop_assert_eq!(all.lanes[0].logs.valid, 2 * (hours * logs) as u64);
+        prop_assert_eq!(all.scopes[0].logs.valid, 2 * (hours * logs) as u64);
     }
 
     #[test]
@@ -70,8 +70,8 @@ proptest! {
         let here = verified(&bucket);
         let there = verified(&bucket.relocated("o-exampleorgid", prefix.as_deref()));
         prop_assert_eq!(kinds(&here), kinds(&there));
-        prop_assert_eq!(&here.lanes[0].proven, &there.lanes[0].proven);
-        prop_assert_eq!(here.lanes[0].logs, there.lanes[0].logs);
+        prop_assert_eq!(&here.scopes[0].proven, &there.scopes[0].proven);
+        prop_assert_eq!(here.scopes[0].logs, there.scopes[0].logs);
     }
 }
 

@@ -17,7 +17,7 @@ fn an_altered_log_file_is_found() {
     let found = only(&all);
     assert_eq!(found.kind, FindingKind::LogHash);
     assert_eq!(found.key.as_deref(), Some(chain.logs[2][1].as_str()));
-    assert_eq!(all.lanes[0].proven, [period(0, 2), period(3, 6)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 2), period(3, 6)]);
     assert_eq!(all.severity(), Some(Severity::Broken));
 }
 
@@ -57,7 +57,7 @@ fn an_altered_digest_is_found_and_its_successor_still_holds() {
         all.all_findings().filter(|finding| finding.severity == Severity::Broken).collect();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].kind, FindingKind::DigestSignature);
-    assert_eq!(all.lanes[0].proven, [period(0, 2), period(3, 6)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 2), period(3, 6)]);
     // Its three log files are no longer vouched for.
     assert!(kinds(&all).contains(&FindingKind::LogsUnproven));
 }
@@ -80,7 +80,7 @@ fn a_digest_that_is_no_digest_is_found() {
             kinds(&all).iter().filter(|kind| **kind == FindingKind::DigestFormat).count(),
             1
         );
-        assert_eq!(all.lanes[0].proven, [period(0, 2), period(3, 6)]);
+        assert_eq!(all.scopes[0].proven, [period(0, 2), period(3, 6)]);
     }
 }
 
@@ -104,15 +104,15 @@ fn lost_signatures_are_proven_by_their_successors() {
     let found = only(&all);
     assert_eq!((found.kind, found.objects), (FindingKind::SignatureFromSuccessor, 3));
     assert_eq!(all.severity(), Some(Severity::Notice));
-    assert_eq!(all.lanes[0].proven, [period(0, 6)]);
-    assert_eq!(all.lanes[0].logs.valid, 18);
+    assert_eq!(all.scopes[0].proven, [period(0, 6)]);
+    assert_eq!(all.scopes[0].logs.valid, 18);
 
     // Nobody records the newest one's.
     bucket.get(&chain.digests[5]).metadata.clear();
     let all = verified(&bucket);
     assert!(kinds(&all).contains(&FindingKind::SignatureMissing));
     assert_eq!(all.severity(), Some(Severity::Incomplete));
-    assert_eq!(all.lanes[0].proven, [period(0, 5)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 5)]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_whole_key_of_cloudtrails_in_a_folder_further_down_is_foreign() {
     }
     let all = verified(&bucket);
     assert_eq!(kinds(&all), [FindingKind::ForeignObject; 2]);
-    assert_eq!(all.lanes[0].chains[0].valid, 6);
+    assert_eq!(all.scopes[0].chains[0].valid, 6);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn files_that_a_browser_inflated_are_proven_with_a_notice() {
     let found = only(&all);
     assert_eq!((found.kind, found.objects), (FindingKind::StoredInflated, 18));
     assert_eq!(all.severity(), Some(Severity::Notice));
-    assert_eq!((all.lanes[0].logs.valid, &*all.lanes[0].proven), (18, &[period(0, 6)][..]));
+    assert_eq!((all.scopes[0].logs.valid, &*all.scopes[0].proven), (18, &[period(0, 6)][..]));
 
     for digest in &chain.digests {
         let object = bucket.get(digest);
@@ -194,7 +194,7 @@ fn files_that_a_browser_inflated_are_proven_with_a_notice() {
     }
     let all = verified(&bucket);
     assert_eq!(kinds(&all), [FindingKind::StoredInflated; 2]);
-    assert_eq!(all.lanes[0].chains[0].valid, 6);
+    assert_eq!(all.scopes[0].chains[0].valid, 6);
 
     // Other bytes are not, however they are stored.
     let log = bucket.get(&chain.logs[2][1]);

@@ -17,7 +17,7 @@ fn a_relocated_archive_is_proven_where_it_is() {
         let moved = bucket.relocated("o-exampleorgid", prefix);
         let all = verified(&moved);
         assert_eq!(kinds(&all), []);
-        assert_eq!((all.lanes[0].chains[0].valid, all.lanes[0].chains[0].relocated), (6, 6));
+        assert_eq!((all.scopes[0].chains[0].valid, all.scopes[0].chains[0].relocated), (6, 6));
         let declared: ObjectKey = moved.objects.keys().next().unwrap().parse().unwrap();
         let all = verified_with(&moved, |request| request.declared = Some(declared.root().clone()));
         assert_eq!(kinds(&all), []);
@@ -74,7 +74,7 @@ fn a_foreign_digest_does_not_hide_the_chain_behind_it() {
     let all = verified(&bucket);
     let found = only(&all);
     assert_eq!((found.kind, found.key.as_deref()), (FindingKind::DigestMoved, Some(&*between)));
-    assert_eq!(all.lanes[0].proven, [period(0, 6)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 6)]);
 }
 
 #[test]
@@ -96,14 +96,14 @@ fn organizations_and_accounts_are_verified_together_and_selected() {
     }
     let all = verified(&bucket);
     assert_eq!(kinds(&all), []);
-    assert_eq!(all.lanes.len(), 3);
-    let lanes = |change: fn(&mut Request)| verified_with(&bucket, change).lanes.len();
-    assert_eq!(lanes(|r| r.selection.accounts = ["222222222222".parse().unwrap()].into()), 1);
-    assert_eq!(lanes(|r| r.selection.regions = ["us-east-1".parse().unwrap()].into()), 2);
-    assert_eq!(lanes(|r| r.prefix = "o-exampleorgid/".to_owned()), 2);
-    assert_eq!(lanes(|r| r.prefix = "AWSLogs/111111111111/".to_owned()), 1);
+    assert_eq!(all.scopes.len(), 3);
+    let scopes = |change: fn(&mut Request)| verified_with(&bucket, change).scopes.len();
+    assert_eq!(scopes(|r| r.selection.accounts = ["222222222222".parse().unwrap()].into()), 1);
+    assert_eq!(scopes(|r| r.selection.regions = ["us-east-1".parse().unwrap()].into()), 2);
+    assert_eq!(scopes(|r| r.prefix = "o-exampleorgid/".to_owned()), 2);
+    assert_eq!(scopes(|r| r.prefix = "AWSLogs/111111111111/".to_owned()), 1);
     assert_eq!(
-        lanes(|r| r.prefix = "o-exampleorgid/AWSLogs/o-exampleorgid/333333333333/".to_owned()),
+        scopes(|r| r.prefix = "o-exampleorgid/AWSLogs/o-exampleorgid/333333333333/".to_owned()),
         1
     );
 }
@@ -131,8 +131,8 @@ fn a_trail_that_changed_to_the_archive_is_one_chain_once_its_past_is_brought_the
     chain.hours(&mut archive, 2, 1, 1);
     let all = verified(&archive);
     assert_eq!(kinds(&all), []);
-    assert_eq!(all.lanes[0].proven, [period(0, 8)]);
-    assert_eq!((all.lanes[0].chains[0].valid, all.lanes[0].chains[0].relocated), (8, 6));
+    assert_eq!(all.scopes[0].proven, [period(0, 8)]);
+    assert_eq!((all.scopes[0].chains[0].valid, all.scopes[0].chains[0].relocated), (8, 6));
 }
 
 #[test]
@@ -173,5 +173,5 @@ fn a_trail_is_told_by_the_arn_of_the_account_that_owns_it() {
     // What was moved below an organization keeps the owner that it had.
     let moved = six_hours().0.relocated("o-exampleorgid", None);
     let all = verified(&moved);
-    assert_eq!(all.lanes[0].chains[0].owner.as_ref(), Some(&all.lanes[0].account));
+    assert_eq!(all.scopes[0].chains[0].owner.as_ref(), Some(&all.scopes[0].account));
 }

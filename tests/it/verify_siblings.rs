@@ -40,11 +40,11 @@ fn a_trail_that_becomes_an_accounts_own_and_the_organizations_again_is_one_chain
         let (bucket, _) = back_and_forth(prefix);
         let all = verified_with(&bucket, |request| request.window.until = Some(at(8)));
         assert_eq!(kinds(&all), [], "{prefix:?}");
-        assert_eq!(all.lanes.len(), 1);
-        assert_eq!(all.lanes[0].roots.len(), 2);
-        assert_eq!(all.lanes[0].proven, [period(0, 8)]);
-        let chain = &all.lanes[0].chains[0];
-        assert_eq!((all.lanes[0].chains.len(), chain.valid, all.lanes[0].logs.valid), (1, 8, 16));
+        assert_eq!(all.scopes.len(), 1);
+        assert_eq!(all.scopes[0].roots.len(), 2);
+        assert_eq!(all.scopes[0].proven, [period(0, 8)]);
+        let chain = &all.scopes[0].chains[0];
+        assert_eq!((all.scopes[0].chains.len(), chain.valid, all.scopes[0].logs.valid), (1, 8, 16));
     }
 }
 
@@ -55,7 +55,7 @@ fn a_trail_whose_prefix_changed_within_the_bucket_is_one_chain() {
     moved(&mut chain, below(Some("two"), Some(ORG)), &mut bucket, 3);
     let all = verified(&bucket);
     assert_eq!(kinds(&all), []);
-    assert_eq!(all.lanes[0].proven, [period(0, 6)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 6)]);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_digest_that_is_missing_below_a_sibling_root_was_deleted() {
             if nth == 3 { FindingKind::ChainStartMissing } else { FindingKind::DigestMissing };
         assert_eq!(broken(&all), [kind], "{nth}: {:?}", kinds(&all));
         let hour = i64::try_from(nth).unwrap();
-        assert_eq!(all.lanes[0].proven, [period(0, hour), period(hour + 1, 8)]);
+        assert_eq!(all.scopes[0].proven, [period(0, hour), period(hour + 1, 8)]);
     }
 }
 
@@ -87,14 +87,14 @@ fn after_the_accounts_own_trails_the_organizations_leaves_the_true_gap_alone() {
         };
         verified_with(bucket, |request| {
             request.window.until = Some(at(10));
-            request.delivered = Deliveries::none().of_declared(Some(declared));
+            request.delivered = Deliveries::none().with_declared_trail(Some(declared));
         })
     };
     let all = asked(&bucket, &organizations.trail);
     let gap = only(&all);
     assert_eq!((gap.kind, gap.severity), (FindingKind::Gap, Severity::Incomplete));
     assert_eq!((gap.period, gap.objects), (Some(period(5, 6)), 1));
-    assert_eq!(all.lanes[0].proven, [period(0, 5), period(6, 10)]);
+    assert_eq!(all.scopes[0].proven, [period(0, 5), period(6, 10)]);
     // Without a gap nothing is left open.
     let mut sooner = Chain { end: at(5), trail: "sooner".to_owned(), ..Chain::new() };
     moved(&mut sooner, below(Some(ORG), Some(ORG)), &mut bucket, 5);
@@ -121,10 +121,10 @@ fn what_was_brought_below_another_root_of_its_bucket_counts_once() {
     let check = |bucket: &Bucket, wanted: &[FindingKind]| {
         let all = verified(bucket);
         assert_eq!(kinds(&all), wanted);
-        let chains = &all.lanes[0].chains;
+        let chains = &all.scopes[0].chains;
         assert_eq!((chains.len(), chains[0].valid, chains[0].copies), (1, 6, 6));
-        assert_eq!(all.lanes[0].logs.valid, 18);
-        assert_eq!(all.lanes[0].proven, [period(0, 6)]);
+        assert_eq!(all.scopes[0].logs.valid, 18);
+        assert_eq!(all.scopes[0].proven, [period(0, 6)]);
     };
     check(&bucket, &[]);
     // A file that lies at one of the places is there.
@@ -164,7 +164,7 @@ fn trails_of_one_name_and_several_owners_do_not_collide() {
         moved(&mut organizations, below(None, Some(ORG)), &mut bucket, 6);
         let all = verified(&bucket);
         assert_eq!(kinds(&all), [], "{apart}");
-        let chains: Vec<u64> = all.lanes[0].chains.iter().map(|chain| chain.valid).collect();
+        let chains: Vec<u64> = all.scopes[0].chains.iter().map(|chain| chain.valid).collect();
         assert_eq!(chains, [6, 6]);
         // What is missing in one is not hidden by the other.
         let organizations = organizations.digests[3].clone();

@@ -24,6 +24,7 @@ const RETIRED: &[(&[&str], &str)] = &[
     (&["grave", "graver", "gravest"], "severe, most severe"),
     (&["holds"], "passes (checks), contains (buckets)"),
     (&["thrice"], "three times"),
+    (&["lane", "lanes"], "log prefix (consolidation), scope (verification)"),
     (&["every one of them", "all the same"], "each, still"),
 ];
 
@@ -226,7 +227,9 @@ fn no_check_and_no_schema_uses_a_retired_word() {
                 }
             }
             serde_json::Value::Array(items) => {
-                items.iter().for_each(|item| descriptions(path, item, texts));
+                for item in items {
+                    descriptions(path, item, texts);
+                }
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Accepted findings in what verification found: notices, with who and why.
+//! Applies acceptances to verification: accepted findings become notices.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct AcceptedBy {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
-    /// How grave the finding is without it.
+    /// The finding's severity before it was accepted.
     pub instead_of: Severity,
 }
 
@@ -36,17 +36,17 @@ impl AcceptedBy {
     }
 }
 
-/// Whether a record accepts findings of a kind. That no digest lists a file is one thing,
-/// whichever digests are near it.
-fn speaks_of(record: &Acceptance, kind: FindingKind) -> bool {
+/// Whether a record accepts findings of a kind. All kinds that say that no digest lists a
+/// file are treated alike.
+fn accepts_kind(record: &Acceptance, kind: FindingKind) -> bool {
     let is_named = |kind: FindingKind| record.findings.iter().any(|code| code == kind.code());
-    let is_unproven = kind.is_of_unproven_files()
-        && FindingKind::ALL.iter().any(|it| it.is_of_unproven_files() && is_named(*it));
+    let is_unproven = kind.concerns_unproven_files()
+        && FindingKind::ALL.iter().any(|it| it.concerns_unproven_files() && is_named(*it));
     (is_named(kind) || is_unproven) && (record.contradicts_digest || !kind.contradicts_digest())
 }
 
-/// That a record accepts nothing, since nothing authenticates it.
-fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
+/// The finding for a record that is not authenticated and therefore ignored.
+fn unauthenticated_finding(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
     let AcceptanceRecord { acceptance, record: key, record_sha256, authenticated } = record;
     let found = format!(
         "record {} in which `{}` claims to accept `{}` ({}); {}",
@@ -56,7 +56,7 @@ fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
         acceptance.reason,
         authenticated.reason().unwrap_or_default(),
     );
-    Finding::new(FindingKind::AcceptanceUnauthenticated).at(bucket, key).because(
+    Finding::new(FindingKind::AcceptanceUnauthenticated).at(bucket, key).with_mismatch(
         format!(
             "a valid MAC of `records.mac_key`, or, if the record is yours, \
              `acceptances = [\"{record_sha256}\"]` under `[records]` in the configuration"
@@ -66,70 +66,71 @@ fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
 }
 
 impl FindingKind {
-    /// Whether it says that no digest lists a file.
+    /// Whether the finding says that no digest lists a file.
     #[must_use]
-    pub fn is_of_unproven_files(self) -> bool {
+    pub fn concerns_unproven_files(self) -> bool {
         matches!(
             self,
             Self::LogUnlisted | Self::LogsUnproven | Self::NoDigests | Self::ForeignObject
         )
     }
 
-    /// Whether it says that an object is not what a digest, or a digest's signature or
-    /// successor, says that it is.
+    /// Whether the finding says that an object contradicts a digest, a digest's signature or its
+    /// successor.
     #[must_use]
     pub fn contradicts_digest(self) -> bool {
-        !self.is_of_unproven_files()
+        !self.concerns_unproven_files()
     }
 }
 
-/// Records that would accept a finding and that nothing authenticates, by number.
+/// Unauthenticated records that would accept a finding, by number.
 type Unauthenticated = BTreeMap<u64, AcceptanceRecord>;
 
 impl Acceptances {
-    /// Makes accepted findings notices, and adds what is wrong with the records.
+    /// Turns accepted findings into notices, and adds findings about faulty records.
     ///
-    /// A record that nothing authenticates leaves a finding as severe as it is, and is a
-    /// finding itself. `source` is what was verified.
+    /// An unauthenticated record changes no severity and becomes a finding itself. `source` is
+    /// the verified source.
     pub async fn apply(&self, source: &Source, verification: &mut Verification) {
         let bucket = source.bucket().map(str::to_owned);
         let mut unauthenticated = Unauthenticated::new();
         let findings = verification
-            .lanes
+            .scopes
             .iter_mut()
-            .flat_map(|lane| &mut lane.findings)
+            .flat_map(|scope| &mut scope.findings)
             .chain(&mut verification.findings);
         for finding in findings {
             let here = finding.bucket.is_none() || finding.bucket == bucket;
             if here && finding.severity > Severity::Notice && !self.records.is_empty() {
-                self.weigh(source, finding, &mut unauthenticated).await;
+                self.apply_to(source, finding, &mut unauthenticated).await;
             }
         }
         let faults = self.faults.iter().map(|(key, why)| {
             Finding::new(FindingKind::AcceptanceInvalid)
                 .at(bucket.as_deref(), key)
-                .because("a record of an accepted finding, in its chain", why)
+                .with_mismatch("a record of an accepted finding, in its chain", why)
         });
-        // Without them a finding is as severe as it is: nothing is missed.
+        // Without these records no severity is lowered, so nothing is missed.
         let unreadable = self.unreadable.iter().map(|(key, why)| {
             Finding::new(FindingKind::Unreadable)
                 .at(bucket.as_deref(), key)
-                .because("the records of accepted findings", why)
-                .weighing(Severity::Notice)
+                .with_mismatch("the records of accepted findings", why)
+                .with_severity(Severity::Notice)
         });
         let unauthenticated = unauthenticated.values();
-        let unauthenticated = unauthenticated.map(|it| not_counted(it, bucket.as_deref()));
+        let unauthenticated =
+            unauthenticated.map(|it| unauthenticated_finding(it, bucket.as_deref()));
         verification.findings.extend(faults.chain(unreadable).chain(unauthenticated));
     }
 
-    /// Makes a finding of several files a notice where each of them was accepted.
-    async fn weigh_files(
+    /// Turns a finding about several files into a notice if each file was accepted.
+    async fn apply_to_files(
         &self,
         source: &Source,
         finding: &mut Finding,
         unauthenticated: &mut Unauthenticated,
     ) {
-        // Not all of them are named.
+        // The finding does not list all its files.
         if finding.files.len() as u64 != finding.objects {
             return;
         }
@@ -139,7 +140,7 @@ impl Acceptances {
             let mut accepted = None;
             for record in self.of(file) {
                 let acceptance = &record.acceptance;
-                if !speaks_of(acceptance, finding.kind)
+                if !accepts_kind(acceptance, finding.kind)
                     || !matches!(self.is_current(source, acceptance).await, Ok(true))
                 {
                     continue;
@@ -158,21 +159,21 @@ impl Acceptances {
         finding.severity = Severity::Notice;
     }
 
-    async fn weigh(
+    async fn apply_to(
         &self,
         source: &Source,
         finding: &mut Finding,
         unauthenticated: &mut Unauthenticated,
     ) {
         if !finding.files.is_empty() {
-            return self.weigh_files(source, finding, unauthenticated).await;
+            return self.apply_to_files(source, finding, unauthenticated).await;
         }
         let Some(key) = finding.key.clone() else { return };
-        // What one record accepts, another needs not.
+        // One effective record suffices.
         let mut not_counting = Vec::new();
         for record in self.of(&key) {
             let acceptance = &record.acceptance;
-            if !speaks_of(acceptance, finding.kind) {
+            if !accepts_kind(acceptance, finding.kind) {
                 continue;
             }
             match self.is_current(source, acceptance).await {
@@ -186,13 +187,13 @@ impl Acceptances {
                     let found = finding.found.take().unwrap_or_default();
                     let number = acceptance.number;
                     finding.found = Some(format!(
-                        "{found}; record {number} accepts another version or other bytes of it"
+                        "{found}; record {number} accepts a different version or different bytes"
                     ));
                 }
                 Err(error) => {
                     let found = finding.found.take().unwrap_or_default();
                     finding.found = Some(format!(
-                        "{found}; whether record {} accepts it could not be seen: {error}",
+                        "{found}; whether record {} accepts it could not be checked: {error}",
                         acceptance.number
                     ));
                 }
@@ -202,9 +203,9 @@ impl Acceptances {
             .extend(not_counting.into_iter().map(|it| (it.acceptance.number, it.clone())));
     }
 
-    /// Whether the object is still what was accepted.
+    /// Whether the object still has the accepted version and bytes.
     async fn is_current(&self, source: &Source, record: &Acceptance) -> Result<bool, FetchError> {
-        // In a bundle, what lies below `orgtrail/` is with the records.
+        // In a bundle, objects below `orgtrail/` are stored with the records.
         let is_apart = record.subject(self.prefix.as_deref()) != record.key;
         let source = match &self.records_of {
             Some(records) if is_apart => records,
@@ -218,7 +219,7 @@ impl Acceptances {
         if sha256_hex(&object.bytes) != record.sha256 {
             return Ok(false);
         }
-        // Copies of buckets have no versions: there the bytes decide.
+        // Copies of buckets have no versions: compare only the bytes.
         Ok(match (source.version(&record.key).await?, &record.version_id) {
             (Some(found), Some(accepted)) => found == *accepted,
             _ => true,

@@ -4,17 +4,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::Arc;
 
 use super::{Acceptance, Acceptances, FORMAT_VERSION, record_key};
-use crate::archive::authenticity::{MAC_METADATA, RecordKind, StoredRecord, Trust};
+use crate::archive::authenticity::{MAC_METADATA, RecordKind, RecordTrust, StoredRecord};
 use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::{S3Source, Source};
 use crate::aws::{At as _, AwsError, Clients, WriteClients};
 use crate::names::BucketName;
 
-/// What is accepted, without its place among the records.
+/// An acceptance to write.
 #[derive(Debug, Clone)]
 pub struct Accepting {
-    /// The record; its number and the hash before it are filled in.
+    /// The record; its number and previous hash are filled in.
     pub record: Acceptance,
 }
 
@@ -24,10 +24,10 @@ pub enum AcceptError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// Others accepted something at the same time, again and again.
+    /// Other runs wrote acceptances at the same time in every attempt.
     #[error(transparent)]
     Contended(#[from] Contended),
-    /// The records could not be read, so that nothing can be chained to them.
+    /// The records could not be read, so no record can be appended.
     #[error("the records of accepted findings could not be read: `{key}`: {reason}")]
     Unreadable {
         /// What.
@@ -35,7 +35,7 @@ pub enum AcceptError {
         /// Why.
         reason: String,
     },
-    /// KMS gave no code that authenticates the record.
+    /// KMS did not compute the MAC of the record.
     #[error("authenticating the record")]
     Mac(#[source] AwsError),
     /// The record could not be encoded.
@@ -48,28 +48,27 @@ pub enum AcceptError {
 pub struct Written {
     /// Its key.
     pub key: String,
-    /// What it says.
+    /// Its content.
     pub acceptance: Acceptance,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
 }
 
-/// Writes a record behind all that there are, with a code of the MAC key where `trust`
-/// has one.
+/// Appends a record, with a MAC if `trust` has a MAC key.
 ///
 /// # Errors
-/// Nothing was written, as far as is known.
+/// Nothing was written, as far as can be determined.
 pub async fn accept(
     clients: &WriteClients,
     bucket: &BucketName,
     prefix: Option<&str>,
     accepting: Accepting,
-    trust: &Trust,
+    trust: &RecordTrust,
 ) -> Result<Written, AcceptError> {
     let source = Arc::new(Source::S3(S3Source::new(Clients::clone(clients), bucket.as_str())));
     let mut contention = Contention::new();
     loop {
-        let all = Acceptances::read(Arc::clone(&source), prefix, &Trust::default()).await;
+        let all = Acceptances::read(Arc::clone(&source), prefix, &RecordTrust::default()).await;
         if let Some((key, reason)) = all.unreadable.into_iter().next() {
             return Err(AcceptError::Unreadable { key, reason });
         }
@@ -102,7 +101,7 @@ pub async fn accept(
             .bucket(bucket.as_str())
             .key(&key)
             .if_none_match("*")
-            // Object Lock wants a checksum.
+            // Object Lock requires a checksum.
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(checksum))
             .content_type("application/json")

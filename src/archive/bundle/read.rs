@@ -15,21 +15,20 @@ use crate::local_file;
 
 /// The largest file of a bundle. Units: bytes.
 const SIZE_LIMIT: u64 = 1 << 30;
-/// How many times its own length a bundle may unpack to: tar's headers and padding,
-/// metadata and reports compress well, log files and digests hardly at all.
+/// How many times its own length a bundle may unpack to: tar headers, padding, metadata and
+/// reports compress well; log files and digests do not.
 const EXPANSION: u64 = 128;
-/// What a bundle of any length may unpack to. Units: bytes.
+/// The size that a bundle of any length may unpack to. Units: bytes.
 const SMALL: u64 = 64 << 20;
 /// The largest window of a frame that is decompressed, as a power of two; the level
 /// that bundles are packed with has one of 2 MiB.
 const WINDOW_LOG: u32 = 24;
 
-/// A bundle's files in a folder of their own, which is removed when this is
-/// dropped.
+/// An unpacked bundle in its own folder, which is removed on drop.
 #[derive(Debug)]
 pub struct Unpacked {
     folder: PathBuf,
-    /// What the bundle says it is.
+    /// The bundle's manifest.
     pub manifest: Manifest,
     /// SHA-256 of the manifest, in hexadecimal: it covers every file of the bundle.
     pub manifest_sha256: String,
@@ -45,13 +44,13 @@ impl Unpacked {
 
 impl Drop for Unpacked {
     fn drop(&mut self) {
-        // What cannot be removed is left to whoever owns the folder above.
+        // If it cannot be removed, the owner of the parent folder has to.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Unpacks a bundle into a new folder below `into`, and compares every byte of it with
-/// what its manifest, its files and its seal make it be.
+/// Unpacks a bundle into a new folder below `into`, and checks every byte against its
+/// manifest, its files and its seal.
 pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
     read(bundle, into).map_err(|fault| fault.of(bundle))
 }
@@ -60,7 +59,7 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     let folder = into.join(format!("orgtrail-bundle-{:016x}", fastrand::u64(..)));
     fs::create_dir_all(into)?;
     local_file::create_new_folder(&folder)?;
-    // From here on, the folder goes when anything fails.
+    // From here on, the folder is removed if anything fails.
     let mut unpacked = Unpacked {
         folder,
         manifest_sha256: String::new(),
@@ -74,8 +73,8 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
             org_owner: None,
             bucket: None,
             followed: BTreeSet::new(),
-            left_out: Vec::new(),
-            keys_unread: BTreeSet::new(),
+            omitted: Vec::new(),
+            regions_without_public_keys: BTreeSet::new(),
             files: Vec::new(),
         },
     };
@@ -85,17 +84,17 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     unpacked.manifest_sha256 = sha256_hex(&text);
     unpacked.manifest = stored::read(&text, "bundle-manifest", 1)
         .map_err(|fault| BundleFault::Manifest(fault.to_string()))?;
-    // First what names the file that was changed.
+    // Compare the files first, to name the one that was changed.
     compare(&unpacked.manifest.files, &found)?;
     unchecked.check()?;
     Ok(unpacked)
 }
 
-/// What of a bundle is still to be compared once its files are.
+/// The checks of a bundle that remain after its files are compared.
 struct Unchecked {
-    /// SHA-256 of the tar archive, as it is and as packing its files gives it.
+    /// SHA-256 of the tar archive: found, and recomputed from its files.
     tar: [Vec<u8>; 2],
-    /// The compressed bytes, of which the frame took what it is.
+    /// The compressed bytes after the frame.
     rest: BufReader<seal::Sealed>,
 }
 
@@ -112,14 +111,14 @@ impl Unchecked {
     }
 }
 
-/// Writes the bundle's files, and tells each one's length and hash in their order.
+/// Writes the bundle's files and returns their lengths and hashes, in order.
 fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), BundleFault> {
     let (sealed, size_bytes) = seal::open(bundle)?;
     let limit = size_bytes.saturating_mul(EXPANSION).saturating_add(SMALL);
     let buffered = BufReader::with_capacity(1 << 17, sealed);
     let mut frame = zstd::Decoder::with_buffer(buffered)?.single_frame();
     frame.window_log_max(WINDOW_LOG)?;
-    // A bomb breaks off here.
+    // The limit stops a decompression bomb.
     let mut stream = Hashing::new(frame.take(limit));
     let mut again = tar::Builder::new(Hashing::new(io::sink()));
     let mut found: Vec<FileEntry> = Vec::new();
@@ -130,19 +129,19 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         let path = String::from_utf8_lossy(&named).escape_debug().to_string();
         let refuse = |found: &str| BundleFault::File {
             path: path.clone(),
-            expected: "a regular file within the bundle, once".to_owned(),
+            expected: "one regular file within the bundle".to_owned(),
             found: found.to_owned(),
         };
         if entry.header().entry_type() != tar::EntryType::Regular {
             return Err(refuse("another type"));
         }
-        // INVARIANT: no two names of a bundle can mean one file.
+        // INVARIANT: no two names in a bundle can refer to the same file.
         if let Some(why) = not_canonical(&named) {
             return Err(refuse(why));
         }
         let path = String::from_utf8_lossy(&named).into_owned();
         if !is_known(&path) {
-            return Err(refuse("a file that no bundle has"));
+            return Err(refuse("a file that does not belong in a bundle"));
         }
         if !paths.insert(path.clone()) {
             return Err(refuse("a second file"));
@@ -153,14 +152,14 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
             return Err(refuse("more than a gibibyte"));
         }
         if bytes.len() as u64 != entry.size() {
-            return Err(refuse("an end before its own, or far more than such a bundle has"));
+            return Err(refuse("truncated content, or a bundle that expands too much"));
         }
         append(&mut again, &path, &bytes)?;
         let to = folder.join(&path);
         if let Some(parent) = to.parent() {
             local_file::create_folder(parent)?;
         }
-        // A file system may take names for one that differ in case or in Unicode form.
+        // A file system may ignore case or Unicode normalization.
         let created = local_file::create_new(&to).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => refuse("a second file"),
             _ => BundleFault::from(error),
@@ -168,7 +167,7 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         created?.write_all(&bytes)?;
         found.push(FileEntry { size_bytes: bytes.len() as u64, sha256: sha256_hex(&bytes), path });
     }
-    // What follows the end of the archive counts too.
+    // Bytes after the end of the archive count too.
     io::copy(&mut stream, &mut io::sink())?;
     let (frame, as_it_is) = stream.finish();
     if frame.limit() == 0 {
@@ -178,7 +177,7 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
     Ok((found, Unchecked { tar: [as_it_is, as_packed], rest: frame.into_inner().finish() }))
 }
 
-/// Whether a bundle can have a file of this path: no other spelling means the same file.
+/// Whether a path is canonical: no other spelling refers to the same file.
 #[must_use]
 pub fn is_canonical(path: &str) -> bool {
     not_canonical(path.as_bytes()).is_none()
@@ -193,7 +192,7 @@ fn is_known(path: &str) -> bool {
     )
 }
 
-/// Why a name is none that `evidence` writes; `None` where it is one.
+/// Why a name is not canonical; `None` if it is.
 fn not_canonical(name: &[u8]) -> Option<&'static str> {
     let Ok(name) = std::str::from_utf8(name) else { return Some("a name that is not UTF-8") };
     if name.starts_with('/') {
@@ -208,7 +207,7 @@ fn not_canonical(name: &[u8]) -> Option<&'static str> {
         .then_some("a path that is not canonical: an empty part, `.` or `..`")
 }
 
-/// Compares the files with those of the manifest, which comes after them.
+/// Compares the files with the manifest.
 fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault> {
     let told = |entry: &FileEntry| format!("{} bytes, SHA-256 {}", entry.size_bytes, entry.sha256);
     let mut others: BTreeMap<&str, &FileEntry> =
@@ -236,5 +235,5 @@ fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault>
     if in_order {
         return Ok(());
     }
-    Err(BundleFault::Manifest("the files come in another order than it lists them".to_owned()))
+    Err(BundleFault::Manifest("the files are not in the order that it lists".to_owned()))
 }

@@ -1,8 +1,8 @@
 //! The seal at a bundle's end: the SHA-256 of every byte before it.
 //!
-//! A zstd frame leaves bits without meaning, so that no check of what it inflates to
-//! notices every change. The seal covers the file's bytes themselves. It is a
-//! skippable frame, which every zstd passes over:
+//! A zstd frame has unused bits, so checking the decompressed content does not notice every
+//! change. The seal covers the file's bytes themselves. It is a skippable frame, which every
+//! zstd decoder skips:
 //!
 //! ```text
 //! magic number (4) · length of what follows (4) · label (16) · SHA-256 (32)
@@ -23,7 +23,7 @@ const HEAD: &[u8; 24] = b"\x50\x2a\x4d\x18\x30\x00\x00\x00orgtrail sha-256";
 const HASH_BYTES: usize = 32;
 const SEAL_BYTES: u64 = (HEAD.len() + HASH_BYTES) as u64;
 
-/// A reader or writer that hashes what passes.
+/// A reader or writer that hashes the data.
 pub(super) struct Hashing<T> {
     inner: T,
     hash: Context,
@@ -34,7 +34,7 @@ impl<T> Hashing<T> {
         Self { inner, hash: Context::new(&SHA256) }
     }
 
-    /// What was read from or written to, and the SHA-256 of what passed.
+    /// The inner reader or writer, and the SHA-256 of the data.
     pub(super) fn finish(self) -> (T, Vec<u8>) {
         (self.inner, self.hash.finish().as_ref().to_vec())
     }
@@ -61,7 +61,7 @@ impl<T: Write> Write for Hashing<T> {
 }
 
 impl<T: Write> Hashing<T> {
-    /// Writes the seal, and returns what was written to.
+    /// Writes the seal and returns the inner writer.
     pub(super) fn seal(mut self) -> io::Result<T> {
         self.write_all(HEAD)?;
         let (mut inner, hash) = self.finish();
@@ -93,7 +93,7 @@ pub(super) fn check(mut sealed: Sealed) -> Result<(), BundleFault> {
     let (rest, hash) = sealed.finish();
     let mut file = rest.into_inner();
     file.seek(SeekFrom::End(-SEAL_BYTES.cast_signed()))?;
-    // One more than a seal has: the file must not have grown meanwhile.
+    // Read one byte more, to notice that the file has grown.
     let mut seal = Vec::new();
     file.take(SEAL_BYTES + 1).read_to_end(&mut seal)?;
     match seal.strip_prefix(HEAD) {

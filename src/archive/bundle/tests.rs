@@ -14,8 +14,8 @@ fn manifest() -> Manifest {
         org_owner: None,
         bucket: None,
         followed: BTreeSet::new(),
-        left_out: Vec::new(),
-        keys_unread: BTreeSet::new(),
+        omitted: Vec::new(),
+        regions_without_public_keys: BTreeSet::new(),
         files: Vec::new(),
     }
 }
@@ -138,7 +138,7 @@ proptest::proptest! {
     }
 }
 
-/// Compresses and seals a tar archive, as whoever knows how could.
+/// Compresses and seals a tar archive, as anyone who knows how could.
 fn sealed(tar: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut frame = zstd::Encoder::new(seal::Hashing::new(Vec::new()), 3).unwrap();

@@ -9,12 +9,12 @@ use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::METADATA_SUFFIX;
 use crate::local_file::{Partial, partial};
 
-/// The level of compression: as the zstd tool's own.
+/// The compression level, as the default of the zstd tool.
 const LEVEL: i32 = 3;
 
 /// Writes a bundle, file by file.
 ///
-/// It is written beside its name and put there when it is whole.
+/// It is written to a temporary file, which is renamed when it is complete.
 pub struct BundleWriter {
     archive: tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<Partial>>>>,
     files: Vec<FileEntry>,
@@ -22,7 +22,7 @@ pub struct BundleWriter {
 }
 
 impl BundleWriter {
-    /// Begins a bundle. Fails where the file is there already.
+    /// Creates a bundle. Fails if the file exists.
     pub fn create(path: &Path) -> Result<Self, BundleError> {
         Self::begin(path).map_err(|error| BundleFault::from(error).of(path))
     }
@@ -36,8 +36,7 @@ impl BundleWriter {
         Ok(Self { archive, files: Vec::new(), path: path.to_owned() })
     }
 
-    /// Adds an object with its metadata: of the bucket that is packed, or of
-    /// another.
+    /// Adds an object with its metadata, from the packed bucket or from another.
     pub fn object(
         &mut self,
         other: Option<&str>,
@@ -71,8 +70,8 @@ impl BundleWriter {
         Ok(())
     }
 
-    /// Ends the bundle with its manifest, whose `files` are filled in here. Fails
-    /// where the file has come to be there meanwhile.
+    /// Ends the bundle with its manifest, whose `files` are filled in here. Fails if the file
+    /// was created in the meantime.
     pub fn finish(mut self, manifest: Manifest) -> Result<Manifest, BundleError> {
         let manifest = Manifest { files: std::mem::take(&mut self.files), ..manifest };
         let path = self.path.clone();
@@ -85,7 +84,7 @@ impl BundleWriter {
         let file = self.archive.into_inner()?.finish()?.seal()?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
-        // Another run may have written the same meanwhile.
+        // Another run may have created the file in the meantime.
         file.persist_noclobber(&self.path).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => there_already(),
             _ => error.error,
@@ -94,8 +93,7 @@ impl BundleWriter {
     }
 }
 
-/// Adds a file to a tar archive. The same archive comes of the same files: no times,
-/// no owners.
+/// Adds a file to a tar archive. Equal files give equal archives: no times, no owners.
 pub(super) fn append<W: io::Write>(
     archive: &mut tar::Builder<W>,
     path: &str,
@@ -110,5 +108,5 @@ pub(super) fn append<W: io::Write>(
 }
 
 fn there_already() -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name is there already")
+    io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name already exists")
 }

@@ -1,20 +1,19 @@
-//! Which accounts and Regions a source may speak for.
+//! The accounts and Regions that a source is bound to.
 //!
-//! The administrator of a bucket can write any key into it. So the folder of an
-//! account says nothing by itself: a source is bound to accounts by what AWS's API
-//! and the configuration say, and what lies there of any other is never copied
-//! among logs.
+//! The administrator of a bucket can write any key into it, so the folder of an account
+//! proves nothing. AWS's API and the configuration bind a source to accounts; objects of
+//! other accounts are never copied among the logs.
 
 use std::collections::BTreeSet;
 
 use super::source::Source;
 use crate::names::{AccountId, Region};
 
-/// The accounts and Regions that exist, whatever a bucket's keys say.
+/// The accounts and Regions that exist, independent of a bucket's keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// The organization's accounts: those that AWS Organizations lists, in whatever
-    /// state, and those that the configuration declares as former.
+    /// The organization's accounts: those that AWS Organizations lists, in any state, and the
+    /// declared former accounts.
     pub accounts: BTreeSet<AccountId>,
     /// Regions that AWS has.
     pub regions: BTreeSet<Region>,
@@ -23,7 +22,7 @@ pub struct Scope {
     pub trusted: BTreeSet<AccountId>,
 }
 
-/// What one source may speak for.
+/// What one source is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding<'a> {
     scope: &'a Scope,
@@ -31,14 +30,14 @@ pub struct Binding<'a> {
     accounts: Option<BTreeSet<AccountId>>,
 }
 
-/// Why an object's account or Region is not one that its source may speak for.
+/// Why a source is not bound to an object's account or Region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unbound {
     /// The account is neither in the organization nor a declared former one.
-    #[error("the account is not one of the organization's")]
+    #[error("the account is not in the organization")]
     OutsideOrganization,
-    /// The account is the organization's, and nothing binds the source to it.
-    #[error("the source does not speak for the account")]
+    /// The account is in the organization, but the source is not bound to it.
+    #[error("the source is not bound to the account")]
     OtherAccount,
     /// AWS has no such Region.
     #[error("the Region is not known")]
@@ -46,7 +45,7 @@ pub enum Unbound {
 }
 
 impl Unbound {
-    /// What to do about it.
+    /// A hint for the user.
     #[must_use]
     pub fn hint(self) -> &'static str {
         match self {
@@ -58,15 +57,14 @@ impl Unbound {
                 "if the account's trail wrote there, add the account to `accounts` of the source \
                  under [[consolidate.sources]]"
             }
-            Self::UnknownRegion => "CloudTrail writes below the codes of AWS's Regions alone",
+            Self::UnknownRegion => "CloudTrail writes only to folders named after AWS Regions",
         }
     }
 }
 
 impl Scope {
-    /// What a source may speak for: its proven owner, the accounts of trails that
-    /// write there, and those that the configuration declares; every account where
-    /// the owner is trusted.
+    /// The binding of a source: its proven owner, the accounts of trails that write there and
+    /// the declared accounts; every account if the owner is trusted.
     #[must_use]
     pub fn binding(&self, source: &Source) -> Binding<'_> {
         let is_trusted = source.owner.as_ref().is_some_and(|owner| self.trusted.contains(owner));
@@ -77,10 +75,10 @@ impl Scope {
 }
 
 impl Binding<'_> {
-    /// Whether the source may speak for an account.
+    /// Checks that the source is bound to an account.
     ///
     /// # Errors
-    /// It may not.
+    /// It is not.
     pub fn admits_account(&self, account: &AccountId) -> Result<(), Unbound> {
         if !self.scope.accounts.contains(account) {
             return Err(Unbound::OutsideOrganization);
@@ -91,16 +89,16 @@ impl Binding<'_> {
         }
     }
 
-    /// Whether the source may speak for an account in a Region.
+    /// Checks that the source is bound to an account, in a known Region.
     ///
     /// # Errors
-    /// It may not.
+    /// It is not.
     pub fn admits(&self, account: &AccountId, region: &Region) -> Result<(), Unbound> {
         self.admits_account(account)?;
         if self.scope.regions.contains(region) { Ok(()) } else { Err(Unbound::UnknownRegion) }
     }
 
-    /// Whether every account's objects may lie there.
+    /// Whether the source is bound to every account.
     #[must_use]
     pub fn is_of_all(&self) -> bool {
         self.accounts.is_none()

@@ -1,5 +1,5 @@
-//! One object's way into the archive: byte for byte, with all that proves it,
-//! never over another.
+//! Copies one object to the archive: byte for byte, with its metadata, never overwriting
+//! another.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_sdk_s3::{
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{
     inspect::{Expected, Refusal, inspect},
     record::Outcome,
-    server_side::Way,
+    server_side::CopyMethod,
 };
 use crate::{
     archive::{
@@ -23,27 +23,27 @@ use crate::{
     names::BucketName,
 };
 
-/// A part's size that suits CloudTrail, whose files stay below 50 MB: only what
-/// is no ordinary log file goes in parts. Units: bytes.
+/// The part size. CloudTrail's files are smaller than 50 MB, so only unusual objects are
+/// copied in parts. Units: bytes.
 pub const PART_BYTES: u64 = 64 << 20;
 
-/// Where objects go, and as what.
+/// Where objects are written, and how.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The archive's clients, in its account and Region.
     pub clients: Clients,
     /// The archive.
     pub bucket: BucketName,
-    /// The class that objects are written in.
+    /// The storage class of the written objects.
     pub storage_class: StorageClass,
-    /// Objects above this are copied in parts of it, of which one is held at a
-    /// time. Units: bytes, at least 5 MiB.
+    /// Larger objects are copied in parts of this size, with one part in memory at a time.
+    /// Units: bytes, at least 5 MiB.
     pub part_bytes: u64,
 }
 
-/// The archive, for what writes into it.
+/// The archive with write access.
 ///
-/// Derefs to the [`Target`] that it was made from.
+/// Derefs to its [`Target`].
 #[derive(Debug, Clone)]
 pub struct WriteTarget {
     target: Target,
@@ -51,14 +51,14 @@ pub struct WriteTarget {
 }
 
 impl WriteTarget {
-    /// The same archive with the operations that write.
+    /// Adds write access to a target.
     #[must_use]
     pub fn new(target: Target, authority: &WriteAuthority) -> Self {
         let writer = WriteClients::new(&target.clients, authority);
         Self { target, writer }
     }
 
-    /// What writes into it.
+    /// The clients that write to it.
     pub(super) fn writer(&self) -> &WriteClients {
         &self.writer
     }
@@ -72,10 +72,10 @@ impl std::ops::Deref for WriteTarget {
     }
 }
 
-/// Where an object comes from.
+/// The object to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// The clients of the account and Region that the bucket is read with.
+    /// The clients that read the bucket.
     pub clients: &'a Clients,
     /// The bucket.
     pub bucket: &'a BucketName,
@@ -83,24 +83,24 @@ pub struct Origin<'a> {
     pub key: &'a str,
     /// Its size as listed. Units: bytes.
     pub size_bytes: u64,
-    /// The entity tag as listed: what is read in parts is all of this content.
+    /// The listed entity tag: all parts are read from this content.
     pub etag: Option<&'a str>,
 }
 
-/// What became of an object.
+/// The outcome of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// What became of it.
+    /// The outcome of it.
     pub outcome: Outcome,
     /// SHA-256 of the body as stored at the origin.
     pub sha256: [u8; 32],
     /// Units: bytes.
     pub size_bytes: u64,
-    /// Whether its tags could not be read and so were left behind.
+    /// Whether its tags were not copied because they could not be read.
     pub tags_left: bool,
-    /// The way that it took.
-    pub way: Way,
-    /// What it lists, where it is a digest that was inspected on its way.
+    /// How it was copied.
+    pub copy_method: CopyMethod,
+    /// The files that it lists, if it is an inspected digest.
     pub listed: Option<Vec<ListedLog>>,
 }
 
@@ -110,8 +110,8 @@ pub enum CopyError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The object is not what was listed, or changed while it was read.
-    #[error("`{key}` is {found} bytes, {wanted} were expected: it changed, or the read was cut")]
+    /// The size differs from the listed one, or the object changed while it was read.
+    #[error("`{key}` is {found} bytes, expected {wanted}: it changed, or the read was truncated")]
     Size {
         /// The key at the origin.
         key: String,
@@ -126,7 +126,7 @@ pub enum CopyError {
         /// The key at the origin.
         key: String,
     },
-    /// It is not what its key says.
+    /// It is not the kind of object that its key indicates.
     #[error("{refusal}")]
     Refused {
         /// Why.
@@ -134,27 +134,27 @@ pub enum CopyError {
         /// SHA-256 of its body as stored.
         sha256: [u8; 32],
     },
-    /// Others wrote the same key at the same time, again and again.
+    /// Other writers wrote the same key at the same time in every attempt.
     #[error(transparent)]
     Contended(#[from] Contended),
     /// Its key is taken by an object of the same size that cannot be read.
     #[error(
-        "the archive's object of this key lies in an archive class: it cannot be compared before it is restored"
+        "the object with this key in the archive is in an archive class: it must be restored before it can be compared"
     )]
     Uncompared,
-    /// The body broke off or did not match its checksum.
+    /// The body was truncated or did not match its checksum.
     #[error("reading the body of `{key}`")]
     Body {
         /// The key at the origin.
         key: String,
-        /// What the stream said.
+        /// The stream's error.
         source: aws_smithy_types::byte_stream::error::Error,
     },
 }
 
-/// A write into the archive, whole or in parts, with all of the origin's that is
-/// not its body.
-macro_rules! taken_over {
+/// A write to the archive, whole or in parts, with all attributes of the source object
+/// except its body.
+macro_rules! with_attributes_of {
     ($call:expr, $target:expr, $object:expr, $tagging:expr) => {
         $call
             .bucket($target.bucket.as_str())
@@ -169,17 +169,17 @@ macro_rules! taken_over {
             .storage_class($target.storage_class.clone())
     };
 }
-pub(super) use taken_over;
+pub(super) use with_attributes_of;
 
-/// Copies one object, unless the key is taken or it is not what is `expected`, where
-/// that was not seen before.
+/// Copies one object unless the key exists or the object is not as `expected`. `None` skips
+/// the inspection, if it was done before.
 ///
-/// The archive decides who wins a race: the write is conditional
-/// (`If-None-Match: *`). A key that is taken is compared by content: the same
-/// is [`Outcome::AlreadyThere`], anything else [`Outcome::Conflict`].
+/// Concurrent writers are safe: the write is conditional (`If-None-Match: *`). An existing
+/// object is compared by content: equal content is [`Outcome::AlreadyThere`], anything else
+/// [`Outcome::Conflict`].
 ///
 /// # Errors
-/// Nothing was written; another run can try again.
+/// Nothing was written; another run can retry.
 pub async fn copy(
     target: &WriteTarget,
     origin: Origin<'_>,
@@ -197,11 +197,10 @@ pub async fn copy(
     };
     let (tagging, tags_left) = tags(origin, &object).await?;
     let checksum = BASE64_STANDARD.encode(sha256);
-    // A write that lost its answer may have arrived: then the next finds the
-    // key taken, and by its own content.
+    // If the response of a write was lost, the retry finds the key with its own content.
     let mut contention = Contention::new();
     let result = loop {
-        let put = taken_over!(target.writer().s3().put_object(), target, object, tagging)
+        let put = with_attributes_of!(target.writer().s3().put_object(), target, object, tagging)
             .key(key)
             .if_none_match("*")
             .checksum_sha256(&checksum)
@@ -220,29 +219,32 @@ pub async fn copy(
         Err(error) => return Err(error.into()),
     };
     let size_bytes = origin.size_bytes;
-    Ok(Copied { outcome, sha256, size_bytes, tags_left, way: Way::Client, listed })
+    Ok(Copied { outcome, sha256, size_bytes, tags_left, copy_method: CopyMethod::Client, listed })
 }
 
-/// What was read of an object, and nothing written.
+/// An object that was read and inspected.
 #[derive(Debug)]
-pub(super) struct Seen {
-    /// What it lists, where it is a digest.
+pub(super) struct Inspected {
+    /// The files that it lists, if it is a digest.
     pub(super) listed: Vec<ListedLog>,
     /// SHA-256 of its body as stored.
     pub(super) sha256: [u8; 32],
 }
 
-/// Reads an object and inspects it, and nothing else.
+/// Reads and inspects an object, without writing it.
 ///
 /// # Errors
-/// It is not what is expected, could not be read, or is another than was listed.
-pub(super) async fn look(origin: Origin<'_>, expected: &Expected) -> Result<Seen, CopyError> {
+/// It is not as expected, could not be read, or is not the object that was listed.
+pub(super) async fn read_and_inspect(
+    origin: Origin<'_>,
+    expected: &Expected,
+) -> Result<Inspected, CopyError> {
     let (object, body) = fetch(origin, None).await?;
     if origin.etag.is_some() && object.e_tag() != origin.etag {
         return Err(CopyError::Changed { key: origin.key.to_owned() });
     }
     let sha256 = sha256(&body);
-    Ok(Seen { listed: is_expected(expected, &object, &body, sha256).await?, sha256 })
+    Ok(Inspected { listed: is_expected(expected, &object, &body, sha256).await?, sha256 })
 }
 
 async fn is_expected(
@@ -256,12 +258,11 @@ async fn is_expected(
         .map_err(|refusal| CopyError::Refused { refusal, sha256 })
 }
 
-/// Compares an object with what lies under its key in the archive, and writes
-/// nothing.
+/// Compares an object with the one at its key in the archive, without writing.
 ///
 /// # Errors
-/// One of them could not be read.
-pub async fn compare_both(
+/// One of the two could not be read.
+pub async fn compare_with_archive(
     target: &Target,
     origin: Origin<'_>,
     key: &str,
@@ -269,11 +270,11 @@ pub async fn compare_both(
     let sha256 = hash(origin, target.part_bytes).await?;
     let outcome = compare(target, key, origin.size_bytes, &sha256).await?;
     let size_bytes = origin.size_bytes;
-    let way = Way::Client;
-    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way, listed: None })
+    let copy_method = CopyMethod::Client;
+    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, copy_method, listed: None })
 }
 
-/// What lies under a key that is taken: the same content, or a conflict.
+/// Compares with the existing object at a key: the same content, or a conflict.
 pub(super) async fn compare(
     target: &Target,
     key: &str,
@@ -295,7 +296,7 @@ pub(super) async fn compare(
     if size != size_bytes {
         return Ok(Outcome::Conflict);
     }
-    // A composite checksum (of parts) says nothing of the whole.
+    // A composite checksum (of parts) does not cover the whole object.
     if let Some(checksum) = head.checksum_sha256().filter(|sum| !sum.contains('-')) {
         return Ok(same(checksum == BASE64_STANDARD.encode(sha256)));
     }
@@ -310,7 +311,7 @@ pub(super) async fn compare(
     }
 }
 
-/// The SHA-256 of the archive's object of a key, as it is now.
+/// The SHA-256 of the current object at a key in the archive.
 ///
 /// # Errors
 /// It could not be read.
@@ -323,7 +324,7 @@ pub(super) async fn hash_in_archive(target: &Target, key: &str) -> Result<[u8; 3
     hash(here, target.part_bytes).await
 }
 
-/// The SHA-256 of an object, read in parts of one content.
+/// The SHA-256 of an object, read in parts of the same content.
 pub(super) async fn hash(origin: Origin<'_>, part_bytes: u64) -> Result<[u8; 32], CopyError> {
     let mut context = Context::new(&SHA256);
     let mut seen = None;
@@ -341,8 +342,8 @@ pub(super) async fn hash(origin: Origin<'_>, part_bytes: u64) -> Result<[u8; 32]
 
 /// Reads an object, or the bytes `[from, to)` of it.
 ///
-/// INVARIANT: a part is of the content that [`Origin::etag`] names, so that no two
-/// contents are mixed. A whole object is of one content by itself.
+/// INVARIANT: a part belongs to the content with [`Origin::etag`], so two contents are never
+/// mixed. A whole read always returns one content.
 pub(super) async fn fetch(
     origin: Origin<'_>,
     range: Option<(u64, u64)>,
@@ -368,7 +369,7 @@ pub(super) async fn fetch(
         })?;
     let size = |found| CopyError::Size { key: origin.key.to_owned(), found, wanted };
     let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-    // Before the body: what is larger than listed is not read at all.
+    // Check before the body: an object that is larger than listed is not read.
     if let Some(found) = length.filter(|found| *found != wanted) {
         return Err(size(found));
     }
@@ -383,7 +384,7 @@ pub(super) async fn fetch(
     Ok((object, body))
 }
 
-/// The object's tags as a query string, and whether they had to be left.
+/// The object's tags as a query string, and whether they could not be read.
 pub(super) async fn tags(
     origin: Origin<'_>,
     object: &GetObjectOutput,
@@ -402,7 +403,7 @@ pub(super) async fn tags(
         .at(origin.clients, "s3:GetObjectTagging");
     match tags {
         Ok(tags) => Ok((Some(tagging(tags.tag_set())), false)),
-        // Tags prove nothing; the log is worth more than they are.
+        // Tags prove nothing: copy the log without them.
         Err(error) if error.kind() == ErrorKind::AccessDenied => Ok((None, true)),
         Err(error) => Err(error.into()),
     }
@@ -426,7 +427,7 @@ pub(super) fn finish(context: Context) -> [u8; 32] {
     sha256
 }
 
-/// A part that was written, for completing an upload.
+/// The written parts, for completing an upload.
 pub(super) fn completed(parts: Vec<CompletedPart>) -> CompletedMultipartUpload {
     CompletedMultipartUpload::builder().set_parts(Some(parts)).build()
 }

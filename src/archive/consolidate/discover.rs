@@ -1,5 +1,5 @@
-//! Finding the trails that left logs outside the archive: every trail of every
-//! account and Region that is not the organization's declared one.
+//! Discovery of legacy trails: all trails of all accounts and Regions except the declared
+//! organization trail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,7 @@ use crate::{
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
-/// `DescribeTrails` calls under way at once; each account and Region is paced
-/// on its own.
+/// Concurrent `DescribeTrails` calls; each account and Region has its own rate limit.
 const CALLS_AT_ONCE: usize = 32;
 
 /// A trail as its home Region describes it.
@@ -35,41 +34,40 @@ pub struct LegacyTrail {
     pub organization: bool,
     /// Whether it delivers digests.
     pub log_file_validation: bool,
-    /// Where it delivers to.
+    /// The bucket that it delivers to.
     pub bucket: BucketName,
-    /// What stands before `AWSLogs/` there.
+    /// The prefix before `AWSLogs/` there.
     pub prefix: Option<KeyPrefix>,
-    /// The accounts and Regions in which it, or a shadow of it, was seen.
+    /// The accounts and Regions that list it or its shadow trail.
     pub seen_in: BTreeSet<(AccountId, Region)>,
 }
 
-/// A read that failed: what it would have told is unknown.
+/// A read that failed: its trails are unknown.
 #[derive(Debug, Clone)]
-pub struct Unread {
-    /// The account that was asked.
+pub struct FailedRead {
+    /// The account.
     pub account: AccountId,
-    /// The Region that was asked.
+    /// The Region.
     pub region: Region,
     /// Why it failed.
     pub reason: String,
-    /// What to do about it.
+    /// A hint for the user.
     pub hint: Option<String>,
-    /// The source that a trail names whose description cannot be used, and the trail's
-    /// account.
-    pub source: Option<OddSource>,
+    /// The source of a trail whose description is malformed, and the trail's account.
+    pub source: Option<UnusableSource>,
 }
 
-/// Where a trail writes whose description cannot be used.
+/// The source of a trail whose description is malformed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OddSource {
-    /// The source's name, as patterns mean it.
+pub struct UnusableSource {
+    /// The source's name, as `exclude` patterns match it.
     pub name: String,
     /// The trail's account.
     pub account: AccountId,
 }
 
-impl OddSource {
-    /// Of a trail that `asked` described.
+impl UnusableSource {
+    /// The source of a trail that the account `asked` described.
     fn of(trail: &Trail, asked: &AccountId) -> Self {
         let arn = trail.trail_arn().and_then(|arn| arn.parse::<Arn>().ok());
         let account = arn.and_then(|arn| arn.account).unwrap_or_else(|| asked.clone());
@@ -89,37 +87,37 @@ impl OddSource {
     }
 }
 
-/// All that was found, and all that could not be read.
+/// The discovered trails and the failed reads.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Trails by ARN, shadows counted once.
+    /// Trails by ARN, without shadow trails.
     pub trails: Vec<LegacyTrail>,
     /// Reads that failed.
-    pub unread: Vec<Unread>,
-    /// Trails whose descriptions cannot be used, and that the configuration excludes.
-    pub excluded: Vec<Unread>,
+    pub failed_reads: Vec<FailedRead>,
+    /// Trails with malformed descriptions that the configuration excludes.
+    pub excluded: Vec<FailedRead>,
 }
 
 impl Found {
-    /// Takes out of what is unread the trails that the configuration excludes: a trail
-    /// that only its owner can correct does not keep every run incomplete.
+    /// Moves excluded trails out of the failed reads: a trail that only its owner can correct
+    /// must not make every run incomplete.
     pub fn exclude(&mut self, config: &Config) {
-        let is_excluded = |unread: &Unread| {
+        let is_excluded = |unread: &FailedRead| {
             unread.source.as_ref().is_some_and(|source| {
                 let accounts = [source.account.clone()].into();
                 config.consolidate.excludes(&source.name, &accounts)
             })
         };
         let (excluded, unread) =
-            std::mem::take(&mut self.unread).into_iter().partition(is_excluded);
-        self.unread = unread;
+            std::mem::take(&mut self.failed_reads).into_iter().partition(is_excluded);
+        self.failed_reads = unread;
         self.excluded = excluded;
     }
 }
 
-/// Asks every account in each of its Regions for its trails.
+/// Lists the trails of every account in each of its Regions.
 ///
-/// `declared` is the organization trail, which is left out.
+/// `declared` is the organization trail, which is skipped.
 pub async fn legacy_trails(
     aws: &Aws,
     places: &[(AccountId, Vec<Region>)],
@@ -136,7 +134,7 @@ pub async fn legacy_trails(
     let mut trails: BTreeMap<Arn, LegacyTrail> = BTreeMap::new();
     let mut found = Found::default();
     while let Some((account, region, answer)) = answers.next().await {
-        let unread = |reason: String, hint| Unread {
+        let unread = |reason: String, hint| FailedRead {
             account: account.clone(),
             region: region.clone(),
             reason,
@@ -153,26 +151,26 @@ pub async fn legacy_trails(
                             known.seen_in.insert((account.clone(), region.clone()));
                         }
                         Err(reason) => {
-                            let source = OddSource::of(&trail, account);
-                            let told = Unread { hint: Some(source.hint()), ..unread(reason, None) };
-                            found.unread.push(Unread { source: Some(source), ..told });
+                            let source = UnusableSource::of(&trail, account);
+                            let told =
+                                FailedRead { hint: Some(source.hint()), ..unread(reason, None) };
+                            found.failed_reads.push(FailedRead { source: Some(source), ..told });
                         }
                     }
                 }
             }
-            Err(error) => found.unread.push(unread(error.to_string(), error.hint())),
+            Err(error) => found.failed_reads.push(unread(error.to_string(), error.hint())),
         }
     }
     drop(answers);
     found.trails = trails.into_values().collect();
     found
-        .unread
+        .failed_reads
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
     found
 }
 
-/// One trail, asked for in its account and home Region; `None` where it is not
-/// there.
+/// One trail, read in its account and home Region; `None` if it does not exist.
 pub async fn trail(clients: &Clients, arn: &Arn) -> Result<Option<LegacyTrail>, AwsError> {
     let described = describe(clients).await?;
     let wanted = arn.to_string();
@@ -222,8 +220,8 @@ fn read(trail: &Trail) -> Result<LegacyTrail, String> {
     })
 }
 
-/// The buckets and prefixes that trails deliver to, each once. Whose the buckets
-/// are is not known yet.
+/// The buckets and prefixes that trails deliver to, each once. The owners of the buckets are
+/// not known yet.
 #[must_use]
 fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
     let mut sources: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = BTreeMap::new();
@@ -246,8 +244,8 @@ fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
 }
 
 impl Source {
-    /// Adds a trail that writes there: it speaks for its account, and an
-    /// organization's trail for the accounts that see it.
+    /// Adds a trail that writes there. It binds the source to its account; an organization
+    /// trail, to the accounts that list it.
     fn add(&mut self, trail: &LegacyTrail) {
         self.trails.push(trail.arn.clone());
         self.accounts.insert(trail.account.clone());
@@ -269,7 +267,7 @@ fn policy(declared: &DeclaredSource) -> Policy {
     }
 }
 
-/// The sources that a run takes, and those that the config leaves out.
+/// The sources that a run uses, and the excluded ones.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// Those that trails write to, and those that the config declares.
@@ -278,8 +276,8 @@ pub struct Selected {
     pub excluded: Vec<Source>,
 }
 
-/// The sources of trails and of the config. What the config declares is read as
-/// it says, also where a trail writes there.
+/// The sources of trails and of the configuration. Declared settings apply also to sources
+/// that trails write to.
 #[must_use]
 pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
     let mut all = sources(trails);
@@ -402,10 +400,13 @@ mod tests {
         let odd = trail("one", "legacy-a");
         let (owner, other): (AccountId, AccountId) =
             ("444444444444".parse().unwrap(), "555555555555".parse().unwrap());
-        let source = OddSource::of(&odd, &other);
-        assert_eq!(source, OddSource { name: "s3://legacy-a".to_owned(), account: owner.clone() });
+        let source = UnusableSource::of(&odd, &other);
+        assert_eq!(
+            source,
+            UnusableSource { name: "s3://legacy-a".to_owned(), account: owner.clone() }
+        );
         let found = || Found {
-            unread: vec![Unread {
+            failed_reads: vec![FailedRead {
                 account: other.clone(),
                 region: "us-east-1".parse().unwrap(),
                 reason: "odd".to_owned(),
@@ -423,7 +424,7 @@ mod tests {
             .unwrap();
             let mut found = found();
             found.exclude(&config);
-            assert_eq!((found.unread.len(), found.excluded.len()), (left, 1 - left));
+            assert_eq!((found.failed_reads.len(), found.excluded.len()), (left, 1 - left));
         }
     }
 

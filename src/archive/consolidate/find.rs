@@ -1,4 +1,4 @@
-//! The lanes of a run's sources, and what their sources do not speak for.
+//! The log prefixes of a run's sources, and the folders that the sources are not bound to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,147 +9,150 @@ use futures::{StreamExt, stream};
 
 use super::{
     binding::{Scope, Unbound},
-    outsiders::{Folder, Outsiders},
-    pace::Limit,
+    concurrency::ConcurrencyLimit,
     progress::Progress,
     proof::Rights,
     quarantine::{Budget, Contents},
-    run::{Archive, Asked, LANES_AT_ONCE, Report, failure},
+    run::{Archive, ConsolidateOptions, PREFIXES_AT_ONCE, Report, failure},
     server_side::Route,
     source::Source,
+    unbound::{Folder, UnboundFolders},
 };
 use crate::{
     archive::{
+        batches::LogPrefix,
         key::{DIGEST_FOLDER, LogClass},
-        units::Lane,
         verify::run::RegionKeys,
     },
     aws::Clients,
     names::{AccountId, BucketName},
 };
 
-/// What every folder of CloudTrail's below an account begins with.
+/// The common prefix of CloudTrail's folders below an account.
 const LOGS: &str = "CloudTrail";
 
-/// What a source's lanes are read with.
+/// What is needed to read a source's log prefixes.
 #[derive(Debug, Clone)]
-pub(super) struct Reader {
+pub(super) struct SourceReader {
     pub(super) bucket: BucketName,
     pub(super) clients: Clients,
     pub(super) route: Arc<Route>,
-    pub(super) pace: Arc<Limit>,
+    pub(super) source_limit: Arc<ConcurrencyLimit>,
     pub(super) budget: Arc<Budget>,
-    /// What digests may lack, by the account that they speak for.
+    /// What digests may lack, by account.
     pub(super) rights: Arc<BTreeMap<AccountId, Rights>>,
 }
 
-/// Keys that prove nothing.
-pub(super) fn none() -> RegionKeys {
-    RegionKeys { vouched: Arc::default(), saved: Arc::default(), failed: None }
+/// An empty set of keys.
+pub(super) fn no_keys() -> RegionKeys {
+    RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None }
 }
 
-/// The lanes of what sources may speak for, and the folders of all else.
-pub(super) async fn find_lanes(
-    asked: &Asked,
+/// The log prefixes that sources are bound to, and the folders of other accounts and
+/// Regions.
+pub(super) async fn find_log_prefixes(
+    options: &ConsolidateOptions,
     archive: &Archive,
     sources: Vec<(Source, Clients)>,
     scope: &Scope,
     contents: &Arc<Contents>,
     progress: &Progress,
     report: &mut Report,
-) -> (Vec<(Lane, Reader)>, Vec<Outsiders>) {
-    let (mut found, mut outsiders) = (Vec::new(), Vec::new());
+) -> (Vec<(LogPrefix, SourceReader)>, Vec<UnboundFolders>) {
+    let (mut found, mut unbound_folders) = (Vec::new(), Vec::new());
     let archive_owner = archive.target.clients.bucket_owner();
     let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
             let binding = scope.binding(&source);
             let wants = |account: &AccountId| binding.admits_account(account).is_ok();
-            let lanes = tokio::select! {
-                lanes = source.lanes_of(&clients, wants) => Some(lanes),
+            let log_prefixes = tokio::select! {
+                log_prefixes = source.log_prefixes_of(&clients, wants) => Some(log_prefixes),
                 () = progress.halted() => None,
             };
-            (source, clients, lanes)
+            (source, clients, log_prefixes)
         })
-        .buffer_unordered(LANES_AT_ONCE);
-    while let Some((source, clients, lanes)) = listed.next().await {
-        let Some(lanes) = lanes else {
+        .buffer_unordered(PREFIXES_AT_ONCE);
+    while let Some((source, clients, log_prefixes)) = listed.next().await {
+        let Some(log_prefixes) = log_prefixes else {
             report.stopped = true;
             continue;
         };
-        match lanes {
-            Ok(lanes) => {
-                let is_foreign = |folder: &String| {
+        match log_prefixes {
+            Ok(log_prefixes) => {
+                let is_unexpected = |folder: &String| {
                     !all.iter().any(|other| other.lies_below(&source.bucket, folder))
                 };
-                let foreign = lanes.foreign.into_iter().filter(is_foreign);
+                let unexpected = log_prefixes.unexpected.into_iter().filter(is_unexpected);
                 report
-                    .foreign_folders
-                    .extend(foreign.map(|key| format!("s3://{}/{key}", source.bucket)));
-                report.stray_objects += lanes.stray_objects;
+                    .unexpected_folders
+                    .extend(unexpected.map(|key| format!("s3://{}/{key}", source.bucket)));
+                report.stray_objects += log_prefixes.stray_objects;
                 let binding = scope.binding(&source);
-                let mut folders: Vec<Folder> = lanes
+                let mut folders: Vec<Folder> = log_prefixes
                     .others
                     .into_iter()
-                    .filter(|(_, account)| asked.wants_account(account))
+                    .filter(|(_, account)| options.wants_account(account))
                     .filter_map(|(root, account)| {
                         let why = binding.admits_account(&account).err()?;
                         Some(Folder { root, account, below: LOGS.to_owned(), why })
                     })
                     .collect();
-                let (bound, unknown): (Vec<Lane>, Vec<Lane>) = lanes
-                    .lanes
-                    .into_iter()
-                    .partition(|lane| binding.admits(&lane.account, &lane.region).is_ok());
-                let unknown = unknown.into_iter().filter(|lane| asked.wants(lane));
-                folders.extend(unknown.map(|lane| Folder {
-                    below: format!("{}/{}/", lane.folder, lane.region),
-                    root: lane.root,
-                    account: lane.account,
+                let (bound, unknown): (Vec<LogPrefix>, Vec<LogPrefix>) =
+                    log_prefixes.log_prefixes.into_iter().partition(|log_prefix| {
+                        binding.admits(&log_prefix.account, &log_prefix.region).is_ok()
+                    });
+                let unknown = unknown.into_iter().filter(|log_prefix| options.wants(log_prefix));
+                folders.extend(unknown.map(|log_prefix| Folder {
+                    below: format!("{}/{}/", log_prefix.folder, log_prefix.region),
+                    root: log_prefix.root,
+                    account: log_prefix.account,
                     why: Unbound::UnknownRegion,
                 }));
-                let wanted: Vec<Lane> =
-                    bound.into_iter().filter(|lane| asked.wants(lane)).collect();
-                let rights = |lane: &Lane| {
-                    let account = &lane.account;
+                let wanted: Vec<LogPrefix> =
+                    bound.into_iter().filter(|log_prefix| options.wants(log_prefix)).collect();
+                let rights = |log_prefix: &LogPrefix| {
+                    let account = &log_prefix.account;
                     (account.clone(), Rights::of(&source, &binding, account))
                 };
                 let rights = Arc::new(wanted.iter().map(rights).collect());
                 let route =
-                    Arc::new(asked.server_side.route(clients.bucket_owner(), archive_owner));
-                let pace = Arc::new(Limit::new(asked.concurrency));
+                    Arc::new(options.server_side.route(clients.bucket_owner(), archive_owner));
+                let source_limit = Arc::new(ConcurrencyLimit::new(options.concurrency));
                 let budget = Arc::new(Budget::new(Arc::clone(contents)));
-                outsiders.push(Outsiders {
+                unbound_folders.push(UnboundFolders {
                     source: source.name(),
                     clients: clients.clone(),
                     bucket: source.bucket.clone(),
-                    pace: Arc::clone(&pace),
+                    source_limit: Arc::clone(&source_limit),
                     budget: Arc::clone(&budget),
                     folders,
                     leave: source.policy.leave_unbound,
                 });
                 let bucket = source.bucket.clone();
-                let reader = Reader { bucket, clients, route, pace, budget, rights };
-                found.extend(wanted.into_iter().map(|lane| (lane, reader.clone())));
+                let reader = SourceReader { bucket, clients, route, source_limit, budget, rights };
+                found.extend(wanted.into_iter().map(|log_prefix| (log_prefix, reader.clone())));
             }
             Err(error) => report.failures.push(failure(source.name(), &error)),
         }
     }
     found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     found.dedup_by(|(one, ..), (other, ..)| one == other);
-    (found, outsiders)
+    (found, unbound_folders)
 }
 
-/// Adds the lanes of logs that digests may name: a lane's first log may be
-/// delivered after its source was looked at and before its digest is copied.
-pub(super) fn expect_logs<R: Clone>(found: &mut Vec<(Lane, R)>) {
-    let lanes: BTreeSet<Lane> = found.iter().map(|(lane, _)| lane.clone()).collect();
-    let digests = found.iter().filter(|(lane, _)| lane.folder == DIGEST_FOLDER);
-    let logs = digests.map(|(lane, reader)| {
+/// Adds the log prefixes of logs that digests may list: the first log may be delivered after
+/// the listing of the source and before its digest is copied.
+pub(super) fn expect_logs<R: Clone>(found: &mut Vec<(LogPrefix, R)>) {
+    let log_prefixes: BTreeSet<LogPrefix> =
+        found.iter().map(|(log_prefix, _)| log_prefix.clone()).collect();
+    let digests = found.iter().filter(|(log_prefix, _)| log_prefix.folder == DIGEST_FOLDER);
+    let logs = digests.map(|(log_prefix, reader)| {
         let folder = LogClass::Events.folder().to_owned();
-        (Lane { folder, ..lane.clone() }, reader.clone())
+        (LogPrefix { folder, ..log_prefix.clone() }, reader.clone())
     });
-    let missing: Vec<_> = logs.filter(|(lane, _)| !lanes.contains(lane)).collect();
+    let missing: Vec<_> =
+        logs.filter(|(log_prefix, _)| !log_prefixes.contains(log_prefix)).collect();
     found.extend(missing);
 }
 
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn where_there_are_digests_logs_are_looked_for() {
-        let lane = |account: &str, folder: &str| Lane {
+        let log_prefix = |account: &str, folder: &str| LogPrefix {
             bucket: "logs".to_owned(),
             root: "AWSLogs/".to_owned(),
             account: account.parse().unwrap(),
@@ -168,11 +171,11 @@ mod tests {
         };
         let (one, other) = ("111111111111", "222222222222");
         let mut found = vec![
-            (lane(one, DIGEST_FOLDER), 1),
-            (lane(one, "CloudTrail"), 2),
-            (lane(other, DIGEST_FOLDER), 3),
+            (log_prefix(one, DIGEST_FOLDER), 1),
+            (log_prefix(one, "CloudTrail"), 2),
+            (log_prefix(other, DIGEST_FOLDER), 3),
         ];
         expect_logs(&mut found);
-        assert_eq!(found[3..], [(lane(other, "CloudTrail"), 3)]);
+        assert_eq!(found[3..], [(log_prefix(other, "CloudTrail"), 3)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What all runs did, proven by their records' numbers and hashes.
+//! The history of all runs, checked by the numbers and hashes of their records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use crate::words::in_one_line;
 use super::{
     ledger::{Ledger, LedgerError},
     record::{ChainChecker, Counts, Row, RowSums, Segment},
-    trusted::dated_later,
+    trusted::dated_in_the_future,
 };
 
-/// Every run, and what is wrong with their records.
+/// All runs, and the faults of their records.
 #[derive(Debug, Default)]
 pub struct History {
     /// Records that were read.
     pub records: u64,
     /// Runs, in the order of their first record.
     pub runs: Vec<PastRun>,
-    /// Records that are missing, altered or not what they should be.
+    /// Missing, altered or malformed records.
     pub faults: Vec<Fault>,
     /// How many records have a valid MAC of the declared key.
     pub authenticated_records: u64,
@@ -28,13 +28,13 @@ pub struct History {
     pub before_mac_key: u64,
     /// Records whose MACs could not be checked.
     pub unchecked: Vec<Fault>,
-    /// What the rows of each run add up to, by its id.
+    /// The sums of each run's rows, by its id.
     sums: BTreeMap<String, RowSums>,
-    /// The runs of which a record was not read.
+    /// The runs with records that were not read.
     partly_read: BTreeSet<String>,
 }
 
-/// What one run's records say.
+/// One run, from its records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastRun {
     /// The run's own name.
@@ -49,26 +49,24 @@ pub struct PastRun {
     pub by: String,
     /// The program and its version.
     pub with: String,
-    /// What was asked, where its first record is at hand.
-    pub asked: Option<serde_json::Value>,
-    /// Sums over all it did: of its own end, or of its objects where it was
-    /// killed and so has none.
+    /// The options, if its first record is available.
+    pub options: Option<serde_json::Value>,
+    /// Its totals: from its end row, or from its objects if it was killed.
     pub counts: Counts,
-    /// Whether everything was in the archive at its end; `None` where the run
-    /// was killed.
+    /// Whether everything was in the archive at its end; `None` if the run was killed.
     pub complete: Option<bool>,
     /// How many records it wrote, as far as they were read.
     pub records: u64,
     /// How many of its records have a valid MAC.
     pub authenticated_records: u64,
-    /// By lane id, the last day that its end states complete.
+    /// By log prefix id, the last day that its end row states complete.
     proven_through: BTreeMap<String, jiff::civil::Date>,
 }
 
-/// What is wrong with a record, or with several in a row.
+/// A fault of a record, or of several consecutive ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The first record that it concerns.
+    /// The first affected record.
     pub first: u64,
     /// The last.
     pub last: u64,
@@ -82,11 +80,11 @@ pub struct Fault {
 /// add a record that passes, unless it is dated later than `now`. With one, a record
 /// without a valid MAC is a fault, unless it was written before the first that has one.
 ///
-/// Holds one record at a time. A newest record that was taken away leaves no
-/// gap: it shows by the marker that a delete leaves in a versioned bucket.
+/// Keeps one record in memory at a time. Deleting the newest record leaves no gap; the
+/// delete marker in the versioned bucket shows it.
 ///
 /// # Errors
-/// A listing or a read failed: half a history proves nothing.
+/// A listing or a read failed: a partial history proves nothing.
 pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerError> {
     let mut history = History::default();
     let mut checker = ChainChecker::default();
@@ -111,7 +109,7 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
         history.records += 1;
         match checker.check(Some(&stored.bytes)) {
             Ok(segment) => {
-                if let Some(reason) = dated_later(&segment, now) {
+                if let Some(reason) = dated_in_the_future(&segment, now) {
                     history.partly_read.insert(segment.head.run_id);
                     history.faults.push(Fault { first: number, last: number, reason });
                     continue;
@@ -125,12 +123,12 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
             }
         }
     }
-    for (number, past) in ledger.past(&numbers).await? {
+    for (number, past) in ledger.key_histories(&numbers).await? {
         if past.deleted && number >= next {
             history.faults.push(missing(number, number));
         }
         if past.versions > 1 {
-            let reason = format!("it was written over: it has {} versions", past.versions);
+            let reason = format!("it was overwritten: it has {} versions", past.versions);
             history.faults.push(Fault { first: number, last: number, reason });
         }
     }
@@ -144,7 +142,7 @@ fn missing(first: u64, last: u64) -> Fault {
 }
 
 impl History {
-    /// Takes a segment in, unless it is not authentic.
+    /// Adds a segment unless it is not authentic.
     fn authenticate(&mut self, number: u64, segment: &Segment, found: Option<Authenticity>) {
         let fault = |reason| Fault { first: number, last: number, reason };
         match found {
@@ -168,7 +166,7 @@ impl History {
         }
     }
 
-    /// Finds runs whose ends are not what their rows add up to.
+    /// Finds runs whose end rows differ from the sums of their rows.
     fn compare_counts(&mut self) {
         let whole = self.runs.iter().filter(|run| !self.partly_read.contains(&run.run_id));
         let has_all = self.faults.is_empty();
@@ -178,8 +176,8 @@ impl History {
             let fault =
                 |reason| Some(Fault { first: run.first_record, last: run.last_record, reason });
             if !sums.has_begin() {
-                // Where nothing is missing, nobody wrote it.
-                let reason = "its run has an end and no beginning".to_owned();
+                // If no record is missing, the run never had a begin row.
+                let reason = "its run has an end record but no begin record".to_owned();
                 return if has_all { fault(reason) } else { None };
             }
             let reason = sums.contradiction(&run.counts, &run.proven_through)?;
@@ -200,7 +198,7 @@ impl History {
                 at: head.written_at,
                 by: head.written_by,
                 with: head.written_with,
-                asked: None,
+                options: None,
                 counts: Counts::default(),
                 complete: None,
                 records: 0,
@@ -219,12 +217,12 @@ impl History {
         }
         for row in rows {
             match row {
-                Row::Begin { asked } => run.asked = Some(asked),
+                Row::Begin { options } => run.options = Some(options),
                 Row::Object(object) => {
                     run.counts.source += 1;
-                    run.counts.add(object.outcome, object.size_bytes, object.way);
+                    run.counts.add(object.outcome, object.size_bytes, object.copy_method);
                 }
-                Row::Unit(_) => {}
+                Row::Batch(_) => {}
                 Row::End { totals, complete, proven_through, .. } => {
                     run.counts = totals;
                     run.complete = Some(complete);
@@ -235,14 +233,14 @@ impl History {
     }
 }
 
-/// What versions a record's key has, by its number.
-pub(super) type Pasts = BTreeMap<u64, Past>;
+/// The version history of each record's key, by its number.
+pub(super) type KeyHistories = BTreeMap<u64, KeyHistory>;
 
-/// What versions a record's key has.
+/// The version history of a record's key.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Past {
-    /// How many bodies were written to it.
+pub(super) struct KeyHistory {
+    /// The number of object versions.
     pub(super) versions: u64,
-    /// Whether it was deleted after the last of them.
+    /// Whether the newest version is a delete marker.
     pub(super) deleted: bool,
 }

@@ -1,8 +1,7 @@
-//! Whether an object is what its key says: a log file, a digest, or neither.
+//! Inspection: whether an object is the log file or digest that its key indicates.
 //!
-//! The archive's objects are locked, so that what should not be in it must not come
-//! into it: whoever administers an account can write anything under the name of a
-//! log file.
+//! The archive's objects are locked, so unwanted objects must be kept out: the administrator
+//! of an account can write anything under the name of a log file.
 
 use std::{
     collections::HashMap,
@@ -24,14 +23,14 @@ use crate::archive::{
     },
 };
 
-/// The largest object that is inspected, and so the largest that is copied or
-/// quarantined: CloudTrail's stay below 50 MB. Units: bytes, as stored.
+/// The largest object that is inspected, and so the largest that is copied or quarantined:
+/// CloudTrail's are smaller than 50 MB. Units: bytes, as stored.
 pub const MAX_STORED_BYTES: u64 = 256 << 20;
 
 /// The largest log file or digest. Units: bytes, inflated.
 const MAX_INFLATED_BYTES: u64 = 1 << 30;
 
-/// What an object must be to be copied.
+/// The requirements for copying an object.
 #[derive(Debug, Clone)]
 pub enum Expected {
     /// A digest that CloudTrail signed for its key.
@@ -49,48 +48,50 @@ pub enum Refusal {
     /// It has no content.
     #[error("it is empty")]
     Empty,
-    /// It is larger than anything that CloudTrail writes.
-    #[error("it has {size_bytes} bytes, a log file at most {MAX_STORED_BYTES}")]
+    /// It is larger than any object that CloudTrail writes.
+    #[error(
+        "it has {size_bytes} bytes, more than the maximum of {MAX_STORED_BYTES} for a log file"
+    )]
     TooLarge {
         /// Its size, as stored.
         size_bytes: u64,
     },
-    /// It has other content than the digest that lists it says.
+    /// Its content differs from what its digest lists.
     #[error("it contradicts its digest: {found}, the digest lists SHA-256 {wanted}")]
     Contradicts {
-        /// What it has.
+        /// The kinds of findings.
         found: String,
         /// What the digest lists.
         wanted: String,
     },
-    /// It is no log file.
-    #[error("it is no log file: {0}")]
+    /// It is not a log file.
+    #[error("it is not a log file: {0}")]
     NoLog(String),
-    /// It is no digest.
-    #[error("it is no digest: {0}")]
+    /// It is not a digest.
+    #[error("it is not a digest: {0}")]
     NoDigest(String),
     /// It is a digest that CloudTrail did not sign.
     #[error("CloudTrail did not sign it: {0}")]
     Forged(String),
-    /// It is a digest of which nothing proves that CloudTrail signed it.
+    /// It is a digest without proof that CloudTrail signed it.
     #[error(
         "nothing proves that CloudTrail wrote it there: {0}; `unproven_digests = \"copy\"` under \
-         [[consolidate.sources]] trusts the bucket's administrators with that"
+         [[consolidate.sources]] accepts such digests, which trusts the bucket's administrators"
     )]
     Unproven(String),
     /// It is a digest whose public keys could not be read: it waits for a later run.
     #[error("its public keys could not be read: {0}")]
     Undecided(String),
-    /// The archive has other content under its key, and somebody accepted that.
+    /// The archive has different, accepted content under its key.
     #[error("the archive has other content under its key, which was accepted there")]
     KeyTaken,
-    /// Its source does not speak for its account or Region.
+    /// Its source is not bound to its account or Region.
     #[error("{0}")]
     Unbound(Unbound),
 }
 
 impl Refusal {
-    /// A word for it, as it stands in the metadata of what is quarantined.
+    /// Its code, as in the metadata of quarantined objects.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -108,10 +109,10 @@ impl Refusal {
     }
 }
 
-/// What can be told from the size alone.
+/// Checks the size.
 ///
 /// # Errors
-/// It is not to be copied.
+/// The object must not be copied.
 pub fn by_size(size_bytes: u64) -> Result<(), Refusal> {
     match size_bytes {
         0 => Err(Refusal::Empty),
@@ -123,7 +124,7 @@ pub fn by_size(size_bytes: u64) -> Result<(), Refusal> {
 /// Inspects an object's bytes on a blocking thread, and returns what a digest lists.
 ///
 /// # Errors
-/// It is not to be copied.
+/// The object must not be copied.
 pub(super) async fn inspect(
     expected: &Expected,
     stored: &Bytes,
@@ -142,7 +143,7 @@ pub(super) async fn inspect(
 /// Inspects an object's bytes, as stored, and returns what a digest lists.
 ///
 /// # Errors
-/// It is not to be copied.
+/// The object must not be copied.
 pub(super) fn inspect_now(
     expected: &Expected,
     stored: &[u8],
@@ -169,7 +170,7 @@ fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
     if found.strip_prefix("SHA-256 ").is_some_and(is_one) {
         return Ok(());
     }
-    // Somebody's tool inflated it on its way; its content is proven all the same.
+    // A tool decompressed it in transit; its content is still proven.
     if matches!(inflated, Err(GzipError::Corrupt { inflated: 0 }))
         && is_one(&hex::encode(sha256(stored)))
     {
@@ -179,7 +180,7 @@ fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
     Err(Refusal::Contradicts { found, wanted })
 }
 
-/// What every file of events is: an object with a list of records.
+/// The structure of a log file: an object with a list of records.
 #[derive(Deserialize)]
 struct LogFile {
     #[serde(rename = "Records")]
@@ -187,12 +188,13 @@ struct LogFile {
 }
 
 fn is_log(stored: &[u8], class: LogClass) -> Result<(), String> {
-    // First that it is one whole member: a JSON reader stops where its value ends.
+    // Check first that it is one complete gzip member: a JSON reader stops at the end of its
+    // value.
     inflate(stored, MAX_INFLATED_BYTES, &mut Vec::new(), |_| {})
         .map_err(|error| error.to_string())?;
     let text = BufReader::with_capacity(1 << 16, GzDecoder::new(stored).take(MAX_INFLATED_BYTES));
     let read = match class {
-        // The form of aggregated events is not documented.
+        // The format of aggregated events is not documented.
         LogClass::Aggregated => {
             serde_json::from_reader::<_, serde_json::Map<String, serde_json::Value>>(text).map(drop)
         }

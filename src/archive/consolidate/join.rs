@@ -1,8 +1,8 @@
-//! What is missing in the archive: a merge-join of two listings.
+//! Finds objects that are missing in the archive: a merge join of two listings.
 //!
-//! Below the account's folder an object has the same path at its source and in
-//! the archive, and S3 lists both in the order of their keys. So one pass over
-//! both, holding one entry of each, tells what to copy, however many there are.
+//! Below the account's folder an object has the same path at its source and in the archive,
+//! and S3 lists both in the order of their keys. So one pass over both, with one entry of
+//! each in memory, finds what to copy.
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
@@ -17,25 +17,24 @@ pub struct Listed {
     pub path: Box<str>,
     /// The object's size. Units: bytes.
     pub size_bytes: u64,
-    /// Set where the object must be restored before it can be read.
+    /// Set if the object must be restored before it can be read.
     pub archived: Option<Archived>,
-    /// The entity tag: the same on both sides means the same content, another
-    /// means nothing where one side is encrypted with KMS.
+    /// The entity tag: equal tags mean equal content; different tags prove nothing if one side
+    /// is encrypted with KMS.
     pub etag: Option<Box<str>>,
-    /// When it was written, as S3 tells: nobody can choose it.
+    /// When S3 wrote it; a writer cannot choose this time.
     pub modified_at: Option<Timestamp>,
 }
 
-/// Where an object was found.
+/// The presence of an object in the source and the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Joined {
-    /// At the source alone: to be copied.
+pub enum JoinEntry {
+    /// Only at the source: to be copied.
     Missing(Listed),
     /// On both sides, with the same size and entity tag.
     Present(Listed),
-    /// On both sides, with the same size; whether with the same content is to
-    /// be seen.
-    Alike(Listed),
+    /// On both sides, with the same size; the content must be compared.
+    SameSize(Listed),
     /// On both sides, with different sizes: a conflict, never overwritten.
     Differs {
         /// As listed at the source.
@@ -43,18 +42,18 @@ pub enum Joined {
         /// The size in the archive. Units: bytes.
         archive_bytes: u64,
     },
-    /// In the archive alone: another source's, or the organization trail's.
+    /// Only in the archive: from another source or the organization trail.
     ArchiveOnly(Listed),
 }
 
-impl Joined {
+impl JoinEntry {
     /// The object's path.
     #[must_use]
     pub fn path(&self) -> &str {
         match self {
             Self::Missing(listed)
             | Self::Present(listed)
-            | Self::Alike(listed)
+            | Self::SameSize(listed)
             | Self::ArchiveOnly(listed) => &listed.path,
             Self::Differs { source, .. } => &source.path,
         }
@@ -67,13 +66,12 @@ pub enum JoinError {
     /// One of the listings failed.
     #[error(transparent)]
     Listing(#[from] AwsError),
-    /// A listing was not in the order of its keys, so nothing can be told from
-    /// what it lacks.
+    /// A listing was not in key order, so missing entries prove nothing.
     #[error("the listing of {side} is out of order: `{found}` came after `{after}`")]
     OutOfOrder {
         /// `the source` or `the archive`.
         side: &'static str,
-        /// The path that came too late.
+        /// The path that is out of order.
         found: Box<str>,
         /// The path before it.
         after: Box<str>,
@@ -81,7 +79,7 @@ pub enum JoinError {
 }
 
 impl JoinError {
-    /// What can be done about it.
+    /// A hint for the user.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -93,10 +91,9 @@ impl JoinError {
 
 /// Joins two listings of the same folder.
 ///
-/// Both must ascend strictly by path, in the order of their UTF-8 bytes; that
-/// is checked, because a join of unordered lists would copy what is there and
-/// miss what is not. Ends at the first error.
-pub fn join<S, A>(source: S, archive: A) -> impl Stream<Item = Result<Joined, JoinError>>
+/// Both must ascend strictly by path, in the order of their UTF-8 bytes; this is checked,
+/// because joining unordered lists gives wrong results. Ends at the first error.
+pub fn join<S, A>(source: S, archive: A) -> impl Stream<Item = Result<JoinEntry, JoinError>>
 where
     S: Stream<Item = Result<Listed, AwsError>> + Unpin,
     A: Stream<Item = Result<Listed, AwsError>> + Unpin,
@@ -115,7 +112,7 @@ where
 async fn step<S, A>(
     source: &mut Side<S>,
     archive: &mut Side<A>,
-) -> Result<Option<Joined>, JoinError>
+) -> Result<Option<JoinEntry>, JoinError>
 where
     S: Stream<Item = Result<Listed, AwsError>> + Unpin,
     A: Stream<Item = Result<Listed, AwsError>> + Unpin,
@@ -130,21 +127,21 @@ where
         (None, None) => return Ok(None),
     };
     Ok(match order {
-        Less => source.head.take().map(Joined::Missing),
-        Greater => archive.head.take().map(Joined::ArchiveOnly),
+        Less => source.head.take().map(JoinEntry::Missing),
+        Greater => archive.head.take().map(JoinEntry::ArchiveOnly),
         Equal => source.head.take().zip(archive.head.take()).map(|(source, archive)| {
             if source.size_bytes != archive.size_bytes {
-                Joined::Differs { source, archive_bytes: archive.size_bytes }
+                JoinEntry::Differs { source, archive_bytes: archive.size_bytes }
             } else if source.etag.is_some() && source.etag == archive.etag {
-                Joined::Present(source)
+                JoinEntry::Present(source)
             } else {
-                Joined::Alike(source)
+                JoinEntry::SameSize(source)
             }
         }),
     })
 }
 
-/// A listing and the one entry of it that is held.
+/// A listing with its next entry.
 struct Side<S> {
     name: &'static str,
     listing: S,
@@ -204,7 +201,7 @@ mod tests {
         stream::iter(listed)
     }
 
-    fn collect(source: &BTreeMap<String, u64>, archive: &BTreeMap<String, u64>) -> Vec<Joined> {
+    fn collect(source: &BTreeMap<String, u64>, archive: &BTreeMap<String, u64>) -> Vec<JoinEntry> {
         join(listing(source), listing(archive))
             .map(Result::unwrap)
             .collect::<Vec<_>>()
@@ -229,11 +226,11 @@ mod tests {
             for entry in joined {
                 let path = entry.path().to_owned();
                 let expected = match (source.get(&path), archive.get(&path)) {
-                    (Some(_), None) => matches!(entry, Joined::Missing(_)),
-                    (None, Some(_)) => matches!(entry, Joined::ArchiveOnly(_)),
-                    (Some(s), Some(a)) if s == a => matches!(entry, Joined::Alike(_)),
+                    (Some(_), None) => matches!(entry, JoinEntry::Missing(_)),
+                    (None, Some(_)) => matches!(entry, JoinEntry::ArchiveOnly(_)),
+                    (Some(s), Some(a)) if s == a => matches!(entry, JoinEntry::SameSize(_)),
                     (Some(_), Some(a)) => {
-                        matches!(entry, Joined::Differs { archive_bytes, .. } if archive_bytes == *a)
+                        matches!(entry, JoinEntry::Differs { archive_bytes, .. } if archive_bytes == *a)
                     }
                     (None, None) => false,
                 };

@@ -1,5 +1,5 @@
-//! The public keys, saved beside what they prove: AWS forgets them one day, and
-//! an auditor may have no network.
+//! Saves the public keys in the archive: AWS deletes old keys, and an auditor may work
+//! offline.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use tokio::io::AsyncReadExt as _;
@@ -12,7 +12,7 @@ use crate::{
     aws::{At, AwsError},
 };
 
-/// The most that is read of the saved keys. Units: bytes.
+/// The maximum size of the saved keys. Units: bytes.
 const MAX_SAVED_BYTES: u64 = 16 << 20;
 
 /// Why keys could not be saved.
@@ -21,10 +21,10 @@ pub enum SaveKeysError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The body broke off.
+    /// The body was truncated.
     #[error("reading the saved public keys")]
     Body(#[from] std::io::Error),
-    /// Other runs saved theirs at the same time, again and again.
+    /// Other runs saved keys at the same time in every attempt.
     #[error(transparent)]
     Contended(#[from] Contended),
     /// The list could not be encoded.
@@ -32,19 +32,19 @@ pub enum SaveKeysError {
     Encode(#[from] serde_json::Error),
 }
 
-/// What saving keys did.
+/// The result of saving keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// Whether any key was new.
     pub is_new: bool,
-    /// The object whose content was no list of keys, and was replaced by one.
+    /// The object whose content was not a list of keys and was replaced.
     pub replaced: Option<String>,
 }
 
 /// Adds keys to those saved in the archive.
 ///
-/// The write is conditional on what was read, so that of two runs neither
-/// loses the other's keys.
+/// The write is conditional on the version that was read, so concurrent runs do not lose
+/// keys.
 pub async fn save(
     target: &WriteTarget,
     prefix: Option<&str>,
@@ -78,7 +78,7 @@ pub async fn save(
             .at(&target.clients, "s3:PutObject");
         match put {
             Ok(_) => return Ok(Saved { is_new: true, replaced }),
-            // Another run saved its own meanwhile.
+            // Another run saved keys in the meantime.
             Err(error) if is_taken(&error) || is_write_conflict(&error) => {
                 contention.wait(&key).await?;
             }
@@ -87,7 +87,7 @@ pub async fn save(
     }
 }
 
-/// The keys that are saved in the archive; none where they are no list of keys.
+/// The keys that are saved in the archive; empty if the object is not a list of keys.
 ///
 /// # Errors
 /// They could not be read.
@@ -103,7 +103,7 @@ fn saved_key(prefix: Option<&str>) -> String {
     }
 }
 
-/// The saved keys, none where they are no list of keys, and the object's entity tag.
+/// The saved keys (`None` if the object is not a list of keys) and the object's entity tag.
 async fn read(
     target: &Target,
     key: &str,
@@ -122,8 +122,8 @@ async fn read(
             let etag = saved.e_tag().map(str::to_owned);
             let mut body = Vec::new();
             saved.body.into_async_read().take(MAX_SAVED_BYTES + 1).read_to_end(&mut body).await?;
-            // What is no list of keys is replaced, and its version stays: it must not keep
-            // keys that AWS deletes one day from being saved.
+            // An object that is not a list of keys is replaced (its version remains), so it
+            // cannot prevent saving keys that AWS deletes later.
             let is_whole = body.len() as u64 <= MAX_SAVED_BYTES;
             let keys = is_whole.then(|| PublicKeySet::from_json(&body).ok()).flatten();
             Ok((keys, etag))

@@ -1,4 +1,4 @@
-//! The sequence of run records in the archive: finding its end, adding to it.
+//! The sequence of run records in the archive: reading its end and appending to it.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use super::{
     copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
-    history::Pasts,
+    history::KeyHistories,
     record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
-    trusted::dated_later,
+    trusted::dated_in_the_future,
 };
 use crate::{
     archive::{
-        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust},
+        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord},
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
@@ -23,10 +23,10 @@ use crate::{
     words::in_one_line,
 };
 
-/// The most that a record is read of. Units: bytes, as stored.
+/// The maximum size of a record. Units: bytes, as stored.
 pub(crate) const MAX_STORED_BYTES: u64 = 64 << 20;
 
-/// How many records are read back at most to find the end of the last finished run:
+/// The maximum number of records to read backwards to find the end of the last finished run:
 /// anyone who can write below `orgtrail/` can add any number of records after it.
 const MAX_READ_BACK: usize = 64;
 
@@ -36,7 +36,7 @@ pub struct Ledger {
     target: Target,
     /// The archive's prefix.
     prefix: Option<String>,
-    /// The key whose codes authenticate them, where one is declared.
+    /// The MAC key that authenticates the records, if declared.
     mac_key: Option<MacKey>,
 }
 
@@ -49,13 +49,13 @@ pub enum LedgerError {
     /// A record could not be fetched.
     #[error("reading a run record")]
     Fetch(#[from] CopyError),
-    /// KMS gave no code that authenticates a record.
+    /// KMS did not compute the MAC of a record.
     #[error("authenticating the run record")]
     Mac(#[source] AwsError),
-    /// A record is not what it should be.
+    /// A record is malformed.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// Other runs wrote their records at the same time, again and again.
+    /// Other runs wrote records at the same time in every attempt.
     #[error(transparent)]
     Contended(#[from] Contended),
     /// The rows could not be encoded.
@@ -63,7 +63,7 @@ pub enum LedgerError {
     Encode(#[from] std::io::Error),
 }
 
-/// The last segment, or none.
+/// The end of the sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tip {
     /// The number that the next segment takes.
@@ -72,17 +72,16 @@ pub struct Tip {
     pub sha256: Option<String>,
 }
 
-/// Where the records end, and what is wrong with the last of them.
+/// The end of the sequence, and the faults of its last records.
 #[derive(Debug, Clone, Default)]
 pub struct LedgerEnd {
-    /// Where the next segment goes.
+    /// The position of the next segment.
     pub tip: Tip,
-    /// The end row of the last finished run; without a MAC key nothing authenticates it.
+    /// The end row of the last finished run; without a MAC key it is not authenticated.
     pub last: Option<Row>,
-    /// Objects among the records that were skipped: key and reason.
+    /// Skipped records: key and reason.
     pub faults: Vec<(String, String)>,
-    /// The record whose code could not be checked: key and reason. Those before it were
-    /// not read.
+    /// The record whose MAC could not be checked: key and reason. Earlier records were not read.
     pub unchecked: Option<(String, String)>,
 }
 
@@ -94,17 +93,17 @@ pub(super) struct StoredSegment {
     pub(super) metadata: HashMap<String, String>,
 }
 
-/// The run whose end is the newest.
+/// The last finished run.
 struct LastRun {
-    /// The record that has its end.
+    /// The record with its end row.
     key: String,
     run_id: String,
     end: Row,
-    /// Of all its records that were read.
+    /// The sums of its records that were read.
     sums: RowSums,
 }
 
-/// What a segment's code is over.
+/// The fields of a segment that its MAC covers.
 pub(crate) fn statement<'a>(key: &'a str, head: &'a Head, sha256: &'a str) -> StoredRecord<'a> {
     StoredRecord {
         kind: RecordKind::RunRecord,
@@ -115,7 +114,7 @@ pub(crate) fn statement<'a>(key: &'a str, head: &'a Head, sha256: &'a str) -> St
     }
 }
 
-/// How a run's end differs from its rows.
+/// How a run's end row contradicts its other rows.
 fn contradiction(end: &Row, sums: &RowSums) -> Option<String> {
     let Row::End { totals, proven_through, .. } = end else { return None };
     if !sums.has_begin() {
@@ -125,8 +124,7 @@ fn contradiction(end: &Row, sums: &RowSums) -> Option<String> {
 }
 
 impl LedgerError {
-    /// Whether the object itself cannot be read by anyone's plain read: it is archived,
-    /// or encrypted with a key of its writer.
+    /// Whether the object itself is unreadable: archived, or encrypted with a key of its writer.
     pub(super) fn is_of_object(&self) -> bool {
         match self {
             Self::Record(_) => true,
@@ -139,9 +137,9 @@ impl LedgerError {
 }
 
 impl LedgerError {
-    /// Whether the same read may succeed a moment later: a record that is chained to
-    /// nothing since the one before could not be read looks as if that had been altered.
-    fn is_passing(&self) -> bool {
+    /// Whether the read may succeed when retried. Without a retry, a record after an unreadable
+    /// one could not be chained, as if the previous record had been altered.
+    fn is_retryable(&self) -> bool {
         let (Self::Aws(error) | Self::Fetch(CopyError::Aws(error))) = self else {
             let cut = |error: &CopyError| {
                 matches!(error, CopyError::Body { .. } | CopyError::Size { .. })
@@ -161,44 +159,43 @@ impl LedgerError {
 }
 
 impl Ledger {
-    /// The records of the archive that `target` is.
+    /// The records of the archive `target`.
     #[must_use]
     pub fn new(target: Target, prefix: Option<String>) -> Self {
         Self { target, prefix, mac_key: None }
     }
 
-    /// The same with the key whose codes authenticate the records.
+    /// Sets the MAC key that authenticates the records.
     #[must_use]
     pub fn authenticated_by(self, mac_key: Option<MacKey>) -> Self {
         Self { mac_key, ..self }
     }
 
-    /// The key whose codes authenticate the records.
+    /// The MAC key that authenticates the records.
     #[must_use]
     pub fn mac_key(&self) -> Option<&MacKey> {
         self.mac_key.as_ref()
     }
 
-    /// Whether it is known who wrote a segment; `None` where no MAC key is declared.
+    /// Whether a segment's writer is authenticated; `None` if no MAC key is declared.
     pub(super) async fn authenticity(
         &self,
         head: &Head,
         stored: &StoredSegment,
     ) -> Option<Authenticity> {
         let mac_key = self.mac_key.clone()?;
-        let trust = Trust { mac_key: Some(mac_key), ..Trust::default() };
+        let trust = RecordTrust { mac_key: Some(mac_key), ..RecordTrust::default() };
         let key = segment_key(self.prefix.as_deref(), head.number);
         Some(trust.of(statement(&key, head, &sha256_hex(&stored.bytes)), &stored.metadata).await)
     }
 
-    /// Whether KMS gives a code for records, before anything is copied that could not be
-    /// recorded.
+    /// Checks that KMS computes MACs, before anything is copied that could not be recorded.
     ///
     /// # Errors
     /// It does not.
     pub async fn check_mac_key(&self, head: &Head) -> Result<(), LedgerError> {
         let Some(mac_key) = &self.mac_key else { return Ok(()) };
-        // No record has this key, so that the code is of no use.
+        // No record has this key, so the MAC is useless to others.
         let code = mac_key.code(statement("", head, ""));
         code.await.map(drop).map_err(LedgerError::Mac)
     }
@@ -215,16 +212,17 @@ impl Ledger {
         Ok(numbers)
     }
 
-    /// How often each segment was written and whether it was deleted, as far
-    /// as the bucket keeps versions.
+    /// The version history of each segment, if the bucket keeps versions.
     ///
     /// # Errors
-    /// The listing failed, or lacks one of the segments that were `listed`
-    /// before: then it was cut, and what else it lacks is not known.
-    pub(super) async fn past(&self, listed: &[(u64, u64)]) -> Result<Pasts, LedgerError> {
+    /// The listing failed or is truncated: it lacks a segment that was `listed` before.
+    pub(super) async fn key_histories(
+        &self,
+        listed: &[(u64, u64)],
+    ) -> Result<KeyHistories, LedgerError> {
         let (clients, folder) = (&self.target.clients, self.folder());
         let of = |key: Option<&str>| number(key?.strip_prefix(&folder)?);
-        let mut past = Pasts::new();
+        let mut past = KeyHistories::new();
         let (mut key, mut version) = (None, None);
         loop {
             let page = clients
@@ -247,19 +245,19 @@ impl Ledger {
             }
             (key, version) = (page.next_key_marker, page.next_version_id_marker);
             let is_whole =
-                |past: &Pasts| listed.iter().all(|(number, _)| past.contains_key(number));
+                |past: &KeyHistories| listed.iter().all(|(number, _)| past.contains_key(number));
             match page.is_truncated {
                 Some(false) if is_whole(&past) => return Ok(past),
                 Some(true) if key.is_some() => {}
                 _ => {
-                    let found = "a listing of versions that was cut";
+                    let found = "a truncated listing of versions";
                     return Err(clients.malformed("s3:ListBucketVersions", found).into());
                 }
             }
         }
     }
 
-    /// Where all segments lie.
+    /// The folder of the segments.
     fn folder(&self) -> String {
         let first = segment_key(self.prefix.as_deref(), 0);
         first.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/"
@@ -268,7 +266,7 @@ impl Ledger {
     /// A segment as stored.
     ///
     /// # Errors
-    /// It cannot be read, or is larger than any that a run writes.
+    /// It cannot be read, or is larger than any segment that a run writes.
     pub async fn stored(&self, number: u64, size_bytes: u64) -> Result<bytes::Bytes, LedgerError> {
         Ok(self.segment(number, size_bytes).await?.bytes)
     }
@@ -283,7 +281,7 @@ impl Ledger {
         size_bytes: u64,
     ) -> Result<StoredSegment, LedgerError> {
         if size_bytes > MAX_STORED_BYTES {
-            let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
+            let reason = format!("{size_bytes} bytes, more than the maximum of {MAX_STORED_BYTES}");
             return Err(RecordError::Unreadable { number, reason }.into());
         }
         let key = segment_key(self.prefix.as_deref(), number);
@@ -298,16 +296,16 @@ impl Ledger {
         Ok(StoredSegment { bytes, metadata: object.metadata.unwrap_or_default() })
     }
 
-    /// The end of the sequence, what the last finished run states, and what is wrong
-    /// with the records that were read for it.
+    /// The end of the sequence, the end row of the last finished run, and the faults of the
+    /// records that were read for it.
     ///
-    /// The sequence ends at the first free number, so that an object with a high number
-    /// blocks no run. A record that is unreadable, dated later than `now` or, with a MAC
-    /// key, not authentic is a fault and is skipped. With `compared`, a run whose end is
-    /// not what its rows add up to is one too.
+    /// The sequence ends at the first free number, so an object with a high number blocks no
+    /// run. A record that is unreadable, dated later than `now` or, with a MAC key, not
+    /// authentic is a fault and is skipped. With `compared`, a run whose end row contradicts its
+    /// rows is a fault too.
     ///
     /// # Errors
-    /// The listing, or reading the last record, failed in passing.
+    /// The listing failed, or reading the last record failed temporarily.
     pub async fn end(&self, now: Timestamp, compared: bool) -> Result<LedgerEnd, LedgerError> {
         let numbers = self.numbers().await?;
         let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
@@ -327,7 +325,7 @@ impl Ledger {
             let key = segment_key(self.prefix.as_deref(), number);
             let stored = match self.segment(number, size_bytes).await {
                 Ok(stored) => stored,
-                Err(error) if at == 0 && error.is_passing() => return Err(error),
+                Err(error) if at == 0 && error.is_retryable() => return Err(error),
                 Err(error) => {
                     end.faults.push((key, in_one_line(&error)));
                     continue;
@@ -343,7 +341,7 @@ impl Ledger {
                     continue;
                 }
             };
-            if let Some(reason) = dated_later(&segment, now) {
+            if let Some(reason) = dated_in_the_future(&segment, now) {
                 end.faults.push((key, reason));
                 continue;
             }
@@ -385,7 +383,7 @@ impl Ledger {
         Ok(end)
     }
 
-    /// Where the next segment goes.
+    /// The position of the next segment.
     async fn tip(&self) -> Result<Tip, LedgerError> {
         let numbers = self.numbers().await?;
         let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
@@ -394,8 +392,8 @@ impl Ledger {
             Some(&(number, size_bytes)) => {
                 match self.stored(number, size_bytes).await {
                     Ok(stored) => Some(sha256_hex(&stored)),
-                    Err(error) if error.is_passing() => return Err(error),
-                    // What nobody can read has no hash that could be named.
+                    Err(error) if error.is_retryable() => return Err(error),
+                    // An unreadable segment has no known hash.
                     Err(_) => None,
                 }
             }
@@ -404,19 +402,19 @@ impl Ledger {
         Ok(Tip { next: next as u64, sha256 })
     }
 
-    /// Whether a segment has these bytes.
-    async fn holds(&self, number: u64, stored: &[u8]) -> Result<bool, LedgerError> {
+    /// Whether a segment has this content.
+    async fn has_content(&self, number: u64, stored: &[u8]) -> Result<bool, LedgerError> {
         let size_bytes = stored.len() as u64;
         let listed = self.numbers().await?.contains(&(number, size_bytes));
         Ok(listed && self.stored(number, size_bytes).await? == stored)
     }
 
-    /// Writes rows as the next segment into the ledger's archive and moves `tip` on.
+    /// Writes rows as the next segment and advances `tip`.
     ///
-    /// Where another run took the number, the rows go behind all that there is.
+    /// If another run took the number, the rows are appended after all existing segments.
     ///
     /// # Errors
-    /// Nothing was written, as far as is known.
+    /// Nothing was written, as far as can be determined.
     pub async fn append(
         &self,
         target: &WriteTarget,
@@ -466,8 +464,9 @@ impl Ledger {
                     return Ok(());
                 }
                 Err(error) if is_taken(&error) => {
-                    // Ours, whose answer was lost on the way; others may follow it.
-                    let is_ours = self.holds(head.number, &stored).await?;
+                    // This may be our write whose response was lost; other segments may follow
+                    // it.
+                    let is_ours = self.has_content(head.number, &stored).await?;
                     *tip = self.tip().await?;
                     if is_ours {
                         return Ok(());
@@ -481,8 +480,7 @@ impl Ledger {
     }
 }
 
-/// The number of the segment that an object below the folder is; `None` where
-/// its name is not the one that the number has.
+/// The segment number in an object's name; `None` if the name is not canonical.
 fn number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".jsonl.gz")?;
     let is_number = digits.len() == 12 && digits.bytes().all(|digit| digit.is_ascii_digit());

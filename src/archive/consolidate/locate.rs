@@ -1,4 +1,4 @@
-//! Finding out whose the buckets of sources are, and where they lie.
+//! Finds the owners and Regions of the sources' buckets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,28 +11,28 @@ use crate::{
     org::{BucketState, Buckets, Unlocated},
 };
 
-/// Buckets that are looked for at once.
+/// Buckets that are located concurrently.
 const BUCKETS_AT_ONCE: usize = 8;
 
 /// A source, and whether its bucket can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Located {
-    /// It can be: the source's account and Region are those to read it with.
+    /// The bucket is readable with the source's account and Region.
     Readable(Source),
     /// The bucket was deleted: nothing is left to consolidate.
     Missing(Source),
-    /// It cannot be, or belongs to nobody in the organization.
+    /// The bucket is unreadable, or belongs to an account outside the organization.
     Unreadable(Source, Unlocated),
 }
 
 /// Sources by whether their buckets can be read, each in order.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct LocatedSources {
-    /// Those that can be.
+    /// Readable sources.
     pub readable: Vec<Source>,
-    /// Those whose buckets were deleted: nothing is left to consolidate.
+    /// Sources whose buckets were deleted: nothing is left to consolidate.
     pub missing: Vec<Source>,
-    /// Those that cannot be, with the reason.
+    /// Unreadable sources, with the reason.
     pub unreadable: Vec<(Source, Unlocated)>,
 }
 
@@ -55,9 +55,8 @@ impl FromIterator<Located> for LocatedSources {
 
 /// Finds the owner and Region of every source's bucket.
 ///
-/// A declared source is read through its declared account; one that trails alone
-/// tell of through the bucket's owner. A bucket is asked for once, however many
-/// prefixes and trails it has. One that cannot be found stops no other.
+/// A declared source is read with its declared account, other sources with the bucket's
+/// owner. Each bucket is located once. Failures are independent.
 pub async fn locate(buckets: &Buckets, config: &Config, sources: Vec<Source>) -> Vec<Located> {
     let mut trails: BTreeMap<BucketName, Vec<AccountId>> = BTreeMap::new();
     let undeclared = sources.iter().filter(|source| declaration(config, source).is_none());
@@ -92,14 +91,14 @@ pub async fn locate(buckets: &Buckets, config: &Config, sources: Vec<Source>) ->
         .await
 }
 
-/// What the config says about a source.
+/// The configuration of a source.
 #[must_use]
 pub fn declaration<'a>(config: &'a Config, source: &Source) -> Option<&'a DeclaredSource> {
     config.consolidate.sources.iter().find(|declared| is_declared(declared, source))
 }
 
-/// Whether a declaration means a source: prefixes that differ in slashes at their
-/// ends alone are one.
+/// Whether a declaration refers to a source; leading and trailing slashes of the prefix are
+/// ignored.
 pub(super) fn is_declared(declared: &DeclaredSource, source: &Source) -> bool {
     declared.bucket == source.bucket
         && match (&declared.prefix, &source.prefix) {
@@ -112,12 +111,11 @@ async fn of_declared(buckets: &Buckets, source: Source, declared: &DeclaredSourc
     let (owner, region) = (declared.owner.as_ref(), declared.region.as_ref());
     let state = buckets.declared(&source.bucket, &declared.account, owner, region).await;
     if matches!(state, BucketState::Missing) && source.trails.is_empty() {
-        // A mistyped name would look like one that is done.
+        // A misspelled name would look like a finished source.
         let why = Unlocated {
             reason: format!("no bucket is named {}", source.bucket),
             hint: Some(
-                "correct the name under [[consolidate.sources]], or take the declaration out if \
-                 the bucket was deleted"
+                "correct the name under [[consolidate.sources]], or remove the declaration if the bucket was deleted"
                     .to_owned(),
             ),
         };
@@ -139,7 +137,7 @@ fn with_state(source: Source, state: Option<BucketState>) -> Located {
             Located::Unreadable(source, why)
         }
         None => {
-            let reason = "its bucket was not looked for".to_owned();
+            let reason = "its bucket was not located".to_owned();
             Located::Unreadable(source, Unlocated { reason, hint: None })
         }
     }

@@ -1,4 +1,4 @@
-//! Large objects, in parts: with their metadata, and still never over another.
+//! Multipart copies of large objects: with their metadata, and never overwriting.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart};
@@ -7,20 +7,21 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::{
     copy::{
         Copied, CopyError, Origin, WriteTarget, compare, completed, fetch, finish, sha256, tags,
-        taken_over,
+        with_attributes_of,
     },
     record::Outcome,
-    server_side::Way,
+    server_side::CopyMethod,
 };
 use crate::{
     archive::contention::is_taken,
     aws::{At, AwsError},
 };
 
-/// Copies an object in parts of [`part_bytes`](super::copy::Target::part_bytes), holding one part.
+/// Copies an object in parts of [`part_bytes`](super::copy::Target::part_bytes), with one
+/// part in memory.
 ///
 /// # Errors
-/// The upload was aborted: no part of it is left, nothing was written.
+/// The upload was aborted; nothing was written.
 pub(super) async fn copy(
     target: &WriteTarget,
     origin: Origin<'_>,
@@ -30,13 +31,13 @@ pub(super) async fn copy(
     let (object, body) = fetch(origin, Some(first)).await?;
     let (tagging, tags_left) = tags(origin, &object).await?;
     let create = target.writer().s3().create_multipart_upload();
-    let upload = taken_over!(create, target, object, tagging)
+    let upload = with_attributes_of!(create, target, object, tagging)
         .key(key)
         .send()
         .await
         .at(&target.clients, "s3:PutObject")?;
     let upload_id = upload.upload_id().unwrap_or_default();
-    // The first part's where the listing told none.
+    // Use the first part's entity tag if the listing has none.
     let pinned = Origin { etag: origin.etag.or(object.e_tag()), ..origin };
     let written = parts(target, pinned, key, upload_id, body).await;
     let (parts, hash) = match written {
@@ -69,8 +70,8 @@ pub(super) async fn copy(
         }
     };
     let size_bytes = origin.size_bytes;
-    let way = Way::Client;
-    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, way, listed: None })
+    let copy_method = CopyMethod::Client;
+    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, copy_method, listed: None })
 }
 
 async fn parts(
@@ -126,7 +127,7 @@ async fn upload(
         .build())
 }
 
-/// What cannot be aborted is swept by the archive's lifecycle rule.
+/// The archive's lifecycle rule removes uploads that could not be aborted.
 async fn abort(target: &WriteTarget, key: &str, upload_id: &str) {
     let aborted = target
         .writer()

@@ -1,35 +1,34 @@
-//! What consolidation has not copied yet, as far as its own report or the records of
-//! all runs tell: a file that is missing in the archive may still come.
+//! What consolidation has not copied yet, according to its report or the run records: a file
+//! that is missing in the archive may still be copied.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
 use super::record::{Outcome, Row, Segment};
+use crate::archive::batches::LogPrefix;
 use crate::archive::key::ObjectKey;
-use crate::archive::units::Lane;
 use crate::names::AccountId;
 
-/// What a consolidation left for the next.
+/// What a consolidation left for the next run.
 #[derive(Debug, Clone, Default)]
 pub struct Unfinished {
     /// Whether it was stopped before its end.
     pub stopped: bool,
-    /// The sources that it worked on, by name, and whether all of each is in the
-    /// archive.
+    /// The processed sources, by name, and whether each is complete in the archive.
     pub sources: BTreeMap<String, bool>,
-    /// The sources and lanes that it could not work on to their end.
+    /// The sources and log prefixes that it could not complete.
     pub failed: Vec<String>,
-    /// What it could not find.
+    /// The sources that it could not find.
     pub not_found: NotFound,
 }
 
 /// Which sources a consolidation could not find.
 #[derive(Debug, Clone)]
 pub enum NotFound {
-    /// Those of these accounts, which it could not look into.
+    /// Sources of these unreadable accounts.
     OfAccounts(BTreeSet<AccountId>),
-    /// Any, if it does not say that it completed.
+    /// Any source, if `true`: the run did not complete.
     Any(bool),
 }
 
@@ -40,11 +39,10 @@ impl Default for NotFound {
 }
 
 impl Unfinished {
-    /// Whether a file of an account's activity that CloudTrail delivered to a bucket
-    /// may still be copied by a later run: not all of its source was copied, or the
-    /// source may be one that could not be found.
+    /// Whether a file of an account's activity that CloudTrail delivered to a bucket may still
+    /// be copied by a later run, because its source is incomplete or was not found.
     #[must_use]
-    pub fn may_still_bring(&self, bucket: &str, account: Option<&AccountId>) -> bool {
+    pub fn may_still_copy(&self, bucket: &str, account: Option<&AccountId>) -> bool {
         let of_bucket = |place: &str| {
             let rest = place.strip_prefix("s3://").and_then(|place| place.strip_prefix(bucket));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -61,15 +59,14 @@ impl Unfinished {
     }
 }
 
-/// What the records of all runs say of some files.
+/// What the run records state about some files.
 #[derive(Debug, Default)]
-pub struct Recorded {
-    /// The files that are asked about: their keys in the archive.
+pub struct RecordedFiles {
+    /// The files in question, by their keys in the archive.
     asked: BTreeSet<String>,
-    /// Of these, those that were in the archive, or were refused: no later run
-    /// copies them either.
+    /// The files that were in the archive or refused: no later run copies them.
     settled: BTreeSet<String>,
-    /// By lane id, the last day up to which all was in the archive.
+    /// By log prefix id, the last day up to which everything was in the archive.
     proven_through: BTreeMap<String, Date>,
     /// Whether there is any record.
     has_records: bool,
@@ -78,22 +75,22 @@ pub struct Recorded {
     last: Unfinished,
 }
 
-impl Recorded {
-    /// Nothing yet of files with these keys in the archive.
+impl RecordedFiles {
+    /// No records yet, for files with these keys in the archive.
     #[must_use]
     pub fn of(asked: BTreeSet<String>) -> Self {
         Self { asked, ..Self::default() }
     }
 
-    /// Takes the next record in.
+    /// Adds the next record.
     ///
-    /// One that is not `authenticated` may be anybody's: it can wait_until_converged that a file was in
-    /// the archive, and so was deleted, and never that one may still come.
+    /// Anyone may have written a record that is not `authenticated`: it can show that a file was
+    /// in the archive (and was deleted since), but not that a file may still be copied.
     pub fn take(&mut self, segment: Segment, authenticated: bool) {
         self.has_records = true;
         if authenticated && segment.head.run_id != self.run_id {
             self.run_id = segment.head.run_id;
-            // Until its end is recorded, a run may have been killed.
+            // A run without an end row may have been killed.
             let not_found = NotFound::Any(true);
             self.last = Unfinished { stopped: true, not_found, ..Unfinished::default() };
         }
@@ -111,18 +108,19 @@ impl Recorded {
                         self.settled.insert(object.key);
                     }
                 }
-                Row::Unit(unit) if authenticated => {
-                    let source = self.last.sources.entry(unit.unit.lane.source()).or_insert(true);
-                    *source &= unit.counts.complete();
+                Row::Batch(batch) if authenticated => {
+                    let source =
+                        self.last.sources.entry(batch.batch.log_prefix.source()).or_insert(true);
+                    *source &= batch.counts.complete();
                 }
-                Row::Begin { .. } | Row::Unit(_) => {}
+                Row::Begin { .. } | Row::Batch(_) => {}
                 Row::End { complete, proven_through, .. } => {
                     if authenticated {
                         self.last.stopped = !complete;
                         self.last.not_found = NotFound::Any(!complete);
                     }
-                    for (lane, day) in proven_through {
-                        let through = self.proven_through.entry(lane).or_insert(day);
+                    for (log_prefix, day) in proven_through {
+                        let through = self.proven_through.entry(log_prefix).or_insert(day);
                         *through = day.max(*through);
                     }
                 }
@@ -130,19 +128,19 @@ impl Recorded {
         }
     }
 
-    /// Whether no later run brings a file: one copied it, refused it, or found all of
-    /// its day in the archive.
+    /// Whether no later run copies a file: a run copied or refused it, or found its whole day in
+    /// the archive.
     #[must_use]
     pub fn is_settled(&self, key: &str, origin_bucket: &str, origin_key: &str) -> bool {
         self.settled.contains(key)
             || origin_key.parse().is_ok_and(|origin: ObjectKey| {
                 let day = origin.time().to_zoned(jiff::tz::TimeZone::UTC).date();
-                let through = self.proven_through.get(&lane_id(origin_bucket, &origin));
+                let through = self.proven_through.get(&log_prefix_id(origin_bucket, &origin));
                 through.is_some_and(|through| day <= *through)
             })
     }
 
-    /// Whether there is any record of a run, whoever wrote it.
+    /// Whether there is any record of a run, authenticated or not.
     #[must_use]
     pub fn has_records(&self) -> bool {
         self.has_records
@@ -154,23 +152,23 @@ impl Recorded {
         !self.run_id.is_empty()
     }
 
-    /// What the last run left for the next, as its authenticated records say; nothing
-    /// where there are none.
+    /// What the last run left for the next, according to authenticated records; empty without
+    /// any.
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         &self.last
     }
 }
 
-fn lane_id(bucket: &str, key: &ObjectKey) -> String {
-    let lane = Lane {
+fn log_prefix_id(bucket: &str, key: &ObjectKey) -> String {
+    let log_prefix = LogPrefix {
         bucket: bucket.to_owned(),
         root: key.root().to_string(),
         account: key.account().clone(),
         folder: key.kind().folder().to_owned(),
         region: key.region().clone(),
     };
-    lane.id()
+    log_prefix.id()
 }
 
 #[cfg(test)]
@@ -179,8 +177,8 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::archive::consolidate::record::{Counts, Head, ObjectRow, UnitRow};
-    use crate::archive::units::UnitId;
+    use crate::archive::batches::DayBatch;
+    use crate::archive::consolidate::record::{BatchRow, Counts, Head, ObjectRow};
 
     const KEY: &str = "AWSLogs/111111111111/CloudTrail/us-east-1/2026/01/10/111111111111_CloudTrail_us-east-1_20260110T0805Z_aaaaaaaaaaaaaaaa.json.gz";
 
@@ -197,17 +195,17 @@ mod tests {
         Segment { head, rows }
     }
 
-    fn unit(left: u64) -> Row {
+    fn batch(left: u64) -> Row {
         let origin: ObjectKey = KEY.parse().unwrap();
-        let lane = Lane {
+        let log_prefix = LogPrefix {
             bucket: "old".to_owned(),
             root: "AWSLogs/".to_owned(),
             account: origin.account().clone(),
             folder: "CloudTrail".to_owned(),
             region: origin.region().clone(),
         };
-        let unit = UnitId { lane, day: date(2026, 1, 10) };
-        Row::Unit(UnitRow { unit, counts: Counts { left, ..Counts::default() } })
+        let batch = DayBatch { log_prefix, day: date(2026, 1, 10) };
+        Row::Batch(BatchRow { batch, counts: Counts { left, ..Counts::default() } })
     }
 
     fn object(outcome: Outcome) -> Row {
@@ -219,7 +217,7 @@ mod tests {
             sha256: None,
             outcome,
             reason: None,
-            way: None,
+            copy_method: None,
             archived: None,
             quarantined_as: None,
         })
@@ -227,14 +225,14 @@ mod tests {
 
     fn end(complete: bool, through: Option<Date>) -> Row {
         let origin: ObjectKey = KEY.parse().unwrap();
-        let id = lane_id("old", &origin);
+        let id = log_prefix_id("old", &origin);
         let proven_through = through.into_iter().map(|day| (id.clone(), day)).collect();
         let full_listing_at = Timestamp::UNIX_EPOCH;
         Row::End { totals: Counts::default(), complete, proven_through, full_listing_at }
     }
 
-    fn recorded(runs: Vec<Vec<Row>>) -> Recorded {
-        let mut recorded = Recorded::of(["there".to_owned()].into());
+    fn recorded(runs: Vec<Vec<Row>>) -> RecordedFiles {
+        let mut recorded = RecordedFiles::of(["there".to_owned()].into());
         for (at, rows) in runs.into_iter().enumerate() {
             recorded.take(segment(&at.to_string(), rows), true);
         }
@@ -255,29 +253,29 @@ mod tests {
 
     #[test]
     fn a_run_that_was_stopped_or_killed_left_something() {
-        let may = |runs| recorded(runs).unfinished().may_still_bring("old", None);
+        let may = |runs| recorded(runs).unfinished().may_still_copy("old", None);
         assert!(!may(vec![]));
-        assert!(!may(vec![vec![unit(0), end(true, None)]]));
-        assert!(may(vec![vec![unit(3), end(false, None)]]));
+        assert!(!may(vec![vec![batch(0), end(true, None)]]));
+        assert!(may(vec![vec![batch(3), end(false, None)]]));
         // Killed: there is no end.
-        assert!(may(vec![vec![unit(0)]]));
+        assert!(may(vec![vec![batch(0)]]));
         // A later run did the rest.
-        assert!(!may(vec![vec![unit(3), end(false, None)], vec![unit(0), end(true, None)]]));
+        assert!(!may(vec![vec![batch(3), end(false, None)], vec![batch(0), end(true, None)]]));
         // Of a source that it did not come to.
-        let other = recorded(vec![vec![unit(0), end(false, None)]]);
-        assert!(other.unfinished().may_still_bring("another", None));
+        let other = recorded(vec![vec![batch(0), end(false, None)]]);
+        assert!(other.unfinished().may_still_copy("another", None));
     }
 
     #[test]
     fn a_record_of_anybody_settles_what_was_there_and_lets_nothing_come() {
         let of = |rows| {
-            let mut recorded = Recorded::of(["there".to_owned()].into());
+            let mut recorded = RecordedFiles::of(["there".to_owned()].into());
             recorded.take(segment("forged", rows), false);
             recorded
         };
-        let left = of(vec![unit(3), end(false, None)]);
-        assert!(!left.unfinished().may_still_bring("old", None));
-        assert!(!left.unfinished().may_still_bring("another", None));
+        let left = of(vec![batch(3), end(false, None)]);
+        assert!(!left.unfinished().may_still_copy("old", None));
+        assert!(!left.unfinished().may_still_copy("another", None));
         assert!(of(vec![object(Outcome::Copied)]).is_settled("there", "old", KEY));
         let proven = of(vec![end(true, Some(date(2026, 1, 10)))]);
         assert!(proven.is_settled("there", "old", KEY));
@@ -293,11 +291,11 @@ mod tests {
             stopped: false,
             not_found: NotFound::OfAccounts([unread.clone()].into()),
         };
-        assert!(unfinished.may_still_bring("part", None));
-        assert!(!unfinished.may_still_bring("whole", Some(&unread)));
-        assert!(unfinished.may_still_bring("who", Some(&unread)));
-        assert!(!unfinished.may_still_bring("who", Some(&other)));
+        assert!(unfinished.may_still_copy("part", None));
+        assert!(!unfinished.may_still_copy("whole", Some(&unread)));
+        assert!(unfinished.may_still_copy("who", Some(&unread)));
+        assert!(!unfinished.may_still_copy("who", Some(&other)));
         let failed = Unfinished { failed: vec!["s3://whole/p".to_owned()], ..unfinished };
-        assert!(failed.may_still_bring("whole", None));
+        assert!(failed.may_still_copy("whole", None));
     }
 }

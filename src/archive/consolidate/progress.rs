@@ -1,4 +1,4 @@
-//! How far a run is, and the way to stop it.
+//! The progress of a run, and how to stop it.
 
 use std::{
     collections::BTreeMap,
@@ -12,63 +12,63 @@ use parking_lot::Mutex;
 
 use super::record::Outcome;
 use crate::{
-    archive::units::Lane,
+    archive::batches::LogPrefix,
     stop::{GRACE, Stop},
 };
 
-/// How far a run is, for whoever shows it, and the way to stop it.
+/// The progress of a run for display, and how to stop it.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Objects that were in the archive already.
     pub present: AtomicU64,
-    /// Objects that were dealt with.
+    /// Objects that were processed.
     pub done: AtomicU64,
     /// Units: bytes, of the copied.
     pub copied_bytes: AtomicU64,
-    /// Copies that were begun, of the limit.
+    /// Copies that were started.
     begun: AtomicU64,
     limit: Option<u64>,
-    /// Whether somebody wants to know how many objects are expected.
+    /// Whether to estimate the number of objects.
     pub(super) forecast: bool,
     sources: Mutex<BTreeMap<String, Arc<SourceProgress>>>,
     stop: AtomicBool,
     /// Whether the limit was reached.
     limited: AtomicBool,
-    /// What ends the run from outside.
+    /// The external stop request.
     halt: OnceLock<Stop>,
 }
 
-/// How far one source is.
+/// The progress of one source.
 #[derive(Debug, Default)]
 pub struct SourceProgress {
-    /// Objects that were dealt with, or were in the archive already.
+    /// Objects that were processed or already in the archive.
     pub done: AtomicU64,
-    /// Objects that it is taken to have; more come as its lanes are looked at.
+    /// The estimated number of objects; it grows as log prefixes are listed.
     pub expected: AtomicU64,
 }
 
 impl Progress {
-    /// Stops the run by itself before more than `limit` objects are copied.
+    /// A run that stops after copying `limit` objects.
     #[must_use]
     pub fn new(limit: Option<u64>) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// The same, for somebody who wants to know how long it takes: one day of
-    /// each lane is listed beside the run.
+    /// Also estimates the number of objects: one day of each log prefix is listed during the
+    /// run.
     #[must_use]
     pub fn with_forecast(self) -> Self {
         Self { forecast: true, ..self }
     }
 
-    /// The same, until a stop is requested: no further copy begins, and those in
-    /// flight have [`GRACE`] to finish.
+    /// Ends on a stop request: no further copy starts, and copies in flight have [`GRACE`] to
+    /// finish.
     #[must_use]
     pub fn ending_on(self, stop: Stop) -> Self {
         Self { halt: OnceLock::from(stop), ..self }
     }
 
-    /// Waits until the run is asked to end from outside.
+    /// Waits for a stop request.
     pub(super) async fn halted(&self) {
         match self.halt.get() {
             Some(stop) => stop.requested().await,
@@ -76,7 +76,7 @@ impl Progress {
         }
     }
 
-    /// Waits until, after that, the time of what is in flight is over.
+    /// Waits until the grace period after a stop request is over.
     async fn over(&self) {
         match self.halt.get() {
             Some(stop) => stop.over(GRACE).await,
@@ -89,13 +89,13 @@ impl Progress {
         self.sources.lock().clone()
     }
 
-    /// A lane's part in it.
-    pub(super) fn share(self: &Arc<Self>, lane: &Lane) -> Share {
-        let source = Arc::clone(self.sources.lock().entry(lane.source()).or_default());
-        Share { run: Arc::clone(self), source }
+    /// The progress of a log prefix.
+    pub(super) fn of_prefix(self: &Arc<Self>, log_prefix: &LogPrefix) -> PrefixProgress {
+        let source = Arc::clone(self.sources.lock().entry(log_prefix.source()).or_default());
+        PrefixProgress { run: Arc::clone(self), source }
     }
 
-    /// Starts no further copy; what is in flight is finished and recorded.
+    /// Starts no further copy; copies in flight are finished and recorded.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -106,7 +106,7 @@ impl Progress {
         self.interrupted() || self.limited.load(Ordering::Relaxed)
     }
 
-    /// Whether the run is to end at once, without counting what it leaves.
+    /// Whether the run is to end immediately, without counting the remaining objects.
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.halt.get().is_some_and(Stop::is_requested)
@@ -116,8 +116,8 @@ impl Progress {
         self.present.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the limit lets one more copy begin. The last that it lets begin stops
-    /// the run: what was begun goes on.
+    /// Whether the limit allows one more copy. The last allowed copy stops the run; started
+    /// copies continue.
     fn begin(&self) -> bool {
         let Some(limit) = self.limit else { return true };
         let before = self.begun.fetch_add(1, Ordering::Relaxed);
@@ -135,14 +135,14 @@ impl Progress {
     }
 }
 
-/// A lane's part in the progress of its run and its source.
+/// The progress of a log prefix, added to that of its run and its source.
 #[derive(Debug, Clone)]
-pub(super) struct Share {
+pub(super) struct PrefixProgress {
     run: Arc<Progress>,
     pub(super) source: Arc<SourceProgress>,
 }
 
-impl Share {
+impl PrefixProgress {
     pub(super) fn stopped(&self) -> bool {
         self.run.stopped()
     }
@@ -151,12 +151,12 @@ impl Share {
         self.run.interrupted()
     }
 
-    /// Waits until the run is asked to end from outside.
+    /// Waits for a stop request.
     pub(super) async fn halted(&self) {
         self.run.halted().await;
     }
 
-    /// Waits until, after that, the time of what is in flight is over.
+    /// Waits until the grace period after a stop request is over.
     pub(super) async fn over(&self) {
         self.run.over().await;
     }

@@ -1,4 +1,4 @@
-//! What a digest must prove before it takes its key in the archive.
+//! The proof that a digest needs before it is copied to its key in the archive.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,41 +23,41 @@ use crate::{
 const MAX_DIGEST_BYTES: u64 = 64 << 20;
 /// The same as stored. Units: bytes.
 const MAX_STORED_BYTES: usize = 16 << 20;
-/// How much deflate can compress at the most.
+/// The maximum compression ratio of deflate.
 const MAX_RATIO: usize = 1032;
 
-/// What all digests that are inspected at once may inflate to. Units: KiB.
+/// The memory for all digests that are inspected concurrently. Units: KiB.
 static MEMORY: Semaphore = Semaphore::const_new(MEMORY_KIB);
 const MEMORY_KIB: usize = 160 << 10;
 
-/// Whose digests of one account and Region of a source are, and what proves them.
+/// What verifies a source's digests of one account and Region.
 #[derive(Debug)]
 pub struct Attester {
     /// The public keys of the Region.
     pub keys: RegionKeys,
     /// The source's bucket.
     pub bucket: BucketName,
-    /// What may be copied that is not proven by a key.
+    /// Which unproven digests may be copied.
     pub rights: Rights,
 }
 
-/// What a source's digests of one account may lack.
+/// Which proof a source's digests of one account may lack.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The signature, or a key where AWS's list begins later: only where whoever
+    /// The signature, or a key where AWS's list begins later: only where anyone who
     /// administers the bucket is trusted. An account's own administrator is not: it could
-    /// take the keys of digests that lie elsewhere.
+    /// take the keys of digests that are elsewhere.
     pub unproven: bool,
-    /// The address of this bucket: where they were moved there.
+    /// The original address in this bucket: the digests may have been moved there.
     pub moved: bool,
 }
 
-/// A digest that is to be one, under this key.
+/// A claim that an object is the digest for a key.
 #[derive(Debug, Clone)]
 pub struct DigestClaim {
     /// Its key in its source.
     pub key: ObjectKey,
-    /// What proves it.
+    /// What verifies it.
     pub attester: Arc<Attester>,
 }
 
@@ -73,17 +73,17 @@ impl Rights {
 }
 
 impl DigestClaim {
-    /// Waits for the memory that a digest may take.
+    /// Reserves memory for a digest.
     pub(super) async fn memory(stored: usize) -> Option<SemaphorePermit<'static>> {
         let most = (MAX_DIGEST_BYTES >> 10) as usize;
         let kib = (stored.saturating_mul(MAX_RATIO) >> 10).clamp(1, most);
         MEMORY.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).await.ok()
     }
 
-    /// Checks a digest as stored, and returns what it lists.
+    /// Checks a stored digest and returns the files that it lists.
     ///
     /// # Errors
-    /// It must not take its key.
+    /// It must not be copied to its key.
     pub(super) fn check(
         &self,
         stored: &[u8],
@@ -92,15 +92,15 @@ impl DigestClaim {
         let no_digest = |reason: String| Refusal::NoDigest(reason);
         if stored.len() > MAX_STORED_BYTES {
             let bytes = stored.len();
-            return Err(no_digest(format!("{bytes} bytes are more than CloudTrail writes")));
+            return Err(no_digest(format!("{bytes} bytes, more than CloudTrail writes")));
         }
         let mut text = Vec::new();
         inflate(stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| text.extend_from_slice(piece))
             .map_err(|error| no_digest(error.to_string()))?;
         let Attester { keys, bucket, rights } = &*self.attester;
         let get = |name: &str| metadata.get(name).map(String::as_str);
-        // INVARIANT: before all of it is read, so that only what CloudTrail wrote takes
-        // time and memory.
+        // INVARIANT: verified before the list is parsed, so only CloudTrail's digests use time
+        // and memory.
         match attest(&self.key, &text, get, keys) {
             Attestation::Signed { bucket: origin } if origin == bucket.as_str() || rights.moved => {
             }
@@ -133,7 +133,7 @@ mod tests {
     const KEY: &str = "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/111111111111_CloudTrail-Digest_us-east-1_old_us-east-1_20260110T090000Z.json.gz";
 
     fn claim(rights: Rights) -> DigestClaim {
-        let keys = RegionKeys { vouched: Arc::default(), saved: Arc::default(), failed: None };
+        let keys = RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None };
         let bucket = "logs".parse().unwrap();
         DigestClaim {
             key: KEY.parse().unwrap(),
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(code(&claim(Rights::default()), &stored), "unproven-digest");
         let trusted = claim(Rights { unproven: true, moved: true });
         assert_eq!(trusted.check(&stored, &HashMap::new()), Ok(Vec::new()));
-        // What is no digest is none from anybody.
+        // An invalid digest is refused from every source.
         assert_eq!(code(&trusted, &gzip("{}")), "no-digest");
         assert_eq!(code(&trusted, &gzip(&digest("").replace("T09:00", "T10:00"))), "no-digest");
     }

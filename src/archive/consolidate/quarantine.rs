@@ -1,5 +1,5 @@
-//! Where objects go that are not what their key says: into the archive, so that the
-//! evidence is kept, and out of the way of the log files.
+//! Quarantine: objects that are not what their key indicates are stored in the archive as
+//! evidence, separate from the log files.
 
 use std::{
     collections::HashMap,
@@ -30,32 +30,32 @@ use crate::{
 /// The folder of quarantined objects, below the archive's prefix.
 pub const QUARANTINE: &str = "orgtrail/quarantine/";
 
-/// The metadata of a quarantined object, beside its own.
+/// The metadata that quarantine adds to an object.
 mod metadata {
     /// [`Refusal::code`](super::Refusal::code).
     pub(super) const REASON: &str = "orgtrail-reason";
     /// The same in words.
     pub(super) const DETAIL: &str = "orgtrail-detail";
-    /// Where it lies at its source, percent-encoded.
+    /// Its address at the source, percent-encoded.
     pub(super) const ORIGIN: &str = "orgtrail-origin";
 }
 
-/// What S3 keeps of user metadata. Units: bytes, names and values together.
+/// S3's limit for user metadata. Units: bytes, names and values together.
 const MAX_METADATA_BYTES: usize = 2 << 10;
 /// The longest detail. Units: bytes.
 const MAX_DETAIL_BYTES: usize = 300;
 
-/// The most that one source puts into quarantine in a run.
+/// The maximum number of objects that one source puts into quarantine in a run.
 const SOURCE_OBJECTS: u64 = 1_000;
 /// Units: bytes.
 const SOURCE_BYTES: u64 = 256 << 20;
-/// The most that the quarantine contains: nobody who administers a source fills the
-/// archive.
+/// The maximum size of the quarantine: the administrator of a source must not be able to
+/// fill the archive.
 const ALL_OBJECTS: u64 = 20_000;
 /// Units: bytes.
 const ALL_BYTES: u64 = 4 << 30;
 
-/// How much an archive's quarantine contains, listed when the first object goes there.
+/// The size of the quarantine, listed before the first object is added.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     prefix: Option<String>,
@@ -97,7 +97,7 @@ impl Contents {
     }
 }
 
-/// What one source may still put into quarantine in this run.
+/// The remaining quarantine budget of one source in this run.
 #[derive(Debug)]
 pub(super) struct Budget {
     contents: Arc<Contents>,
@@ -110,7 +110,7 @@ impl Budget {
         Self { contents, objects: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
-    /// Takes the room of an object; false where there is none.
+    /// Reserves space for an object; `false` if the budget is used up.
     pub(super) async fn take(&self, target: &Target, size_bytes: u64) -> Result<bool, CopyError> {
         self.contents.list(target).await?;
         let is_full = self.objects.fetch_add(1, Ordering::Relaxed) >= SOURCE_OBJECTS
@@ -123,18 +123,17 @@ impl Budget {
     }
 }
 
-/// Where an object is kept that is not to lie under `key`.
+/// The quarantine key of an object that must not be copied to `key`.
 ///
-/// Its content is part of the name, so that the same object is kept once and another
-/// of the same key beside it.
+/// The key includes the content's hash: equal objects are stored once, different ones
+/// separately.
 #[must_use]
 pub fn quarantine_key(prefix: Option<&str>, sha256_hex: &str, key: &str) -> String {
     let prefix = prefix_folder(prefix);
     format!("{prefix}{QUARANTINE}{sha256_hex}/{key}")
 }
 
-/// The key that a quarantined object was not to lie under; `None` where the key is
-/// not one that [`quarantine_key`] gives.
+/// The original key of a quarantined object; `None` if the key is not a quarantine key.
 #[must_use]
 pub fn refused_key<'a>(prefix: Option<&str>, key: &'a str) -> Option<&'a str> {
     let below = match prefix {
@@ -146,12 +145,12 @@ pub fn refused_key<'a>(prefix: Option<&str>, key: &'a str) -> Option<&'a str> {
     (is_hash && !refused.is_empty()).then_some(refused)
 }
 
-/// Keeps an object in quarantine; what is kept already stays.
+/// Copies an object into quarantine, unless it is already there.
 ///
 /// Returns its key there and its SHA-256.
 ///
 /// # Errors
-/// It is not kept: it could not be read or written, or changed since it was inspected.
+/// It was not copied: it could not be read or written, or changed since it was inspected.
 pub(super) async fn keep(
     target: &WriteTarget,
     origin: Origin<'_>,
@@ -187,7 +186,7 @@ pub(super) async fn keep(
             .at(&target.clients, "s3:PutObject");
         match put {
             Ok(_) => return Ok(kept),
-            // The name says the content.
+            // The key contains the hash, so the content is equal.
             Err(error) if is_taken(&error) => return Ok(kept),
             Err(error) if is_write_conflict(&error) => contention.wait(&kept).await?,
             Err(error) => return Err(error.into()),
@@ -195,7 +194,7 @@ pub(super) async fn keep(
     }
 }
 
-/// The object's own metadata, as long as there is room, with why it is here.
+/// The object's own metadata, if it fits, and the reason for the quarantine.
 fn described(
     mut own: HashMap<String, String>,
     origin: Origin<'_>,

@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 pub use self::chain::{ChainChecker, sha256_hex};
 pub use self::counts::{Counts, RowSums};
 pub use self::segment::{RecordError, Segment};
-use super::{restore::Archived, server_side::Way};
+use super::{restore::Archived, server_side::CopyMethod};
+use crate::archive::batches::DayBatch;
 use crate::archive::stored::nullable;
-use crate::archive::units::UnitId;
 use crate::names::prefix_folder;
 
 /// The version of the records' format.
@@ -33,7 +33,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The last number that a segment can have: its name has twelve digits.
 pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
 
-/// Where segment `number` lies, below the archive's prefix.
+/// The key of segment `number`, below the archive's prefix.
 #[must_use]
 pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
     let prefix = prefix_folder(prefix);
@@ -70,14 +70,12 @@ pub enum Row {
     /// The start of a run.
     Begin {
         /// The options of the command line.
-        #[serde(rename = "options")]
-        asked: serde_json::Value,
+        options: serde_json::Value,
     },
     /// An object that the run handled.
     Object(ObjectRow),
     /// The end of a batch.
-    #[serde(rename = "batch")]
-    Unit(UnitRow),
+    Batch(BatchRow),
     /// The end of a run; a run that was killed has no such row.
     End {
         /// The counts of all batches.
@@ -85,7 +83,7 @@ pub enum Row {
         totals: Counts,
         /// Whether every readable source is in the archive.
         complete: bool,
-        /// By lane id, the last closed day up to which everything is proven.
+        /// By log prefix id, the last closed day up to which everything is proven.
         proven_through: BTreeMap<String, Date>,
         /// When the days that it states complete were last all listed, without trusting
         /// an earlier record.
@@ -115,8 +113,8 @@ pub struct ObjectRow {
     #[serde(deserialize_with = "nullable")]
     pub reason: Option<String>,
     /// How it was copied; null where it was not.
-    #[serde(rename = "copy_method", deserialize_with = "nullable")]
-    pub way: Option<Way>,
+    #[serde(deserialize_with = "nullable")]
+    pub copy_method: Option<CopyMethod>,
     /// Its archive class, where it must be restored first.
     #[serde(deserialize_with = "nullable")]
     pub archived: Option<Archived>,
@@ -140,8 +138,7 @@ pub enum Outcome {
     /// In an archive class: it must be restored first.
     Archived,
     /// The key is not CloudTrail's: not copied.
-    #[serde(rename = "unexpected")]
-    Foreign,
+    Unexpected,
     /// It is not what its key says: copied into quarantine.
     Quarantined,
     /// Quarantined earlier, and accepted.
@@ -150,12 +147,11 @@ pub enum Outcome {
     HeldBack,
 }
 
-/// The outcome of a batch: the objects of a lane and day.
+/// The outcome of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct UnitRow {
+pub struct BatchRow {
     /// The batch.
-    #[serde(rename = "batch")]
-    pub unit: UnitId,
+    pub batch: DayBatch,
     /// Its objects, by outcome.
     pub counts: Counts,
 }

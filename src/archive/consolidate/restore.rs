@@ -1,5 +1,4 @@
-//! Bringing objects back from archive classes for a while, so that a later run
-//! can copy them.
+//! Restores objects from archive classes temporarily, so a later run can copy them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use crate::{
     names::BucketName,
 };
 
-/// A class whose objects cannot be read until they are restored.
+/// A storage class whose objects must be restored before they can be read.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -35,7 +34,7 @@ impl Class {
         }
     }
 
-    /// The class as a listing names it; `None` for one that can be read.
+    /// The class from a listing; `None` if objects of the class can be read.
     pub(in crate::archive) fn of(class: Option<&ObjectStorageClass>) -> Option<Self> {
         match class? {
             ObjectStorageClass::Glacier => Some(Self::Glacier),
@@ -50,14 +49,14 @@ impl Class {
 pub struct Archived {
     /// Its class.
     pub class: Class,
-    /// Whether its restore is under way.
+    /// Whether it is being restored.
     pub restoring: bool,
 }
 
-/// How fast, and at what price, S3 restores.
+/// The speed and price of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Tier {
-    /// The cheapest, within half a day, or two of Deep Archive.
+    /// The cheapest: within 12 hours, or 48 hours for Deep Archive.
     Bulk,
     /// Within hours.
     Standard,
@@ -74,24 +73,24 @@ impl Tier {
     }
 }
 
-/// How objects are to be restored.
+/// The parameters of restores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Restore {
-    /// How fast.
+    /// The speed.
     pub tier: Tier,
-    /// For how many days the restored copy stays beside the archived object.
+    /// The number of days that the restored copy is available.
     pub days: u16,
 }
 
-/// How objects of a source are restored, and what does it.
+/// The parameters and clients to restore objects of a source.
 #[derive(Debug, Clone)]
 pub(super) struct Restoring {
     pub(super) how: Restore,
-    /// The source's.
+    /// The source's clients.
     pub(super) clients: WriteClients,
 }
 
-/// Starts the restore of an object; one that is under way already goes on.
+/// Starts restoring an object, unless it is already being restored.
 pub(super) async fn start(
     clients: &WriteClients,
     bucket: &BucketName,
@@ -118,24 +117,24 @@ pub(super) async fn start(
     }
 }
 
-/// What lies archived, by class.
+/// The archived objects, by class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held(pub BTreeMap<Class, Sum>);
+pub struct ArchivedTotals(pub BTreeMap<Class, ArchivedTotal>);
 
-/// Objects of one class that must be restored.
+/// The objects of one class that must be restored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct ArchivedTotal {
     /// How many.
     pub objects: u64,
     /// Units: bytes.
     pub bytes: u64,
-    /// Those among them whose restore is under way.
+    /// The number of objects that are being restored.
     pub restoring: u64,
     /// Units: bytes, of those.
     pub restoring_bytes: u64,
 }
 
-impl Held {
+impl ArchivedTotals {
     /// Counts one object.
     pub fn add(&mut self, archived: Archived, size_bytes: u64) {
         let sum = self.0.entry(archived.class).or_default();

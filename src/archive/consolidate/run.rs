@@ -1,4 +1,5 @@
-//! A run: every source's lanes at once, their rows into the records.
+//! A consolidation run: copies the log prefixes of all sources concurrently and writes the
+//! run records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,29 +14,29 @@ use tokio::sync::mpsc::Sender;
 pub use super::progress::{Progress, SourceProgress};
 use super::{
     binding::Scope,
-    census,
+    concurrency::ConcurrencyLimit,
     copy::{Target, WriteTarget},
-    find::{Reader, expect_logs, find_lanes, none},
-    lane::{LaneFailure, LaneResult, Proven, Work},
+    digest_index::DigestIndex,
+    find::{SourceReader, expect_logs, find_log_prefixes, no_keys},
     ledger::{Ledger, LedgerEnd, LedgerError},
-    outsiders::{Place, UnboundObjects},
-    pace::Limit,
+    prefix_copy::{PrefixCopyTask, PrefixFailure, PrefixResult, Proven},
     proof::Attester,
     quarantine::Contents,
     record::{Counts, FORMAT_VERSION, Head, Row},
-    restore::{Held, Restore, Restoring},
+    restore::{ArchivedTotals, Restore, Restoring},
     server_side::ServerSide,
     source::Source,
+    source_stats,
     trusted::Trusted,
-    vouch::Vouchers,
-    writer::{Examples, SEGMENT_EVERY, Writer},
+    unbound::{Destination, UnboundObjects},
+    writer::{Examples, RecordWriter, SEGMENT_EVERY},
 };
 use crate::{
     archive::{
         accept::Acceptances,
-        authenticity::{Authenticity, Trust},
+        authenticity::{Authenticity, RecordTrust},
+        batches::LogPrefix,
         key::{DIGEST_FOLDER, Root},
-        units::Lane,
         verify::{
             chain::Window,
             run::KeyRing,
@@ -47,60 +48,59 @@ use crate::{
     words::in_one_line,
 };
 
-/// Accounts and Regions of which a lane is worked on at once. Each holds a page of
-/// either side.
-pub(super) const LANES_AT_ONCE: usize = 8;
+/// Accounts and Regions that are processed concurrently. Each keeps a listing page of both
+/// sides in memory.
+pub(super) const PREFIXES_AT_ONCE: usize = 8;
 
-/// Sources whose objects of accounts that they do not speak for are listed at once.
-const OUTSIDERS_AT_ONCE: usize = 2;
+/// Sources whose unbound folders are listed concurrently.
+const UNBOUND_AT_ONCE: usize = 2;
 
-/// Lanes of which a day is listed at once, to tell how long it takes.
+/// Log prefixes that are sampled concurrently, to estimate the duration.
 const FORECASTS_AT_ONCE: usize = 2;
 
-/// What is asked of a run.
+/// The options of a run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Asked {
-    /// The first day; from the beginning where absent.
+pub struct ConsolidateOptions {
+    /// The first day; unlimited if absent.
     pub since: Option<Date>,
-    /// The last day; to the end where absent.
+    /// The last day; unlimited if absent.
     pub until: Option<Date>,
-    /// The accounts whose logs are moved; all where empty.
+    /// The accounts whose logs are copied; all if empty.
     pub accounts: BTreeSet<AccountId>,
-    /// The Regions whose logs are moved; all where empty.
+    /// The Regions whose logs are copied; all if empty.
     pub regions: BTreeSet<Region>,
-    /// Whether what earlier runs proved is listed again.
+    /// Whether to list days again that earlier runs proved.
     pub full: bool,
-    /// Whether days that earlier records state complete are left out, although nothing
-    /// authenticates these records.
+    /// Whether to skip days that earlier, unauthenticated records state complete.
     pub trust_records: bool,
-    /// Of which sources S3 may copy by itself, where it can.
+    /// The sources that may be copied inside S3.
     pub server_side: ServerSide,
-    /// How archived objects are restored; they are left where absent.
+    /// How archived objects are restored; they are not restored if absent.
     pub restore: Option<Restore>,
-    /// How many objects are copied at the most.
+    /// The maximum number of objects to copy.
     pub limit: Option<u64>,
-    /// How many copies run at once at the most.
+    /// The maximum number of concurrent copies.
     pub concurrency: usize,
-    /// For how many days after its end late files are expected for a day.
+    /// The number of days after the end of a day during which late files are expected.
     pub overlap_days: u32,
-    /// The sources that the configuration leaves where they are: the records say so.
+    /// The excluded sources, for the records.
     pub excluded: Vec<String>,
 }
 
-impl Asked {
+impl ConsolidateOptions {
     pub(super) fn wants_account(&self, account: &AccountId) -> bool {
         self.accounts.is_empty() || self.accounts.contains(account)
     }
 
-    pub(super) fn wants(&self, lane: &Lane) -> bool {
-        self.wants_account(&lane.account)
-            && (self.regions.is_empty() || self.regions.contains(&lane.region))
+    pub(super) fn wants(&self, log_prefix: &LogPrefix) -> bool {
+        self.wants_account(&log_prefix.account)
+            && (self.regions.is_empty() || self.regions.contains(&log_prefix.region))
     }
 }
 
-/// Who runs, and when.
+/// The identity of a run.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct RunInfo {
     /// The run's own name.
     pub id: String,
     /// When it began.
@@ -111,77 +111,76 @@ pub struct Run {
     pub program: String,
 }
 
-/// A part of a source that could not be worked on to its end.
+/// A part of a source that could not be completed.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The source or lane.
+    /// The source or log prefix.
     pub place: String,
     /// Why.
     pub reason: String,
-    /// What to do about it.
+    /// A hint for the user.
     pub hint: Option<String>,
 }
 
 /// The sources of a run.
 #[derive(Debug)]
 pub struct Sources {
-    /// Those that can be read, with what reads them.
+    /// Readable sources, with their clients.
     pub readable: Vec<(Source, Clients)>,
-    /// Those whose buckets could not be found; they are failures of the run.
+    /// Sources whose buckets could not be located; they are failures of the run.
     pub failed: Vec<Failure>,
-    /// What they may speak for.
+    /// The accounts and Regions that sources can be bound to.
     pub scope: Scope,
     /// The public keys that digests are checked with.
     pub keys: KeyRing,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Sums over all lanes.
+    /// Sums over all log prefixes.
     pub counts: Counts,
-    /// The same by source, by its name.
+    /// The counts by source name.
     pub by_source: BTreeMap<String, Counts>,
-    /// Lanes that were worked on.
-    pub lanes: u64,
-    /// Sources and lanes that were not worked on to their end.
+    /// The number of processed log prefixes.
+    pub log_prefixes: u64,
+    /// Sources and log prefixes that were not completed.
     pub failures: Vec<Failure>,
-    /// Folders that are not CloudTrail's.
-    pub foreign_folders: Vec<String>,
-    /// Objects that lie where CloudTrail writes only folders.
+    /// Folders that CloudTrail does not create.
+    pub unexpected_folders: Vec<String>,
+    /// Objects in places where CloudTrail creates only folders.
     pub stray_objects: u64,
-    /// Objects of accounts and Regions that their source does not speak for.
+    /// Objects of accounts and Regions that their source is not bound to.
     pub unbound: Vec<UnboundObjects>,
-    /// Folders of such accounts that were not looked into.
+    /// The number of unbound folders that were not listed.
     pub unbound_not_listed: u64,
-    /// What must be restored before it can be copied.
-    pub archived: Held,
-    /// Objects that are in conflict, failed, must be restored or are foreign, the
-    /// gravest first; at most [`EXAMPLES`].
+    /// The objects that must be restored before they can be copied.
+    pub archived: ArchivedTotals,
+    /// Examples of objects that are in conflict, failed, must be restored or are unexpected;
+    /// most severe first, at most [`EXAMPLES`].
     pub examples: Vec<super::record::ObjectRow>,
-    /// The Regions whose digests were looked at: their public keys prove them.
+    /// The Regions with digests, whose public keys are needed.
     pub digest_regions: BTreeSet<Region>,
-    /// The accounts whose digests these are: each has its Region enabled.
+    /// The accounts of these digests, by Region: each has the Region enabled.
     pub digest_accounts: BTreeMap<Region, BTreeSet<AccountId>>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
-    /// Whether more objects are left than are counted: the run was ended before all
+    /// Whether the count of remaining objects is a lower bound, because the run ended before all
     /// were listed.
-    pub left_is_least: bool,
-    /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
-    /// and were not used: key and reason.
+    pub left_is_lower_bound: bool,
+    /// Malformed objects below `orgtrail/` in the archive that were ignored: key and reason.
     pub record_faults: Vec<(String, String)>,
-    /// Why every day was listed although earlier records were trusted.
+    /// Why every day was listed although records are trusted.
     pub full_listing: Option<String>,
     /// The number of the last record written.
     pub last_record: Option<u64>,
 }
 
-/// What to do where KMS does not check or give codes.
+/// The hint if KMS does not compute or verify MACs.
 pub const MAC_HINT: &str =
     "the caller needs kms:GenerateMac and kms:VerifyMac on the key that `records.mac_key` declares";
 
-/// How many objects a report names; the records name all.
+/// The number of examples in a report; the records list all objects.
 pub const EXAMPLES: usize = 20;
 
 impl Report {
@@ -192,52 +191,54 @@ impl Report {
     }
 }
 
-/// Adds what lanes are taken to have. A lane that cannot be listed adds nothing;
-/// its work says why.
-async fn forecast(works: Vec<Work>) {
-    stream::iter(works)
-        .for_each_concurrent(FORECASTS_AT_ONCE, |work| async move {
-            let after_proven = work.proven_through.and_then(|day| day.tomorrow().ok());
-            let days = (work.since.max(after_proven), work.until);
-            let expected = census::expected(&work.source, &work.bucket, &work.lane, days).await;
+/// Adds the estimated number of objects. A log prefix that cannot be listed adds nothing;
+/// its copy task reports the failure.
+async fn forecast(tasks: Vec<PrefixCopyTask>) {
+    stream::iter(tasks)
+        .for_each_concurrent(FORECASTS_AT_ONCE, |task| async move {
+            let after_proven = task.proven_through.and_then(|day| day.tomorrow().ok());
+            let days = (task.since.max(after_proven), task.until);
+            let expected =
+                source_stats::estimate_objects(&task.source, &task.bucket, &task.log_prefix, days)
+                    .await;
             if let Ok(objects) = expected {
-                work.progress.source.expected.fetch_add(objects, Ordering::Relaxed);
+                task.progress.source.expected.fetch_add(objects, Ordering::Relaxed);
             }
         })
         .await;
 }
 
-/// The archive that a run fills.
+/// The archive that a run copies to.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    /// Where objects go.
+    /// The bucket and clients.
     pub target: Target,
     /// The archive's prefix.
     pub prefix: Option<String>,
-    /// By what its records are trusted.
-    pub trust: Trust,
-    /// What all its keys have above the account: `[prefix/]AWSLogs/<org-id>/`.
+    /// How its records are authenticated.
+    pub trust: RecordTrust,
+    /// The root of its keys: `[prefix/]AWSLogs/<org-id>/`.
     pub root: Root,
 }
 
 impl Archive {
-    /// Whether a lane lies in the archive proper: what is there has arrived.
+    /// Whether a log prefix is already below the archive's root.
     #[must_use]
-    pub fn has(&self, lane: &Lane) -> bool {
-        lane.bucket == self.target.bucket.as_str() && lane.root == self.root.to_string()
+    pub fn has(&self, log_prefix: &LogPrefix) -> bool {
+        log_prefix.bucket == self.target.bucket.as_str() && log_prefix.root == self.root.to_string()
     }
 }
 
-/// Brings every source's objects into the archive.
+/// Copies every source's objects to the archive.
 ///
-/// One broken source or lane does not stop the others: it is in
+/// A failed source or log prefix does not stop the others: it is added to
 /// [`Report::failures`].
 ///
 /// # Errors
-/// The records could not be read or written; what was copied stays.
+/// The records could not be read or written; copied objects remain.
 pub async fn consolidate(
-    run: &Run,
-    asked: &Asked,
+    run: &RunInfo,
+    options: &ConsolidateOptions,
     archive: &Archive,
     sources: Sources,
     progress: Arc<Progress>,
@@ -257,9 +258,9 @@ pub async fn consolidate(
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
-    let (tip, (mut found, outsiders), acceptances) = tokio::join!(
-        Box::pin(ledger.end(run.now, asked.trust_records)),
-        find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
+    let (tip, (mut found, unbound_folders), acceptances) = tokio::join!(
+        Box::pin(ledger.end(run.now, options.trust_records)),
+        find_log_prefixes(options, archive, sources, &scope, &contents, &progress, &mut report),
         Box::pin(Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust)),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
@@ -284,10 +285,11 @@ pub async fn consolidate(
         hint: Some(MAC_HINT.to_owned()),
     }));
     let acceptances = Arc::new(acceptances);
-    let closed_through = closed_through(run.now, asked.overlap_days);
-    // INVARIANT: anyone who can write below `orgtrail/` can write a record, so that without
-    // `trust_records` none of them leaves a day out, or is repeated in this run's record.
-    let trusted = if asked.trust_records {
+    let closed_through = closed_through(run.now, options.overlap_days);
+    // INVARIANT: anyone who can write below `orgtrail/` can write a record, so without
+    // `trust_records` no day is skipped because of a record, and none is repeated in this run's
+    // record.
+    let trusted = if options.trust_records {
         Trusted::of(last, run.now, closed_through)
     } else {
         Trusted::nothing(run.now)
@@ -295,42 +297,47 @@ pub async fn consolidate(
     let Trusted { known, full_listing_at, reason } = trusted;
     report.full_listing = reason;
     expect_logs(&mut found);
-    // An old trail may write into the archive's bucket; what lies in the
-    // archive proper has arrived.
-    found.retain(|(lane, ..)| !archive.has(lane));
-    for (lane, ..) in found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER) {
-        let accounts = report.digest_accounts.entry(lane.region.clone()).or_default();
-        accounts.insert(lane.account.clone());
+    // A legacy trail may write to the archive's bucket; objects below the archive's root are
+    // already there.
+    found.retain(|(log_prefix, ..)| !archive.has(log_prefix));
+    for (log_prefix, ..) in
+        found.iter().filter(|(log_prefix, ..)| log_prefix.folder == DIGEST_FOLDER)
+    {
+        let accounts = report.digest_accounts.entry(log_prefix.region.clone()).or_default();
+        accounts.insert(log_prefix.account.clone());
     }
     report.digest_regions = report.digest_accounts.keys().cloned().collect();
     if let KeyRing::Api(api) = &keys {
-        report.digest_accounts.iter().for_each(|(region, accounts)| api.ask_too(region, accounts));
+        report
+            .digest_accounts
+            .iter()
+            .for_each(|(region, accounts)| api.add_accounts(region, accounts));
     }
     let mut region_keys = BTreeMap::new();
-    for region in found.iter().map(|(lane, _)| &lane.region).collect::<BTreeSet<_>>() {
+    for region in found.iter().map(|(log_prefix, _)| &log_prefix.region).collect::<BTreeSet<_>>() {
         // A Region without digests needs no keys.
         let keys = if report.digest_regions.contains(region) {
             keys.of(region, Window::default()).await
         } else {
-            none()
+            no_keys()
         };
         region_keys.insert(region.clone(), keys);
     }
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
-    let limit = Arc::new(Limit::new(asked.concurrency));
-    let work = |(lane, reader): (Lane, Reader)| Work {
+    let limit = Arc::new(ConcurrencyLimit::new(options.concurrency));
+    let task = |(log_prefix, reader): (LogPrefix, SourceReader)| PrefixCopyTask {
         attester: Arc::new(Attester {
-            keys: region_keys.get(&lane.region).cloned().unwrap_or_else(none),
+            keys: region_keys.get(&log_prefix.region).cloned().unwrap_or_else(no_keys),
             bucket: reader.bucket.clone(),
-            rights: reader.rights.get(&lane.account).copied().unwrap_or_default(),
+            rights: reader.rights.get(&log_prefix.account).copied().unwrap_or_default(),
         }),
         budget: reader.budget,
-        progress: progress.share(&lane),
-        proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
-        lane,
+        progress: progress.of_prefix(&log_prefix),
+        proven_through: if options.full { None } else { known.get(&log_prefix.id()).copied() },
+        log_prefix,
         bucket: reader.bucket,
-        restore: asked.restore.zip(authority).map(|(how, authority)| Restoring {
+        restore: options.restore.zip(authority).map(|(how, authority)| Restoring {
             how,
             clients: WriteClients::new(&reader.clients, authority),
         }),
@@ -340,16 +347,16 @@ pub async fn consolidate(
         archive_root: archive.root.clone(),
         archive_prefix: archive.prefix.clone(),
         acceptances: Arc::clone(&acceptances),
-        since: asked.since,
-        until: asked.until,
+        since: options.since,
+        until: options.until,
         closed_through,
         writer: writer.clone(),
         limit: Arc::clone(&limit),
-        pace: reader.pace,
+        source_limit: reader.source_limit,
     };
-    let works: Vec<Work> = found.into_iter().map(work).collect();
-    let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
-    let place = Place {
+    let tasks: Vec<PrefixCopyTask> = found.into_iter().map(task).collect();
+    let forecast = progress.forecast.then(|| tokio::spawn(forecast(tasks.clone())));
+    let place = Destination {
         target: archive.target.clone(),
         archive_root: archive.root.clone(),
         archive_prefix: archive.prefix.clone(),
@@ -357,19 +364,19 @@ pub async fn consolidate(
         limit: Arc::clone(&limit),
         writer: writer.clone(),
     };
-    let lanes = async {
-        // INVARIANT: the rows end where both have ended.
+    let log_prefixes = async {
+        // INVARIANT: the row channel closes after both have ended.
         let rows = rows;
-        let ended = stream::iter(by_place(works))
-            .map(|works| in_order(works, &rows))
-            .buffer_unordered(LANES_AT_ONCE);
-        let others = stream::iter(outsiders)
-            .map(|outsiders| outsiders.run(&place, &rows, &progress))
-            .buffer_unordered(OUTSIDERS_AT_ONCE)
+        let ended = stream::iter(by_account_and_region(tasks))
+            .map(|tasks| copy_digests_then_logs(tasks, &rows))
+            .buffer_unordered(PREFIXES_AT_ONCE);
+        let others = stream::iter(unbound_folders)
+            .map(|unbound_folders| unbound_folders.run(&place, &rows, &progress))
+            .buffer_unordered(UNBOUND_AT_ONCE)
             .collect::<Vec<_>>();
         tokio::join!(ended.concat(), others)
     };
-    let mut writer = Writer {
+    let mut writer = RecordWriter {
         ledger,
         tip,
         head: head(run),
@@ -377,12 +384,15 @@ pub async fn consolidate(
         segment_every: SEGMENT_EVERY,
         pending: Vec::new(),
         examples: Examples::default(),
-        archived: Held::default(),
+        archived: ArchivedTotals::default(),
     };
     if writer.target.is_some() {
-        writer.pending.push(Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() });
+        writer
+            .pending
+            .push(Row::Begin { options: serde_json::to_value(options).unwrap_or_default() });
     }
-    let ((results, others), written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
+    let ((results, others), written) =
+        tokio::join!(log_prefixes, writer.write_all_rows(incoming, &progress));
     if let Some(forecast) = forecast {
         forecast.abort();
     }
@@ -398,7 +408,7 @@ pub async fn consolidate(
     }
     report.unbound.sort_by(|one, other| one.folder.cmp(&other.folder));
     report.stopped |= progress.stopped();
-    report.left_is_least = progress.interrupted();
+    report.left_is_lower_bound = progress.interrupted();
     if writer.target.is_some() {
         let (totals, complete) = (report.counts, report.complete());
         writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;
@@ -409,65 +419,72 @@ pub async fn consolidate(
     Ok(report)
 }
 
-/// Puts what lies in one account and Region of a source together.
-fn by_place(works: Vec<Work>) -> Vec<Vec<Work>> {
-    let mut places = BTreeMap::<_, Vec<Work>>::new();
-    for work in works {
-        let Lane { bucket, root, account, region, .. } = work.lane.clone();
-        places.entry((bucket, root, account, region)).or_default().push(work);
+/// Groups tasks by source, account and Region.
+fn by_account_and_region(tasks: Vec<PrefixCopyTask>) -> Vec<Vec<PrefixCopyTask>> {
+    let mut places = BTreeMap::<_, Vec<PrefixCopyTask>>::new();
+    for task in tasks {
+        let LogPrefix { bucket, root, account, region, .. } = task.log_prefix.clone();
+        places.entry((bucket, root, account, region)).or_default().push(task);
     }
     places.into_values().collect()
 }
 
-/// Works off the lanes of one account and Region.
+/// Processes the log prefixes of one account and Region.
 ///
-/// INVARIANT: digests before logs, and these right after. What a digest lists was
-/// delivered before it, so the logs that are listed afterwards hold all that the
-/// copied digests name; and few are newer than the newest of these, which
-/// verification allows for.
+/// INVARIANT: digests are copied before logs. A digest's logs were delivered before it, so
+/// the later listing of logs contains all logs of the copied digests, and only a few newer
+/// ones, which verification tolerates.
 ///
-/// INVARIANT: no log is copied whose digest could not be: it would lie in the archive
-/// without what proves it. So each log asks what the digests beside it list, and which
-/// of these are in the archive.
-async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult)> {
-    let (digests, logs): (Vec<Work>, Vec<Work>) =
-        works.into_iter().partition(|work| work.lane.folder == DIGEST_FOLDER);
-    let mut results: Vec<(Lane, LaneResult)> = Vec::new();
+/// INVARIANT: no log is copied whose digest could not be: it would are in the archive
+/// without what proves it. So each log is looked up in the source's digests that are in the
+/// archive.
+async fn copy_digests_then_logs(
+    tasks: Vec<PrefixCopyTask>,
+    rows: &Sender<Row>,
+) -> Vec<(LogPrefix, PrefixResult)> {
+    let (digests, logs): (Vec<PrefixCopyTask>, Vec<PrefixCopyTask>) =
+        tasks.into_iter().partition(|task| task.log_prefix.folder == DIGEST_FOLDER);
+    let mut results: Vec<(LogPrefix, PrefixResult)> = Vec::new();
     let Some(any) = digests.first().or(logs.first()) else { return results };
-    let (source, bucket, pace) = (any.source.clone(), any.bucket.clone(), Arc::clone(&any.pace));
+    let (source, bucket, source_limit) =
+        (any.source.clone(), any.bucket.clone(), Arc::clone(&any.source_limit));
     let attester = Arc::clone(&any.attester);
-    let vouchers = Vouchers::new(&any.lane, source, bucket, pace, attester);
-    for work in digests {
-        results.push((work.lane.clone(), work.run(rows, &vouchers).await));
+    let digest_index = DigestIndex::new(&any.log_prefix, source, bucket, source_limit, attester);
+    for task in digests {
+        results.push((task.log_prefix.clone(), task.run(rows, &digest_index).await));
     }
     let all_known = results.iter().all(|(_, result)| result.failure.is_none());
-    for work in logs {
-        let lane = work.lane.clone();
+    for task in logs {
+        let log_prefix = task.log_prefix.clone();
         let result = if all_known {
-            work.run(rows, &vouchers).await
+            task.run(rows, &digest_index).await
         } else {
-            let failure = Some(LaneFailure::NoDigests);
-            let proven_through = work.proven_through;
-            LaneResult { proven_through, failure, ..LaneResult::default() }
+            let failure = Some(PrefixFailure::NoDigests);
+            let proven_through = task.proven_through;
+            PrefixResult { proven_through, failure, ..PrefixResult::default() }
         };
-        results.push((lane, result));
+        results.push((log_prefix, result));
     }
     results
 }
 
-fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
-    for (lane, result) in results {
+fn merge(
+    mut known: Proven,
+    results: Vec<(LogPrefix, PrefixResult)>,
+    report: &mut Report,
+) -> Proven {
+    for (log_prefix, result) in results {
         report.counts += result.counts;
-        *report.by_source.entry(lane.source()).or_default() += result.counts;
-        report.lanes += 1;
+        *report.by_source.entry(log_prefix.source()).or_default() += result.counts;
+        report.log_prefixes += 1;
         report.stopped |= result.stopped;
         if let Some(error) = &result.failure {
             let (reason, hint) = (in_one_line(error), error.hint());
-            report.failures.push(Failure { place: lane.id(), reason, hint });
+            report.failures.push(Failure { place: log_prefix.id(), reason, hint });
         }
         match result.proven_through {
-            Some(day) => known.insert(lane.id(), day),
-            None => known.remove(&lane.id()),
+            Some(day) => known.insert(log_prefix.id(), day),
+            None => known.remove(&log_prefix.id()),
         };
     }
     known
@@ -477,7 +494,7 @@ pub(super) fn failure(place: String, error: &AwsError) -> Failure {
     Failure { place, reason: error.in_full(), hint: error.hint() }
 }
 
-fn head(run: &Run) -> Head {
+fn head(run: &RunInfo) -> Head {
     Head {
         version: FORMAT_VERSION,
         number: 0,
@@ -489,7 +506,7 @@ fn head(run: &Run) -> Head {
     }
 }
 
-/// The last day that no late file is expected for any more.
+/// The last day for which no late files are expected.
 fn closed_through(now: Timestamp, overlap_days: u32) -> Date {
     let today = now.to_zoned(TimeZone::UTC).date();
     let back = Span::new().try_days(i64::from(overlap_days) + 1);

@@ -1,5 +1,5 @@
-//! Copying inside S3: where the archive's own credentials may read a source,
-//! its objects need not pass through this machine.
+//! Copies inside S3: if the archive's credentials can read a source, its objects do not pass
+//! through this machine.
 
 use aws_sdk_s3::{operation::copy_object::CopyObjectOutput, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    concurrency::ConcurrencyLimit,
     copy::{self, Copied, CopyError, Origin, WriteTarget, compare, hash},
     inspect::Expected,
-    pace::Limit,
     record::Outcome,
 };
 use crate::{
@@ -19,14 +19,14 @@ use crate::{
     names::AccountId,
 };
 
-/// The most that one `CopyObject` takes. What is larger could only be copied in
-/// parts, and of those S3 tells no SHA-256 of the whole. Units: bytes.
+/// The maximum size for `CopyObject`. Larger objects could only be copied in parts, for
+/// which S3 returns no SHA-256 of the whole object. Units: bytes.
 const MAX_COPY_BYTES: u64 = 5 << 30;
 
-/// How an object came into the archive.
+/// How an object was copied to the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Way {
-    /// Copied inside S3, with the archive's credentials alone.
+pub enum CopyMethod {
+    /// Copied inside S3, with only the archive's credentials.
     #[serde(rename = "inside_s3")]
     Server,
     /// Read with the source's credentials, written with the archive's.
@@ -34,24 +34,24 @@ pub enum Way {
     Client,
 }
 
-/// Of which sources S3 may copy by itself.
+/// Which sources may be copied inside S3.
 ///
-/// Who owns a source's bucket decides by its policy whether the archive's role may
-/// read it: that never decides which way the bytes go, unless somebody asks for it.
+/// The owner of a source's bucket controls whether the archive's role may read it. This must
+/// not decide how objects are copied, unless the user requests it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerSide {
-    /// Of none: all goes through this machine.
+    /// None: all objects pass through this machine.
     Never,
-    /// Of those that the archive's own account owns.
+    /// Sources that the archive's own account owns.
     OwnBuckets,
-    /// Of all that the archive's role may read. Those of other accounts are read
-    /// first, and what S3 copied is compared with what was read.
+    /// All sources that the archive's role can read. Objects of other accounts are read first,
+    /// and the copy is compared with what was read.
     AnyBucket,
 }
 
 impl ServerSide {
-    /// The way of the objects of a source whose bucket `owner` owns.
+    /// The route for a source whose bucket `owner` owns.
     pub(super) fn route(self, owner: Option<&AccountId>, archive: Option<&AccountId>) -> Route {
         let is_own = archive.is_some() && owner == archive;
         let may_try = match self {
@@ -64,7 +64,7 @@ impl ServerSide {
     }
 }
 
-/// The way that a source's objects go, found out with the first of them.
+/// How a source's objects are copied, determined with the first object.
 #[derive(Debug)]
 pub(super) struct Route {
     state: Mutex<State>,
@@ -74,77 +74,77 @@ pub(super) struct Route {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nobody has tried.
+    /// Not tried yet.
     Unknown,
-    /// An object is being tried; all others go through this machine meanwhile.
+    /// A probe is running; other objects pass through this machine in the meantime.
     Probing,
-    /// S3 copies, and overwrites nothing.
+    /// S3 copies, without overwriting.
     Server,
-    /// All goes through this machine.
+    /// All objects pass through this machine.
     Client,
 }
 
 /// Why S3 did not copy an object.
-enum NotCopied {
-    /// It is this object's matter: its key is taken, or it changed or went.
+enum ServerCopyFailure {
+    /// Because of this object: its key exists, or it changed or was deleted.
     Object,
-    /// It will be so for all of the source.
+    /// For all objects of the source.
     Source,
-    /// The call failed on its way.
+    /// The call failed temporarily.
     Failed(CopyError),
 }
 
-/// What an object must be, and whether that is to be seen before it is copied.
+/// What an object must be, and whether it must be inspected before the copy.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct CopyRequest<'a> {
     pub(super) expected: &'a Expected,
-    /// Whether S3 may copy it unseen: then what it is shows when it is verified.
-    pub(super) may_go_unseen: bool,
+    /// Whether S3 may copy it without inspection: verification checks it later.
+    pub(super) may_skip_inspection: bool,
 }
 
 impl Route {
-    /// Copies one object, unless the key is taken: inside S3 where that is known
-    /// to work, else as [`copy::copy`] does.
+    /// Copies one object unless the key exists: inside S3 if that works, otherwise like
+    /// [`copy::copy`].
     ///
     /// # Errors
-    /// Nothing was written; another run can try again.
+    /// Nothing was written; another run can retry.
     pub(super) async fn copy(
         &self,
-        limit: &Limit,
+        limit: &ConcurrencyLimit,
         target: &WriteTarget,
         origin: Origin<'_>,
         key: &str,
-        wanted: Wanted<'_>,
+        wanted: CopyRequest<'_>,
     ) -> Result<Copied, CopyError> {
         let in_parts = origin.size_bytes > target.part_bytes;
-        // What proves a digest is in its metadata, which no entity tag pins: the bytes
-        // and the metadata that were seen are what is written.
+        // A digest's signature is in its metadata, which the entity tag does not cover: write the
+        // bytes and the metadata that were inspected.
         let inside = !matches!(wanted.expected, Expected::Digest(_));
-        // Another account's administrator can replace an object by one of the same entity
-        // tag (an MD5): there, only what was read may be what S3 copies.
-        let may_go_unseen = wanted.may_go_unseen && self.is_own;
-        let look_first = in_parts || (inside && self.is(State::Server) && !may_go_unseen);
+        // Another account's administrator can replace an object by one of the same entity tag (an
+        // MD5): so the copy must equal what was read.
+        let may_skip_inspection = wanted.may_skip_inspection && self.is_own;
+        let inspect_first = in_parts || (inside && self.is(State::Server) && !may_skip_inspection);
         let mut seen = None;
-        if look_first {
-            // Of what S3 copies and of what goes in parts nobody sees the whole, but here.
-            let _held = limit.hold(origin.size_bytes).await;
-            seen = Some(copy::look(origin, wanted.expected).await?);
+        if inspect_first {
+            // Inspect here: neither copies inside S3 nor copies in parts see the whole object.
+            let _held = limit.reserve(origin.size_bytes).await;
+            seen = Some(copy::read_and_inspect(origin, wanted.expected).await?);
         }
-        let may_go_unseen = look_first || may_go_unseen;
+        let may_skip_inspection = inspect_first || may_skip_inspection;
         let small = origin.size_bytes <= MAX_COPY_BYTES;
         let bytes = origin.size_bytes.min(target.part_bytes);
-        // While it waits, another may find that S3 copies.
+        // While waiting, a probe may succeed.
         let mut held =
-            if inside && self.is(State::Server) { None } else { limit.hold(bytes).await };
+            if inside && self.is(State::Server) { None } else { limit.reserve(bytes).await };
         if let Some(etag) =
-            origin.etag.filter(|_| inside && small && may_go_unseen && self.is(State::Server))
+            origin.etag.filter(|_| inside && small && may_skip_inspection && self.is(State::Server))
         {
             held = None;
-            // INVARIANT: the listed entity tag pins the content, so that the
-            // size and what was compared in the listing hold for the copy.
-            match call(target, origin, Some(etag), key).await {
+            // INVARIANT: the copy is conditional on the listed entity tag, so the listed size
+            // applies to the copy.
+            match copy_with_retries(target, origin, Some(etag), key).await {
                 Ok(answer) => {
-                    let mut copied = self.prove(limit, target, origin, key, &answer).await?;
+                    let mut copied = self.verify_copy(limit, target, origin, key, &answer).await?;
                     if seen.as_ref().is_some_and(|seen| seen.sha256 != copied.sha256) {
                         tracing::warn!(bucket = %origin.bucket, key, "changed while S3 copied it");
                         self.set(State::Client);
@@ -152,16 +152,16 @@ impl Route {
                     }
                     return Ok(Copied { listed: seen.map(|seen| seen.listed), ..copied });
                 }
-                Err(NotCopied::Failed(error)) => return Err(error),
-                Err(NotCopied::Source) => self.set(State::Client),
-                Err(NotCopied::Object) => {}
+                Err(ServerCopyFailure::Failed(error)) => return Err(error),
+                Err(ServerCopyFailure::Source) => self.set(State::Client),
+                Err(ServerCopyFailure::Object) => {}
             }
         }
         if held.is_none() {
-            held = limit.hold(bytes).await;
+            held = limit.reserve(bytes).await;
         }
-        let unseen = (!look_first).then_some(wanted.expected);
-        let mut copied = copy::copy(target, origin, key, unseen).await?;
+        let to_inspect = (!inspect_first).then_some(wanted.expected);
+        let mut copied = copy::copy(target, origin, key, to_inspect).await?;
         drop(held);
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
             self.set(probe(target, origin, key).await);
@@ -170,21 +170,21 @@ impl Route {
         Ok(Copied { listed, ..copied })
     }
 
-    /// The SHA-256 of a copy: as S3 computed it, or where a server does not, by
-    /// reading both.
-    async fn prove(
+    /// Determines the SHA-256 of a copy: as S3 computed it, or by reading both objects if the
+    /// server does not.
+    async fn verify_copy(
         &self,
-        limit: &Limit,
+        limit: &ConcurrencyLimit,
         target: &WriteTarget,
         origin: Origin<'_>,
         key: &str,
         answer: &CopyObjectOutput,
     ) -> Result<Copied, CopyError> {
-        let (outcome, sha256) = if let Some(sha256) = told(answer) {
+        let (outcome, sha256) = if let Some(sha256) = sha256_of_whole(answer) {
             (Outcome::Copied, sha256)
         } else {
             self.set(State::Client);
-            let _held = limit.hold(origin.size_bytes.min(target.part_bytes)).await;
+            let _held = limit.reserve(origin.size_bytes.min(target.part_bytes)).await;
             let sha256 = hash(origin, target.part_bytes).await?;
             let outcome = match compare(target, key, origin.size_bytes, &sha256).await? {
                 Outcome::AlreadyThere => Outcome::Copied,
@@ -193,8 +193,8 @@ impl Route {
             (outcome, sha256)
         };
         let size_bytes = origin.size_bytes;
-        let way = Way::Server;
-        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way, listed: None })
+        let copy_method = CopyMethod::Server;
+        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, copy_method, listed: None })
     }
 
     fn is(&self, state: State) -> bool {
@@ -215,10 +215,10 @@ impl Route {
     }
 }
 
-/// Tries to copy an object over its copy that was written a moment ago. Only a
-/// refusal because the key is taken shows both that the source can be read and
-/// that the server keeps `If-None-Match` on copies. Where it does not, the same
-/// content was put over itself, as a version of its own.
+/// Tries to copy an object over its copy, which was written just before. Only a refusal
+/// because the key exists shows that the source is readable and that the server supports
+/// `If-None-Match` on copies. Without support, the same content is written as another
+/// version.
 async fn probe(target: &WriteTarget, origin: Origin<'_>, key: &str) -> State {
     let result = send(target, origin, None, key).await;
     let state = match &result {
@@ -231,12 +231,12 @@ async fn probe(target: &WriteTarget, origin: Origin<'_>, key: &str) -> State {
     state
 }
 
-async fn call(
+async fn copy_with_retries(
     target: &WriteTarget,
     origin: Origin<'_>,
     etag: Option<&str>,
     key: &str,
-) -> Result<CopyObjectOutput, NotCopied> {
+) -> Result<CopyObjectOutput, ServerCopyFailure> {
     let mut contention = Contention::new();
     loop {
         let error = match send(target, origin, etag, key).await {
@@ -245,17 +245,17 @@ async fn call(
         };
         if is_write_conflict(&error) {
             let waited: Result<(), Contended> = contention.wait(key).await;
-            waited.map_err(|error| NotCopied::Failed(error.into()))?;
+            waited.map_err(|error| ServerCopyFailure::Failed(error.into()))?;
             continue;
         }
         let own = is_taken(&error) || error.is_not_found() || error.is_code("InvalidObjectState");
         return Err(if own {
-            NotCopied::Object
+            ServerCopyFailure::Object
         } else if is_transient(&error) {
-            NotCopied::Failed(error.into())
+            ServerCopyFailure::Failed(error.into())
         } else {
             tracing::debug!(bucket = %origin.bucket, %error, "no longer copying inside S3");
-            NotCopied::Source
+            ServerCopyFailure::Source
         });
     }
 }
@@ -266,9 +266,8 @@ async fn send(
     etag: Option<&str>,
     key: &str,
 ) -> Result<CopyObjectOutput, AwsError> {
-    // Metadata, content type and encoding and tags come along unless told
-    // otherwise; the class does not, and encryption and retention are the
-    // archive's.
+    // By default S3 copies metadata, content type, encoding and tags; the storage class,
+    // encryption and retention are the archive's.
     target
         .writer()
         .s3()
@@ -286,23 +285,23 @@ async fn send(
         .at(&target.clients, "s3:PutObject")
 }
 
-/// Whether the same call may succeed later.
+/// Whether the call may succeed later.
 fn is_transient(error: &AwsError) -> bool {
     use ErrorKind::{Busy, Conflict, Expired, Network, Propagating, Throttled, Timeout};
     matches!(error.kind(), Busy | Conflict | Expired | Network | Propagating | Throttled | Timeout)
 }
 
-/// The SHA-256 of the whole object, where the answer tells it; a composite one
-/// (of parts) says nothing of the whole.
-fn told(answer: &CopyObjectOutput) -> Option<[u8; 32]> {
+/// The SHA-256 of the whole object, if the response contains it; a composite checksum (of
+/// parts) is not sufficient.
+fn sha256_of_whole(answer: &CopyObjectOutput) -> Option<[u8; 32]> {
     let checksum = answer.copy_object_result()?.checksum_sha256()?;
     BASE64_STANDARD.decode(checksum).ok()?.try_into().ok()
 }
 
-/// `bucket/key`, percent-encoded as the header wants it.
+/// `bucket/key`, percent-encoded for the header.
 fn copy_source(origin: Origin<'_>) -> String {
     let encode = |part: &str| -> String {
-        // A form's space is `+`, and its `+` is not.
+        // Form encoding writes a space as `+`, and encodes `+` itself.
         form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")
     };
     let parts: Vec<String> = origin.key.split('/').map(encode).collect();

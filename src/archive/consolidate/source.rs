@@ -1,49 +1,49 @@
-//! Where legacy logs lie.
+//! Sources of legacy logs.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    archive::inventory::{self, Lanes},
+    archive::inventory::{self, LogPrefixes},
     aws::{Aws, AwsError, Clients},
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
-/// A bucket, or a prefix of one, that holds CloudTrail's objects.
+/// A bucket, or a prefix in it, that contains CloudTrail's objects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// The bucket.
     pub bucket: BucketName,
-    /// What stands before `AWSLogs/` in its keys.
+    /// The prefix before `AWSLogs/` in its keys.
     pub prefix: Option<KeyPrefix>,
-    /// The account through which it is read: the declared one, or the bucket's
-    /// owner. A guess until the source is located.
+    /// The account that it is read with: the declared one, or the bucket's owner. Provisional
+    /// until the source is located.
     pub account: AccountId,
-    /// The bucket's Region. A guess until the source is located.
+    /// The bucket's Region. Provisional until the source is located.
     pub region: Region,
-    /// The account that is proven to own the bucket.
+    /// The proven owner of the bucket.
     pub owner: Option<AccountId>,
-    /// The accounts that it may speak for, beside the owner: those of the trails that
-    /// write there, and those that the configuration declares.
+    /// The accounts that it is bound to in addition to the owner: those of the trails that write
+    /// there, and the declared ones.
     pub accounts: BTreeSet<AccountId>,
-    /// The trails that write there; none where the source was declared.
+    /// The trails that write there; empty for a source that is only declared.
     pub trails: Vec<Arn>,
-    /// What the configuration says about objects that nothing proves.
+    /// How to handle unproven objects.
     pub policy: Policy,
 }
 
-/// What happens with objects of a source that nothing proves.
+/// How unproven objects of a source are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Policy {
-    /// Whether objects of accounts that the source does not speak for stay there, and
-    /// are only counted.
+    /// Whether objects of accounts that the source is not bound to remain there and are only
+    /// counted.
     pub leave_unbound: bool,
-    /// Whether digests are copied though their signature is lost, or their key is
-    /// older than those that AWS lists.
+    /// Whether digests are copied although their signature is lost or AWS no longer lists their
+    /// key.
     pub copy_unproven: bool,
 }
 
 impl Source {
-    /// How reports name it.
+    /// Its name in reports.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.prefix {
@@ -52,8 +52,8 @@ impl Source {
         }
     }
 
-    /// Whether a folder of a bucket leads to this source's `AWSLogs/`: then it is
-    /// not foreign, only another source's.
+    /// Whether a folder of a bucket is a parent of this source's `AWSLogs/`: then it is not
+    /// unexpected.
     #[must_use]
     pub fn lies_below(&self, bucket: &BucketName, folder: &str) -> bool {
         let prefix = self.prefix.as_ref().map_or("", KeyPrefix::as_str);
@@ -62,32 +62,32 @@ impl Source {
             && format!("{prefix}/AWSLogs/").starts_with(folder)
     }
 
-    /// The clients that read it: of its account and Region, for buckets of its owner
-    /// alone. Without a proven owner, only for the account's own buckets.
+    /// The clients that read it: of its account and Region, restricted to buckets of its owner,
+    /// or of the account if the owner is not proven.
     #[must_use]
     pub fn clients(&self, aws: &Aws) -> Clients {
         let owner = self.owner.as_ref().unwrap_or(&self.account);
         aws.clients(&self.account, &self.region).for_buckets_of(owner)
     }
 
-    /// The lanes that it contains.
-    pub async fn lanes(&self, clients: &Clients) -> Result<Lanes, AwsError> {
-        self.lanes_of(clients, |_| true).await
+    /// Its log prefixes.
+    pub async fn log_prefixes(&self, clients: &Clients) -> Result<LogPrefixes, AwsError> {
+        self.log_prefixes_of(clients, |_| true).await
     }
 
-    /// The lanes of the accounts that are wanted; the folders of others are named.
-    pub async fn lanes_of(
+    /// Its log prefixes of selected accounts; folders of other accounts are listed separately.
+    pub async fn log_prefixes_of(
         &self,
         clients: &Clients,
         wants: impl Fn(&AccountId) -> bool,
-    ) -> Result<Lanes, AwsError> {
+    ) -> Result<LogPrefixes, AwsError> {
         let Some(prefix) = &self.prefix else {
-            return inventory::lanes_of(clients, &self.bucket, None, &wants).await;
+            return inventory::log_prefixes_of(clients, &self.bucket, None, &wants).await;
         };
-        let mut all = Lanes::default();
+        let mut all = LogPrefixes::default();
         for spelling in prefix.spellings() {
             let spelling = Some(spelling).filter(|spelling| !spelling.is_empty());
-            all.extend(inventory::lanes_of(clients, &self.bucket, spelling, &wants).await?);
+            all.extend(inventory::log_prefixes_of(clients, &self.bucket, spelling, &wants).await?);
         }
         Ok(all)
     }

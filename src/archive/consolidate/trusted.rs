@@ -1,27 +1,27 @@
-//! Which records can be believed, and which days a run leaves out because an earlier one
-//! states them complete.
+//! Which records are trusted, and which days a run skips because an earlier run states them
+//! complete.
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
-    lane::Proven,
+    prefix_copy::Proven,
     record::{Row, Segment},
 };
 
-/// For how long records are trusted after every day was listed.
+/// How long records are trusted after a full listing.
 const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// By how much the clocks of two runs differ at most.
+/// The maximum difference between the clocks of two runs.
 const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
-/// What a run takes from the records of earlier ones.
+/// What a run uses from the records of earlier runs.
 #[derive(Debug)]
 pub(super) struct Trusted {
-    /// By lane, the last day that is left out.
+    /// By log prefix, the last day to skip.
     pub(super) known: Proven,
-    /// When every day was listed last.
+    /// The time of the last full listing.
     pub(super) full_listing_at: Timestamp,
-    /// Why every day is listed all the same.
+    /// Why every day is listed although records are trusted.
     pub(super) reason: Option<String>,
 }
 
@@ -31,8 +31,8 @@ impl Trusted {
         Self { known: Proven::new(), full_listing_at: now, reason: None }
     }
 
-    /// What the end of the last run states, up to the last closed day, unless the last
-    /// full listing is too long ago.
+    /// Skips the days that the end of the last run states complete, up to the last closed day,
+    /// unless the last full listing is too old.
     pub(super) fn of(last: Option<Row>, now: Timestamp, closed_through: Date) -> Self {
         let Some(Row::End { proven_through, full_listing_at, .. }) = last else {
             return Self::nothing(now);
@@ -40,7 +40,7 @@ impl Trusted {
         if !is_recent(full_listing_at, now) {
             return Self { reason: Some(reason(full_listing_at)), ..Self::nothing(now) };
         }
-        let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
+        let within = |(log_prefix, day): (String, Date)| (log_prefix, day.min(closed_through));
         let known = proven_through.into_iter().map(within).collect();
         Self { known, full_listing_at, reason: None }
     }
@@ -49,7 +49,7 @@ impl Trusted {
 /// Why a segment cannot have been written by `now`.
 ///
 /// A run writes its start time into each of its segments, and proves days before it.
-pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
+pub(super) fn dated_in_the_future(segment: &Segment, now: Timestamp) -> Option<String> {
     let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
     if segment.head.written_at > latest {
         return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
@@ -59,14 +59,14 @@ pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
         Row::End { proven_through, .. } => proven_through
             .iter()
             .find(|(_, day)| **day >= written_on)
-            .map(|(lane, day)| {
-                format!("it states {lane} complete through {day}, which was not over when it was written")
+            .map(|(log_prefix, day)| {
+                format!("it states {log_prefix} complete through {day}, a day that had not ended when it was written")
             }),
         _ => None,
     })
 }
 
-/// Whether every day was listed so lately that records are trusted.
+/// Whether the last full listing is recent enough to trust records.
 fn is_recent(listed_at: Timestamp, now: Timestamp) -> bool {
     let since = now.duration_since(listed_at);
     !since.is_negative() && since < FULL_LISTING_EVERY

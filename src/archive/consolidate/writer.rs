@@ -1,4 +1,4 @@
-//! What a run tells of its objects: rows for the records, examples for the report.
+//! Writes what a run did with its objects: rows for the records, examples for the report.
 
 use std::time::Duration;
 
@@ -12,54 +12,51 @@ use super::{
     ledger::{Ledger, LedgerError, Tip},
     progress::Progress,
     record::{Head, ObjectRow, Outcome, Row},
-    restore::Held,
+    restore::ArchivedTotals,
     run::EXAMPLES,
 };
 
-/// Rows after which a segment is written, so that a killed run loses little of
-/// its record and memory stays flat.
-const ROWS_A_SEGMENT: usize = 20_000;
+/// Rows per segment: a killed run loses few rows, and memory stays bounded.
+const ROWS_PER_SEGMENT: usize = 20_000;
 
-/// How long rows wait for their segment at the most, for the same reason.
+/// The maximum time until rows are written, for the same reason.
 pub(super) const SEGMENT_EVERY: Duration = Duration::from_mins(1);
 
 /// Writes the rows of a run, segment by segment.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct RecordWriter {
     pub(super) ledger: Ledger,
     pub(super) tip: Tip,
     pub(super) head: Head,
-    /// Whether rows are counted only.
-    /// None of a dry run, which records nothing.
+    /// `None` in a dry run, which records nothing.
     pub(super) target: Option<WriteTarget>,
     pub(super) segment_every: Duration,
     pub(super) pending: Vec<Row>,
     pub(super) examples: Examples,
-    /// What must be restored first.
-    pub(super) archived: Held,
+    /// The objects that must be restored first.
+    pub(super) archived: ArchivedTotals,
 }
 
-impl Writer {
-    /// Takes all rows. Those that are left at the end wait for [`Self::end`].
+impl RecordWriter {
+    /// Receives and writes all rows. [`Self::end`] writes the last ones.
     ///
     /// # Errors
-    /// A segment could not be written. The run is stopped: what cannot be recorded
-    /// is not copied.
-    pub(super) async fn take_all(
+    /// A segment could not be written. The run is stopped, since copies could not be recorded.
+    pub(super) async fn write_all_rows(
         &mut self,
-        // Owned, so that lanes are not left waiting for a writer that failed.
+        // Owned, so senders do not wait for a failed writer.
         mut rows: Receiver<Row>,
         run: &Progress,
     ) -> Result<(), LedgerError> {
         let mut due = Instant::now() + self.segment_every;
         loop {
-            // The segment is due too where no further row comes.
+            // The segment is also due if no further row arrives.
             match timeout_at(due, rows.recv()).await {
                 Ok(Some(row)) => self.take(row),
                 Ok(None) => return Ok(()),
                 Err(_) => {}
             }
-            if self.pending.len() >= ROWS_A_SEGMENT || Instant::now() >= due {
+            if self.pending.len() >= ROWS_PER_SEGMENT || Instant::now() >= due {
                 due = Instant::now() + self.segment_every;
                 self.write().await.inspect_err(|_| run.stop())?;
             }
@@ -93,21 +90,20 @@ impl Writer {
     }
 }
 
-/// Some objects of each kind of trouble, so that many of one hide no other that is
-/// graver.
+/// Examples of each kind of problem, so that many of one kind do not hide a more severe one.
 #[derive(Debug, Default)]
 pub(super) struct Examples([Vec<ObjectRow>; 6]);
 
 impl Examples {
     fn add(&mut self, row: &ObjectRow) {
-        let [quarantined, conflicts, failed, held_back, archived, foreign] = &mut self.0;
+        let [quarantined, conflicts, failed, held_back, archived, unexpected] = &mut self.0;
         let rows = match row.outcome {
             Outcome::Quarantined => quarantined,
             Outcome::HeldBack => held_back,
             Outcome::Conflict => conflicts,
             Outcome::Failed => failed,
             Outcome::Archived => archived,
-            Outcome::Foreign => foreign,
+            Outcome::Unexpected => unexpected,
             Outcome::Copied | Outcome::AlreadyThere | Outcome::Accepted => return,
         };
         if rows.len() < EXAMPLES {
@@ -115,7 +111,7 @@ impl Examples {
         }
     }
 
-    /// At most [`EXAMPLES`], the gravest first.
+    /// At most [`EXAMPLES`], the most severe first.
     pub(super) fn into_rows(self) -> Vec<ObjectRow> {
         self.0.into_iter().flatten().take(EXAMPLES).collect()
     }
@@ -137,7 +133,7 @@ mod tests {
     };
 
     #[test]
-    fn many_foreign_objects_hide_no_conflict() {
+    fn many_unexpected_objects_hide_no_conflict() {
         let mut examples = Examples::default();
         let row = |outcome| ObjectRow {
             key: String::new(),
@@ -147,19 +143,19 @@ mod tests {
             sha256: None,
             outcome,
             reason: None,
-            way: None,
+            copy_method: None,
             archived: None,
             quarantined_as: None,
         };
         for _ in 0..2 * EXAMPLES {
-            examples.add(&row(Outcome::Foreign));
+            examples.add(&row(Outcome::Unexpected));
             examples.add(&row(Outcome::Copied));
         }
         examples.add(&row(Outcome::Failed));
         examples.add(&row(Outcome::Conflict));
         let outcomes: Vec<Outcome> = examples.into_rows().iter().map(|row| row.outcome).collect();
         assert_eq!(outcomes.len(), EXAMPLES);
-        assert_eq!(outcomes[..3], [Outcome::Conflict, Outcome::Failed, Outcome::Foreign]);
+        assert_eq!(outcomes[..3], [Outcome::Conflict, Outcome::Failed, Outcome::Unexpected]);
     }
 
     #[tokio::test]
@@ -173,7 +169,7 @@ mod tests {
         let target = WriteTarget::new(target, &WriteAuthority::granted());
         let create = target.writer().s3().create_bucket().bucket(target.bucket.as_str());
         create.send().await.unwrap();
-        let mut writer = Writer {
+        let mut writer = RecordWriter {
             ledger: Ledger::new(Target::clone(&target), None),
             tip: Tip::default(),
             head: Head {
@@ -189,16 +185,16 @@ mod tests {
             segment_every: Duration::from_millis(20),
             pending: Vec::new(),
             examples: Examples::default(),
-            archived: Held::default(),
+            archived: ArchivedTotals::default(),
         };
         let (rows, incoming) = tokio::sync::mpsc::channel(1);
         let progress = Progress::default();
         let look = async {
-            rows.send(Row::Begin { asked: "all".into() }).await.unwrap();
+            rows.send(Row::Begin { options: "all".into() }).await.unwrap();
             env.until(|it| !it.keys_raw("acme-log-archive", "orgtrail/runs/").is_empty()).await;
             drop(rows);
         };
-        let (written, ()) = tokio::join!(writer.take_all(incoming, &progress), look);
+        let (written, ()) = tokio::join!(writer.write_all_rows(incoming, &progress), look);
         written.unwrap();
         assert_eq!(writer.tip.next, 1);
     }

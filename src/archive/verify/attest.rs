@@ -1,7 +1,7 @@
 //! Whether CloudTrail signed a digest, before anything that it lists is read.
 //!
-//! Consolidation asks this before a digest takes its key in the archive: the names of
-//! digests are predictable, and Object Lock keeps whatever comes first.
+//! Consolidation checks this before it copies a digest to its key in the archive: the names
+//! of digests are predictable, and Object Lock keeps the first object.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,23 +13,23 @@ use super::run::RegionKeys;
 use super::signature::Fingerprint;
 use crate::archive::key::{ObjectKey, ObjectKind};
 
-/// What a digest's signature says.
+/// The result of checking a digest's signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attestation {
-    /// CloudTrail signed it, and wrote it into this bucket.
+    /// CloudTrail signed it and wrote it to this bucket.
     Signed {
-        /// The bucket that CloudTrail wrote it into.
+        /// The bucket that CloudTrail wrote it to.
         bucket: String,
     },
-    /// It has no signature, which tools drop that do not copy metadata.
+    /// It has no signature; tools that do not copy metadata drop it.
     Unsigned,
-    /// Its key is older than the keys that AWS lists, and was not saved.
+    /// Its public key is older than the keys that AWS lists, and was not saved.
     KeyTooOld(String),
-    /// AWS could not be asked for its key.
+    /// Its public key could not be read from AWS.
     KeyUnknown(String),
     /// CloudTrail did not sign it.
     Forged(String),
-    /// It is no digest, or not the one that its key says.
+    /// It is not a digest, or not the one that its key indicates.
     OtherDigest(String),
 }
 
@@ -52,7 +52,7 @@ struct Head {
     _logs: Option<IgnoredAny>,
 }
 
-/// Checks a digest's signature for the key that it lies under.
+/// Checks a digest's signature for its object key.
 ///
 /// `inflated` are the digest's bytes; `metadata` gives the object's metadata by name,
 /// without `x-amz-meta-`. The account, Region and time of the key must be those of
@@ -71,7 +71,7 @@ pub fn attest<'m>(
     };
     if let Some(account) = head.aws_account_id.as_deref().filter(|id| *id != key.account().as_str())
     {
-        return other(format!("it says that it is of account {account}"));
+        return other(format!("its content names account {account}"));
     }
     match head.object.parse::<ObjectKey>() {
         Ok(original) if original.is_same_below_root(key) => {}
@@ -83,7 +83,7 @@ pub fn attest<'m>(
         return other("its hour cannot be read".to_owned());
     };
     if end.as_second() != key.time().as_second() {
-        return other(format!("its hour ends at {end}, its key says {}", key.time()));
+        return other(format!("its hour ends at {end}, but its key says {}", key.time()));
     }
     let signature = metadata(metadata::SIGNATURE_ALGORITHM)
         .filter(|algorithm| algorithm.eq_ignore_ascii_case(SIGNATURE_ALGORITHM))
@@ -94,7 +94,7 @@ pub fn attest<'m>(
             let generated = metadata(metadata::BACKFILL_GENERATION_TIMESTAMP);
             match generated.and_then(|time| time.parse().ok()) {
                 Some(generated) => SignedAt::Backfill(generated),
-                None => return other("a backfill digest without its time".to_owned()),
+                None => return other("a backfill digest without its generation time".to_owned()),
             }
         }
         _ => SignedAt::Hour { start, end },
@@ -108,7 +108,7 @@ pub fn attest<'m>(
     );
     let fingerprint = Fingerprint::told(&head.digest_public_key_fingerprint);
     let region = key.region();
-    let found = keys.vouched.find(region, &fingerprint, signed_at);
+    let found = keys.listed.find(region, &fingerprint, signed_at);
     let found = found.or_else(|unlisted| {
         keys.saved.find_saved(region, &fingerprint, signed_at).map_err(|_| unlisted)
     });
@@ -127,7 +127,7 @@ pub fn attest<'m>(
                 SignedAt::Backfill(at) => at,
             };
             let latest = latest.checked_add(SIGNED_WITHIN).unwrap_or(latest);
-            if reaches(&keys.vouched, key, latest) {
+            if reaches(&keys.listed, key, latest) {
                 forged(missing.to_string())
             } else {
                 Attestation::KeyTooOld(missing.to_string())
@@ -136,8 +136,8 @@ pub fn attest<'m>(
     }
 }
 
-/// Whether a Region's listed keys begin before a time: then they are all that signed
-/// at that time.
+/// Whether a Region's listed keys start before a time, so the list is complete for that
+/// time.
 fn reaches(listed: &PublicKeySet, key: &ObjectKey, at: Timestamp) -> bool {
     listed.begins_before(key.region(), at)
 }
@@ -172,8 +172,8 @@ mod tests {
         set
     }
 
-    fn keys(vouched: PublicKeySet) -> RegionKeys {
-        RegionKeys { vouched: Arc::new(vouched), saved: Arc::default(), failed: None }
+    fn keys(listed: PublicKeySet) -> RegionKeys {
+        RegionKeys { listed: Arc::new(listed), saved: Arc::default(), failed: None }
     }
 
     /// The document and its metadata, signed by a key pair.
@@ -250,7 +250,7 @@ mod tests {
         // Before AWS's list begins, and where it could not be asked.
         let none = keys(PublicKeySet::default());
         assert!(matches!(of(KEY, &digest, &none), Attestation::KeyTooOld(_)));
-        let failed = Some(Finding::new(FindingKind::Unreadable).because("keys", "denied"));
+        let failed = Some(Finding::new(FindingKind::Unreadable).with_mismatch("keys", "denied"));
         let denied = RegionKeys { failed, ..none };
         assert_eq!(of(KEY, &digest, &denied), Attestation::KeyUnknown("denied".to_owned()));
         // Saved keys prove what AWS's list does not reach.

@@ -1,16 +1,16 @@
-//! The chain verifier: digests of one account and Region go in, in the order of
-//! their hours; verified digests and findings come out.
+//! The chain verifier: its input is the digests of one account and Region, in the order of
+//! their hours; its output is verified digests and findings.
 //!
-//! All roots of a bucket are followed together: a trail that becomes the
-//! organization's, or stops being it, goes on below another root.
+//! All roots of a bucket are followed together: the chain of a trail that becomes an
+//! organization trail, or stops being one, continues below another root.
 //!
-//! Pure: it fetches nothing, and holds one digest per chain.
+//! Pure: it fetches nothing and keeps one digest per chain.
 
 mod authenticity;
-mod border;
 mod copies;
 mod coverage;
 mod end;
+mod handoff;
 mod link;
 mod origin;
 mod state;
@@ -22,123 +22,124 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::authenticity::{Verdict, Vouched};
-pub use self::border::Border;
+use self::authenticity::{KeyProvenance, Verdict};
 pub use self::coverage::{Coverage, DeclaredTrail};
-pub(crate) use self::coverage::{TrailHere, TrailId};
-pub(crate) use self::end::Absent;
-pub use self::end::{ChainSummary, LaneSummary, LatestDelivery, SilentTrail, TrailReports};
-pub(crate) use self::origin::Behind;
+pub(crate) use self::coverage::{ProvenTrail, TrailId};
+pub(crate) use self::end::MissingTrail;
+pub use self::end::{ChainSummary, LatestDelivery, ScopeSummary, TrailReports, UnreportedTrail};
+pub use self::handoff::BucketHandoff;
+pub(crate) use self::origin::LaggingChain;
 pub use self::origin::OriginTrail;
-use self::state::{Chain, LinkedTo, PendingTip, Sound, Tip, TipState};
+use self::state::{Chain, LinkedTo, PendingTip, ProvenTip, Tip, TipState};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};
 use super::log_file::LogClaim;
-use super::opened::{DigestFault, FetchedDigest, OpenedDigest};
+use super::parsed_digest::{DigestFault, FetchedDigest, ParsedDigest};
 use super::period::{Period, Periods};
-use super::place::{Family, Lane, Located, OrgOwner, Stem, TrailOwner};
+use super::place::{ChainId, ChainName, ChainScope, OrgOwner, Placement, TrailOwner};
 use super::public_keys::PublicKeySet;
 use crate::archive::key::{ObjectKey, Root};
 
-/// How much memory digests of a lane may take that wait for a successor to prove
-/// them, beyond the newest: some 100,000 listed log files. Units: bytes.
+/// The memory for digests of a scope that wait for a successor to prove them, in addition to
+/// the newest: about 100,000 listed log files. Units: bytes.
 const PENDING_LIMIT: usize = 64 << 20;
 
-/// What is found of a lost signature, and why no successor can tell it any more.
+/// What is reported as found for a lost signature, and why no successor can prove it any
+/// more.
 const NO_SIGNATURE: &str = "none";
 const TOO_MANY_PENDING: &str =
-    "none, nor a successor before too many others without a signature overlapped it";
+    "none, and too many digests without a signature to wait for a successor";
 
-/// What is asked: from when to when.
+/// The period to verify.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Window {
-    /// Digests whose hours end earlier are not looked at.
+    /// Digests whose hours end earlier are ignored.
     pub since: Option<Timestamp>,
-    /// What must be proven up to; `None` leaves the chains' ends unchecked.
+    /// The time up to which logs must be proven; `None` leaves the chains' ends unchecked.
     pub until: Option<Timestamp>,
-    /// Digests whose hours end later are not looked at.
+    /// Digests whose hours end later are ignored.
     pub last: Option<Timestamp>,
 }
 
-/// What holds for every digest of a run.
+/// The configuration of a chain verifier.
 #[derive(Debug, Clone)]
-pub struct Rules {
-    /// From when to when.
+pub struct VerifierConfig {
+    /// The period to verify.
     pub window: Window,
-    /// The public keys that are vouched for.
+    /// The trusted public keys: listed by AWS, or given by the user.
     pub keys: Arc<PublicKeySet>,
-    /// Keys that nobody vouches for, asked where none of `keys` is found.
+    /// Untrusted saved keys, used if `keys` does not contain a key.
     pub saved_keys: Arc<PublicKeySet>,
-    /// The root that consolidation relocates to, where it is known.
+    /// The root that consolidation relocates to, if known.
     pub declared: Option<Root>,
-    /// Whether `keys` are all that AWS published; where they could not be read,
-    /// a key that is not at hand says nothing.
+    /// Whether `keys` are all that AWS published; if they could not be read, a missing key
+    /// proves nothing.
     pub keys_complete: bool,
-    /// Whose the trails of the organization are, where it is known.
+    /// The owner of the organization's trails, if known.
     pub org_owner: Option<OrgOwner>,
     /// Whether the source keeps object metadata: a plain copy of files does not.
     pub metadata_travels: bool,
-    /// Whether `keys` are those that whoever asks gave: they may lack a whole Region.
+    /// Whether the user gave `keys`: they may lack a whole Region.
     pub keys_given: bool,
 }
 
-/// A digest that CloudTrail signed, found where it belongs.
+/// A digest that CloudTrail signed, at its proper address.
 ///
-/// Only the verifier makes these.
+/// Only the verifier creates these.
 #[derive(Debug, Clone)]
 pub struct VerifiedDigest {
-    lane: Arc<Lane>,
+    scope: Arc<ChainScope>,
     key: ObjectKey,
     hour: Period,
-    located: Located,
+    placement: Placement,
     logs: Vec<ListedLog>,
-    /// Whether the same digest lies below another root and was counted there.
+    /// Whether the same digest was already counted below another root.
     is_copy: bool,
 }
 
-/// What a digest led to.
+/// The result of verifying a digest.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is proven.
     Proven(VerifiedDigest),
-    /// Something is to be said.
+    /// A finding.
     Found(Box<Finding>),
 }
 
 /// The state of all chains of one account and Region.
 #[derive(Debug)]
 pub struct ChainVerifier {
-    /// The roots of the bucket that have something of the account and Region.
-    lanes: Vec<Arc<Lane>>,
-    rules: Rules,
-    chains: BTreeMap<Stem, Vec<Chain>>,
+    /// The roots of the bucket that contain the account and Region.
+    scopes: Vec<Arc<ChainScope>>,
+    config: VerifierConfig,
+    chains: BTreeMap<ChainName, Vec<Chain>>,
     /// All hours that verified digests cover.
     covered: Periods,
-    /// The same by root, in the order of `lanes`: what lies below one root says
-    /// nothing of the log files below another.
+    /// The same by root, in the order of `scopes`: digests below one root do not cover log files
+    /// below another.
     covered_below: Vec<Periods>,
-    /// Where chains came from other buckets or prefixes.
-    came_from: Vec<Border>,
-    /// What the chain here must reach.
-    border: Option<Border>,
-    /// Digests whose keys are not at hand, while no digest was verified: whether any
-    /// key of the Region was given is known at the end.
+    /// The handoffs of chains from other buckets or prefixes.
+    handoffs: Vec<BucketHandoff>,
+    /// The handoff that the chain must end with.
+    handoff: Option<BucketHandoff>,
+    /// Digests without a public key, while no digest was verified: only at the end is it known
+    /// whether any key of the Region was given.
     unknown_keys: Vec<Finding>,
     /// See [`PENDING_LIMIT`].
     pending_limit: usize,
 }
 
 impl VerifiedDigest {
-    /// Where it lies.
+    /// Its key.
     #[must_use]
     pub fn key(&self) -> &ObjectKey {
         &self.key
     }
 
-    /// The account and Region it belongs to.
+    /// Its account and Region.
     #[must_use]
-    pub fn lane(&self) -> &Lane {
-        &self.lane
+    pub fn scope(&self) -> &ChainScope {
+        &self.scope
     }
 
     /// The time it covers.
@@ -147,108 +148,106 @@ impl VerifiedDigest {
         self.hour
     }
 
-    /// Whether it lies where CloudTrail wrote it.
+    /// Whether it is at its original address.
     #[must_use]
-    pub fn located(&self) -> Located {
-        self.located
+    pub fn placement(&self) -> Placement {
+        self.placement
     }
 
-    /// Whether the same digest lies below another root too, and was counted there.
+    /// Whether the same digest was already counted below another root.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         self.is_copy
     }
 
-    /// What it says about the log files of its hour.
+    /// The claims about the log files that it lists.
     pub fn claims(&self) -> impl Iterator<Item = LogClaim> {
         self.logs.iter().map(|log| LogClaim::new(self, log))
     }
 }
 
 impl ChainVerifier {
-    /// A verifier of one account and Region of a bucket that has seen nothing yet.
-    /// There is a lane for each root.
+    /// A new verifier for one account and Region of a bucket, with one scope for each root.
     #[must_use]
-    pub fn new(lanes: Vec<Arc<Lane>>, rules: Rules) -> Self {
+    pub fn new(scopes: Vec<Arc<ChainScope>>, config: VerifierConfig) -> Self {
         Self {
-            covered_below: vec![Periods::default(); lanes.len()],
-            lanes,
-            rules,
+            covered_below: vec![Periods::default(); scopes.len()],
+            scopes,
+            config,
             chains: BTreeMap::new(),
             covered: Periods::default(),
-            came_from: Vec::new(),
-            border: None,
+            handoffs: Vec::new(),
+            handoff: None,
             unknown_keys: Vec::new(),
             pending_limit: PENDING_LIMIT,
         }
     }
 
-    /// All hours that verified digests below a root cover so far.
+    /// The hours that verified digests below a root cover so far.
     #[must_use]
     pub fn covered(&self, root: &Root) -> Option<&Periods> {
         self.place(root).and_then(|at| self.covered_below.get(at))
     }
 
-    /// Takes the next digest. Digests must come in the order of their keys'
-    /// times.
+    /// Adds the next digest. Digests must be added in the order of their keys' times.
     pub fn accept(&mut self, fetched: FetchedDigest, out: &mut Vec<Outcome>) {
-        let Some(stem) = Stem::of(&fetched.key) else { return };
+        let Some(chain_name) = ChainName::of(&fetched.key) else { return };
         let Some(at) = self.place(fetched.key.root()) else { return };
-        let Some(lane) = self.lanes.get(at).map(Arc::clone) else { return };
-        let mut chains = self.chains.remove(&stem).unwrap_or_default();
+        let Some(scope) = self.scopes.get(at).map(Arc::clone) else { return };
+        let mut chains = self.chains.remove(&chain_name).unwrap_or_default();
         match fetched.content {
-            Ok(opened) => self.follow(&lane, &stem, &mut chains, fetched.key, opened, out),
+            Ok(parsed) => self.follow(&scope, &chain_name, &mut chains, fetched.key, parsed, out),
             Err(fault) => {
                 let (kind, expected) = match fault {
                     DigestFault::Unreadable(_) => (FindingKind::Unreadable, "a digest"),
                     _ => (FindingKind::DigestFormat, "a digest as CloudTrail writes it"),
                 };
-                let finding = self.at(kind, &fetched.key).because(expected, fault);
+                let finding = self.at(kind, &fetched.key).with_mismatch(expected, fault);
                 out.push(Outcome::found(finding));
                 let only = (chains.len() == 1).then_some(0);
-                self.break_off(&stem, None, &mut chains, only, &fetched.key, out);
+                self.mark_broken(&chain_name, None, &mut chains, only, &fetched.key, out);
             }
         }
-        self.chains.insert(stem, chains);
+        self.chains.insert(chain_name, chains);
     }
 
     fn follow(
         &mut self,
-        lane: &Arc<Lane>,
-        stem: &Stem,
+        scope: &Arc<ChainScope>,
+        chain_name: &ChainName,
         chains: &mut Vec<Chain>,
         key: ObjectKey,
-        opened: OpenedDigest,
+        parsed: ParsedDigest,
         out: &mut Vec<Outcome>,
     ) {
-        let document = &opened.document;
-        let located = lane.locate(
+        let document = &parsed.document;
+        let placement = scope.locate(
             &key,
             &document.digest_s3_bucket,
             &document.digest_s3_object,
-            self.rules.declared.as_ref(),
+            self.config.declared.as_ref(),
         );
         let original = document.digest_s3_object.parse().ok();
-        let owner = original.and_then(|key| Family::of(&key)).map(|family| family.owner);
-        if let Some(at) = chains.iter().position(|chain| chain.tip.is_same(&opened)) {
-            self.copy(lane, &mut chains[at], key, opened, located, out);
+        let owner = original.and_then(|key| ChainId::of(&key)).map(|id| id.owner);
+        if let Some(at) = chains.iter().position(|chain| chain.tip.is_same(&parsed)) {
+            self.copy(scope, &mut chains[at], key, parsed, placement, out);
             return;
         }
-        let linked = self.linked(chains, owner.as_ref(), &opened);
+        let linked = self.linked(chains, owner.as_ref(), &parsed);
 
-        // Whatever else is wrong with this digest: a signature that verifies is
-        // a proof wherever it was found.
+        // Even if this digest is refused: a signature that verifies is proof, wherever it was
+        // found.
         if let (Some((at, LinkedTo::Tip)), Some(signature)) =
             (linked, &document.previous_digest_signature)
         {
             self.prove_pending(&mut chains[at], Ok(signature), out);
         }
 
-        let verdict = self.authenticate(&key, &opened, located);
+        let verdict = self.authenticate(&key, &parsed, placement);
         if matches!(verdict, Verdict::Authentic(..) | Verdict::Unsigned(_))
             && let Some((at, to)) = linked
         {
-            chains[at].back_to(to);
+            chains[at].rewind_to(to);
         }
         match verdict {
             Verdict::Refused(finding) => {
@@ -257,54 +256,56 @@ impl ChainVerifier {
                 let only = chains.iter().filter(of_owner).count() == 1;
                 let only = only.then(|| chains.iter().position(|it| of_owner(&it))).flatten();
                 let at = linked.map(|(at, _)| at).or(only);
-                self.break_off(stem, owner, chains, at, &key, out);
+                self.mark_broken(chain_name, owner, chains, at, &key, out);
             }
-            Verdict::Authentic(located, vouched) => {
-                let at = self.link(lane, stem, owner, chains, &key, &opened, located, linked, out);
+            Verdict::Authentic(placement, provenance) => {
+                let at = self
+                    .link(scope, chain_name, owner, chains, &key, &parsed, placement, linked, out);
                 let chain = &mut chains[at];
-                let state = TipState::Sound(Sound::of(&opened, opened.signature.clone()));
-                chain.advance(Tip { key: key.to_string(), end: opened.end, state });
-                let digest = self.proven(chain, key, opened, located, vouched, out);
+                let state = TipState::Proven(ProvenTip::of(&parsed, parsed.signature.clone()));
+                chain.advance(Tip { key: key.to_string(), end: parsed.end, state });
+                let digest = self.proven(chain, key, parsed, placement, provenance, out);
                 out.push(Outcome::Proven(digest));
             }
-            Verdict::Unsigned(located) => {
-                let at = self.link(lane, stem, owner, chains, &key, &opened, located, linked, out);
-                self.make_room(chains, at, opened.memory, out);
-                let (name, end) = (key.to_string(), opened.end);
-                let places = vec![(key, located)];
-                let state = TipState::Pending(Box::new(PendingTip { opened, places }));
+            Verdict::Unsigned(placement) => {
+                let at = self
+                    .link(scope, chain_name, owner, chains, &key, &parsed, placement, linked, out);
+                self.evict_pending(chains, at, parsed.memory, out);
+                let (name, end) = (key.to_string(), parsed.end);
+                let places = vec![(key, placement)];
+                let state = TipState::Pending(Box::new(PendingTip { parsed, places }));
                 chains[at].advance(Tip { key: name, end, state });
             }
         }
     }
 
-    /// Counts a digest in and hands it out.
+    /// Counts a proven digest and returns it.
     fn proven(
         &mut self,
         chain: &mut Chain,
         key: ObjectKey,
-        opened: OpenedDigest,
-        located: Located,
-        vouched: Vouched,
+        parsed: ParsedDigest,
+        placement: Placement,
+        provenance: KeyProvenance,
         out: &mut Vec<Outcome>,
     ) -> VerifiedDigest {
-        let hour = Period { from: opened.start, to: opened.end };
+        let hour = Period { from: parsed.start, to: parsed.end };
         self.covered.add(hour);
-        chain.summary.count(hour, located);
-        chain.summary.stored_inflated += u64::from(opened.stored_inflated);
-        if vouched == Vouched::No {
+        chain.summary.count(hour, placement);
+        chain.summary.stored_inflated += u64::from(parsed.stored_inflated);
+        if provenance == KeyProvenance::Saved {
             chain.summary.count_saved_key(hour);
         }
-        // Keys of the Region are at hand, so those that are not say something.
+        // Other keys of the Region are available, so a missing key is a finding.
         out.extend(self.unknown_keys.drain(..).map(key_not_found).map(Outcome::found));
-        let lane = self.lane(&key);
-        self.cover(chain, &lane, hour);
-        let logs = opened.document.log_files;
-        VerifiedDigest { lane, key, hour, located, logs, is_copy: false }
+        let scope = self.scope(&key);
+        self.cover(chain, &scope, hour);
+        let logs = parsed.document.log_files;
+        VerifiedDigest { scope, key, hour, placement, logs, is_copy: false }
     }
 
-    /// Says why a digest proves nothing. That no key of the Region is at hand is said
-    /// at the end, if none was.
+    /// Reports why a digest is not proven. Missing keys are reported at the end, if no key of
+    /// the Region is available.
     fn refused(&mut self, finding: Finding, out: &mut Vec<Outcome>) {
         if finding.kind != FindingKind::PublicKeyMissing {
             out.push(Outcome::found(finding));
@@ -315,24 +316,29 @@ impl ChainVerifier {
         }
     }
 
-    /// Decides about all tips but one whose signatures are lost, where they take
-    /// too much memory with what that one is to hold: anybody can put any number of
-    /// objects there that pass for such.
-    fn make_room(&mut self, chains: &mut [Chain], but: usize, more: usize, out: &mut Vec<Outcome>) {
+    /// Gives up all pending tips but one if they take too much memory together with `more`:
+    /// anyone with write access can add any number of such objects.
+    fn evict_pending(
+        &mut self,
+        chains: &mut [Chain],
+        but: usize,
+        more: usize,
+        out: &mut Vec<Outcome>,
+    ) {
         let others = self.chains.values().flatten().chain(chains.iter());
         if others.map(Chain::pending).fold(more, usize::saturating_add) <= self.pending_limit {
             return;
         }
-        let mut families = std::mem::take(&mut self.chains);
+        let mut chains_by_name = std::mem::take(&mut self.chains);
         let here = chains.iter_mut().enumerate().filter(|(at, _)| *at != but);
-        for chain in families.values_mut().flatten().chain(here.map(|(_, chain)| chain)) {
+        for chain in chains_by_name.values_mut().flatten().chain(here.map(|(_, chain)| chain)) {
             self.prove_pending(chain, Err(TOO_MANY_PENDING), out);
         }
-        self.chains = families;
+        self.chains = chains_by_name;
     }
 
-    /// Decides about a tip whose signature is lost, with the one that its
-    /// successor records, or with why there is none.
+    /// Verifies a pending tip with the signature that its successor records, or reports why
+    /// there is none.
     fn prove_pending(
         &mut self,
         chain: &mut Chain,
@@ -342,53 +348,52 @@ impl ChainVerifier {
         if !matches!(chain.tip.state, TipState::Pending(..)) {
             return;
         }
-        let sound_until = chain.summary.proven_until();
-        let broken = TipState::Broken { sound_until, digests: 1 };
+        let proven_until = chain.summary.proven_until();
+        let broken = TipState::Broken { proven_until, digests: 1 };
         let TipState::Pending(pending) = std::mem::replace(&mut chain.tip.state, broken) else {
             return;
         };
-        let PendingTip { opened, mut places } = *pending;
-        let Some((key, located)) = places.pop() else { return };
+        let PendingTip { parsed, mut places } = *pending;
+        let Some((key, placement)) = places.pop() else { return };
         let checked = match recorded {
-            Ok(signature) => self.check_signature(&key, &opened, signature),
+            Ok(signature) => self.check_signature(&key, &parsed, signature),
             Err(why) => {
-                let travels = self.rules.metadata_travels;
+                let travels = self.config.metadata_travels;
                 let severity = if travels { Severity::Broken } else { Severity::Incomplete };
                 let lost = self
                     .at(FindingKind::SignatureMissing, &key)
-                    .because("metadata `signature` and `signature-algorithm`", why)
-                    .over(opened.start, opened.end)
-                    .weighing(severity);
+                    .with_mismatch("metadata `signature` and `signature-algorithm`", why)
+                    .with_period(parsed.start, parsed.end)
+                    .with_severity(severity);
                 Err(Box::new(lost))
             }
         };
-        let vouched = match checked {
-            Ok(vouched) => vouched,
+        let provenance = match checked {
+            Ok(provenance) => provenance,
             Err(finding) => {
                 self.refused(*finding, out);
                 return;
             }
         };
         chain.summary.through_successor += 1;
-        chain.tip.state = TipState::Sound(Sound::of(&opened, None));
-        let hour = Period { from: opened.start, to: opened.end };
-        let logs = places.iter().map(|_| opened.document.log_files.clone()).collect::<Vec<_>>();
-        let digest = self.proven(chain, key, opened, located, vouched, out);
+        chain.tip.state = TipState::Proven(ProvenTip::of(&parsed, None));
+        let hour = Period { from: parsed.start, to: parsed.end };
+        let logs = places.iter().map(|_| parsed.document.log_files.clone()).collect::<Vec<_>>();
+        let digest = self.proven(chain, key, parsed, placement, provenance, out);
         out.push(Outcome::Proven(digest));
-        for ((key, located), logs) in places.into_iter().zip(logs) {
-            let lane = self.lane(&key);
-            chain.summary.count_copy(hour, located);
-            self.cover(chain, &lane, hour);
-            let copy = VerifiedDigest { lane, key, hour, located, logs, is_copy: true };
+        for ((key, placement), logs) in places.into_iter().zip(logs) {
+            let scope = self.scope(&key);
+            chain.summary.count_copy(hour, placement);
+            self.cover(chain, &scope, hour);
+            let copy = VerifiedDigest { scope, key, hour, placement, logs, is_copy: true };
             out.push(Outcome::Proven(copy));
         }
     }
 
-    /// Notes that a digest proves nothing, so that the digest after it is not
-    /// said to miss it.
-    fn break_off(
+    /// Marks the chain's tip as broken, so that the next digest does not report it as missing.
+    fn mark_broken(
         &mut self,
-        stem: &Stem,
+        chain_name: &ChainName,
         owner: Option<TrailOwner>,
         chains: &mut Vec<Chain>,
         at: Option<usize>,
@@ -397,21 +402,21 @@ impl ChainVerifier {
     ) {
         if let Some(chain) = at.and_then(|at| chains.get_mut(at)) {
             self.prove_pending(chain, Err(NO_SIGNATURE), out);
-            let (sound_until, before) = match &chain.tip.state {
-                TipState::Broken { sound_until, digests } => (*sound_until, *digests),
+            let (proven_until, before) = match &chain.tip.state {
+                TipState::Broken { proven_until, digests } => (*proven_until, *digests),
                 _ => (Some(chain.tip.end), 0),
             };
-            let state = TipState::Broken { sound_until, digests: before + 1 };
+            let state = TipState::Broken { proven_until, digests: before + 1 };
             let tip = Tip { key: key.to_string(), end: key.time(), state };
             let last = std::mem::replace(&mut chain.tip, tip);
-            if matches!(last.state, TipState::Sound(_)) {
-                chain.sound_before = Some(last);
+            if matches!(last.state, TipState::Proven(_)) {
+                chain.last_proven = Some(last);
             }
             chain.summary.invalid += 1;
         } else {
-            let state = TipState::Broken { sound_until: None, digests: 1 };
+            let state = TipState::Broken { proven_until: None, digests: 1 };
             let tip = Tip { key: key.to_string(), end: key.time(), state };
-            let mut chain = Chain::new(stem.clone(), owner, None, tip);
+            let mut chain = Chain::new(chain_name.clone(), owner, None, tip);
             chain.summary.invalid = 1;
             chains.push(chain);
         }
@@ -421,21 +426,21 @@ impl ChainVerifier {
         Finding::new(kind).at(self.first().bucket.as_deref(), key)
     }
 
-    /// The place of a root among the lanes.
+    /// The index of a root among the scopes.
     fn place(&self, root: &Root) -> Option<usize> {
-        self.lanes.iter().position(|lane| lane.root == *root)
+        self.scopes.iter().position(|scope| scope.root == *root)
     }
 
-    /// The lane that a key lies in; one that lies in none is not accepted.
-    fn lane(&self, key: &ObjectKey) -> Arc<Lane> {
+    /// The scope of a key; keys without a scope are not accepted.
+    fn scope(&self, key: &ObjectKey) -> Arc<ChainScope> {
         let at = self.place(key.root()).unwrap_or_default();
-        Arc::clone(&self.lanes[at])
+        Arc::clone(&self.scopes[at])
     }
 
-    /// The lane that stands for all: of the declared root, where that is known.
-    fn first(&self) -> &Lane {
-        let declared = self.rules.declared.as_ref().and_then(|root| self.place(root));
-        &self.lanes[declared.unwrap_or_default()]
+    /// The scope that represents all: that of the declared root, if known.
+    fn first(&self) -> &ChainScope {
+        let declared = self.config.declared.as_ref().and_then(|root| self.place(root));
+        &self.scopes[declared.unwrap_or_default()]
     }
 }
 
@@ -445,13 +450,13 @@ impl Outcome {
     }
 }
 
-/// The finding that a missing key is where other keys of its Region are at hand.
+/// The finding for a missing key if other keys of its Region are available.
 pub(crate) fn key_not_found(missing: Finding) -> Finding {
     let kind = FindingKind::PublicKeyNotFound;
     Finding { kind, severity: kind.severity(), ..missing }
 }
 
-/// The root of an address that CloudTrail wrote to.
+/// The root of an original address.
 fn original_root(key: &str) -> Option<Root> {
     key.parse().ok().map(|key: ObjectKey| key.root().clone())
 }

@@ -1,5 +1,5 @@
-//! Files that operating systems and file managers leave in the folders that people
-//! copy: a mirror of a bucket has them, and CloudTrail wrote none.
+//! Files that operating systems and file managers create in copied folders: a mirror of a
+//! bucket may contain them.
 
 /// Names of such files, and of folders of such files, in lower case.
 const NAMES: [&str; 18] = [
@@ -25,11 +25,10 @@ const NAMES: [&str; 18] = [
     ".directory",
     "@eadir",
 ];
-/// What such names begin with: `AppleDouble` files, deleted files of NFS, a desktop's
-/// trash.
+/// Prefixes of such names: `AppleDouble` files, deleted files of NFS, a desktop's trash.
 const BEGINNINGS: [&str; 3] = ["._", ".nfs", ".trash-"];
 
-/// Whether a path names such a file, or one in a folder of such files.
+/// Whether a path is such a file, or is in a folder of such files.
 #[must_use]
 pub fn is_clutter(path: &str) -> bool {
     path.split('/').any(|part| {

@@ -1,4 +1,4 @@
-//! Log files: what a verified digest says about them, and whether it holds.
+//! Log files: the claims of verified digests about them, and their verification.
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -7,32 +7,32 @@ use super::digest::{ListedLog, sha256_hex};
 use super::finding::{Finding, FindingKind, Origin};
 use super::gzip::{GzipError, inflate};
 use super::period::Period;
-use super::place::{Lane, Located};
+use super::place::{ChainScope, Placement};
 use crate::archive::key::{ObjectKey, Root};
 
 /// The largest log file that is inflated. Units: bytes, inflated.
 ///
-/// CloudTrail's files are at most about 50 MB; a bomb stops here.
+/// CloudTrail's files are at most about 50 MB; the limit stops a decompression bomb.
 const LIMIT: u64 = 1 << 30;
 
-/// What a verified digest says about one log file.
+/// The claim of a verified digest about one log file.
 ///
-/// Only a [`VerifiedDigest`] makes these.
+/// Only a [`VerifiedDigest`] creates these.
 #[derive(Debug, Clone)]
 pub struct LogClaim {
     bucket: Option<Box<str>>,
     key: Box<str>,
-    /// Where it was delivered, where that is elsewhere: bucket and key.
+    /// The original address, if it was relocated: bucket and key.
     origin: Option<(Box<str>, Box<str>)>,
     sha256: Box<str>,
     hour: Period,
-    /// Whether the file is listed by a copy of a digest that was counted.
+    /// Whether a copy of an already counted digest lists the file.
     is_copy: bool,
 }
 
-/// A log file that is, byte for byte, what CloudTrail delivered.
+/// A log file that equals, byte for byte, what CloudTrail delivered.
 ///
-/// Only [`LogClaim::check`] makes these.
+/// Only [`LogClaim::check`] creates these.
 #[derive(Debug, Clone)]
 pub struct VerifiedLog {
     key: Box<str>,
@@ -40,13 +40,13 @@ pub struct VerifiedLog {
     is_stored_inflated: bool,
 }
 
-/// Why a log file is not what its digest says.
+/// How a log file differs from its digest's claim.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogFault {
-    /// It is not one whole gzip stream.
+    /// It is not one complete gzip stream.
     #[error(transparent)]
     Gzip(#[from] GzipError),
-    /// Its hash is another.
+    /// Its hash differs.
     #[error("SHA-256 is {found}")]
     Hash {
         /// The hash of its inflated bytes.
@@ -56,14 +56,14 @@ pub enum LogFault {
 
 impl LogClaim {
     pub(super) fn new(digest: &VerifiedDigest, log: &ListedLog) -> Self {
-        let lane = digest.lane();
-        let key = lane.current_address(digest.located(), &log.s3_object);
-        // In place, the digest's word counts for the bucket too.
-        let bucket = match (digest.located(), &lane.bucket) {
-            (Located::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
+        let scope = digest.scope();
+        let key = scope.current_address(digest.placement(), &log.s3_object);
+        // In place, the bucket is the one that the digest states.
+        let bucket = match (digest.placement(), &scope.bucket) {
+            (Placement::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
             (_, bucket) => bucket.clone(),
         };
-        let relocated = digest.located() == Located::Relocated;
+        let relocated = digest.placement() == Placement::Relocated;
         Self {
             bucket,
             key: key.into(),
@@ -75,23 +75,23 @@ impl LogClaim {
         }
     }
 
-    /// The same of the file that lies under the same key in the lane's own
-    /// bucket; `None` where that is the file itself.
-    pub(super) fn here(&self, lane: &Lane) -> Option<Self> {
-        (self.bucket != lane.bucket).then(|| Self { bucket: lane.bucket.clone(), ..self.clone() })
+    /// The same claim for the file at the same key in the scope's own bucket; `None` if that is
+    /// the claimed file.
+    pub(super) fn here(&self, scope: &ChainScope) -> Option<Self> {
+        (self.bucket != scope.bucket).then(|| Self { bucket: scope.bucket.clone(), ..self.clone() })
     }
 
-    /// The same of the file under another root of the lane's bucket; `None` where
-    /// it does not belong to the bucket.
-    pub(super) fn below(&self, root: &Root, lane: &Lane) -> Option<Self> {
-        if self.bucket != lane.bucket {
+    /// The same claim for the file below another root of the scope's bucket; `None` if the file
+    /// belongs to another bucket.
+    pub(super) fn below(&self, root: &Root, scope: &ChainScope) -> Option<Self> {
+        if self.bucket != scope.bucket {
             return None;
         }
         let key = self.parsed_key().filter(|key| key.root() != root)?.under(root);
         Some(Self { key: key.to_string().into(), ..self.clone() })
     }
 
-    /// Whether the file counts already: the same digest lies elsewhere too.
+    /// Whether the file was already counted with another copy of its digest.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         self.is_copy
@@ -109,7 +109,7 @@ impl LogClaim {
         &self.key
     }
 
-    /// The key taken apart, where CloudTrail would write it.
+    /// The parsed key, if CloudTrail writes such keys.
     #[must_use]
     pub fn parsed_key(&self) -> Option<ObjectKey> {
         self.key.parse().ok()
@@ -123,13 +123,13 @@ impl LogClaim {
 
     /// Checks the file's bytes, as stored.
     ///
-    /// `buffer` is scratch space that can be used again.
+    /// `buffer` is reusable scratch space.
     pub fn check(&self, stored: &[u8], buffer: &mut Vec<u8>) -> Result<VerifiedLog, LogFault> {
         let fault = match self.inflated(stored, buffer) {
             Ok(log) => return Ok(log),
             Err(fault) => fault,
         };
-        // The digest speaks of the text, however it is stored.
+        // The hash covers the decompressed text, however it is stored.
         if sha256_hex(stored) != *self.sha256 {
             return Err(fault);
         }
@@ -147,11 +147,11 @@ impl LogClaim {
         Ok(VerifiedLog { key: self.key.clone(), inflated_bytes, is_stored_inflated: false })
     }
 
-    /// The finding that a fault is.
+    /// The finding for a fault.
     #[must_use]
     pub fn fault(&self, fault: &LogFault) -> Finding {
         let kind = match fault {
-            // What is left of a cut file has another hash.
+            // A truncated file has a different hash.
             LogFault::Hash { .. } | LogFault::Gzip(GzipError::Truncated { .. }) => {
                 FindingKind::LogHash
             }
@@ -164,52 +164,52 @@ impl LogClaim {
             LogFault::Hash { .. } => format!("SHA-256 {}", self.sha256),
             LogFault::Gzip(_) => "one whole gzip stream".to_owned(),
         };
-        self.finding(kind).because(expected, fault)
+        self.finding(kind).with_mismatch(expected, fault)
     }
 
-    /// The finding that its absence is.
+    /// The finding for a missing file.
     #[must_use]
     pub fn missing(&self) -> Finding {
         let expected = format!("a log file with SHA-256 {}", self.sha256);
-        let finding = self.finding(FindingKind::LogMissing).because(expected, "nothing");
+        let finding = self.finding(FindingKind::LogMissing).with_mismatch(expected, "nothing");
         let origin = self.origin.as_ref();
         let origin =
             origin.map(|(bucket, key)| Origin { bucket: bucket.to_string(), key: key.to_string() });
         Finding { origin, ..finding }
     }
 
-    /// The finding that it is where it lies below another root.
+    /// The finding for a file that is below another root.
     #[must_use]
     pub fn elsewhere(&self, key: &str) -> Finding {
         self.finding(FindingKind::LogElsewhere)
-            .because("the log file here", format!("it lies at {key}"))
+            .with_mismatch("the log file here", format!("it lies at {key}"))
     }
 
-    /// The finding that it could not be read.
+    /// The finding for an unreadable file.
     #[must_use]
     pub fn unreadable(&self, why: &str) -> Finding {
-        self.finding(FindingKind::Unreadable).because("a log file", why)
+        self.finding(FindingKind::Unreadable).with_mismatch("a log file", why)
     }
 
     fn finding(&self, kind: FindingKind) -> Finding {
-        Finding::new(kind).at(self.bucket(), &self.key).over(self.hour.from, self.hour.to)
+        Finding::new(kind).at(self.bucket(), &self.key).with_period(self.hour.from, self.hour.to)
     }
 }
 
 impl VerifiedLog {
-    /// Where it is.
+    /// Its key.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Whether it is stored without compression.
+    /// Whether it is stored uncompressed.
     #[must_use]
     pub fn is_stored_inflated(&self) -> bool {
         self.is_stored_inflated
     }
 
-    /// How long it is, inflated. Units: bytes.
+    /// Its size, decompressed. Units: bytes.
     #[must_use]
     pub fn inflated_bytes(&self) -> u64 {
         self.inflated_bytes
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn of_a_file_in_another_bucket_the_one_here_is_held_to_the_same() {
-        let lane = Lane {
+        let scope = ChainScope {
             bucket: Some("new".into()),
             root: Root::default(),
             account: "111111111111".parse().unwrap(),
@@ -237,8 +237,8 @@ mod tests {
             hour: Period { from: at, to: at },
             is_copy: false,
         };
-        let here = claim("old").here(&lane).unwrap();
+        let here = claim("old").here(&scope).unwrap();
         assert_eq!((here.bucket(), here.key(), &*here.sha256), (Some("new"), "key", "00"));
-        assert!(claim("new").here(&lane).is_none());
+        assert!(claim("new").here(&scope).is_none());
     }
 }

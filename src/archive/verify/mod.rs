@@ -1,9 +1,9 @@
-//! Proof that an archive is what CloudTrail wrote.
+//! Verification that an archive is what CloudTrail wrote.
 //!
-//! [`chain`] is pure: digests go in, in the order of their hours; verified
-//! digests and findings come out. [`log_file`] checks what a verified digest
-//! lists, [`unlisted`] finds what none lists. [`run`] feeds them from a
-//! [`source`], many objects at a time.
+//! [`chain`] is pure: it takes digests in the order of their hours and returns verified
+//! digests and findings. [`log_file`] checks what a verified digest lists, [`unlisted`]
+//! finds files that no digest lists. [`run`] feeds them from a [`source`], many objects at a
+//! time.
 
 pub mod attest;
 pub mod chain;
@@ -11,7 +11,7 @@ pub mod clutter;
 pub mod digest_delay;
 pub mod finding;
 pub mod log_file;
-pub mod opened;
+pub mod parsed_digest;
 pub mod period;
 pub mod place;
 pub mod public_keys;

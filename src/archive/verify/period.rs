@@ -5,22 +5,21 @@ use jiff::{SignedDuration, Timestamp};
 /// From an instant to a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
-    /// Where it begins.
+    /// The start.
     pub from: Timestamp,
-    /// Where it ends.
+    /// The end.
     pub to: Timestamp,
 }
 
 impl Period {
-    /// The digests that such a period has at one an hour, part hours counted
-    /// as whole.
+    /// The number of hourly digests in the period; partial hours count as whole hours.
     #[must_use]
     pub fn hours(&self) -> i64 {
         let seconds = self.to.duration_since(self.from).as_secs();
         (seconds.max(0) + 3599) / 3600
     }
 
-    /// The part that lies within bounds; `None` where nothing does.
+    /// The part within bounds; `None` if there is none.
     #[must_use]
     pub fn within(self, since: Option<Timestamp>, until: Option<Timestamp>) -> Option<Self> {
         let from = since.map_or(self.from, |since| self.from.max(since));
@@ -35,17 +34,17 @@ impl std::fmt::Display for Period {
     }
 }
 
-/// Periods in order, apart from each other.
+/// Disjoint periods in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Periods(Vec<Period>);
 
 impl Periods {
-    /// Adds a period, joining it with those that it touches.
+    /// Adds a period, merging it with adjacent ones.
     pub fn add(&mut self, mut new: Period) {
         if new.from >= new.to {
             return;
         }
-        // Usually the new period lies after all others.
+        // Usually the new period is the last.
         let mut at = self.0.len();
         while at > 0 && self.0[at - 1].to >= new.from {
             at -= 1;
@@ -59,7 +58,7 @@ impl Periods {
         self.0.splice(at..end, [new]);
     }
 
-    /// Takes a period out.
+    /// Removes a period.
     pub fn remove(&mut self, gone: Period) {
         self.0 = std::mem::take(&mut self.0)
             .into_iter()
@@ -68,17 +67,17 @@ impl Periods {
             .collect();
     }
 
-    /// What of a period is not in the set.
+    /// The parts of a period that are not in the set.
     #[must_use]
-    pub fn missing_from(&self, whole: Period) -> Vec<Period> {
+    pub fn gaps_in(&self, whole: Period) -> Vec<Period> {
         let mut rest = Self(vec![whole]);
         self.0.iter().for_each(|period| rest.remove(*period));
         rest.0
     }
 
-    /// Whether an instant lies in the set, at least `margin` from the borders.
+    /// Whether an instant is in the set, at least `margin` from the ends of its period.
     #[must_use]
-    pub fn hold(&self, time: Timestamp, margin: SignedDuration) -> bool {
+    pub fn contains(&self, time: Timestamp, margin: SignedDuration) -> bool {
         let after = self.0.partition_point(|period| period.from <= time);
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|period| {
             time.duration_since(period.from) >= margin && period.to.duration_since(time) >= margin
@@ -114,18 +113,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told() {
+    fn gaps_are_what_is_missing() {
         let mut set = Periods::default();
         set.add(period(10, 20));
         set.add(period(30, 40));
-        assert_eq!(
-            set.missing_from(period(0, 50)),
-            [period(0, 10), period(20, 30), period(40, 50)]
-        );
+        assert_eq!(set.gaps_in(period(0, 50)), [period(0, 10), period(20, 30), period(40, 50)]);
         set.add(period(20, 30));
         assert_eq!(set.as_slice(), [period(10, 40)]);
-        assert!(set.hold(at(10), SignedDuration::ZERO));
-        assert!(!set.hold(at(10), SignedDuration::from_secs(1)));
+        assert!(set.contains(at(10), SignedDuration::ZERO));
+        assert!(!set.contains(at(10), SignedDuration::from_secs(1)));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Where objects are, where CloudTrail wrote them, and how the two relate.
+//! The current and original addresses of objects.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::archive::key::{ObjectKey, ObjectKind, Root};
 use crate::names::{AccountId, OrgId, Region, TrailName};
 
-/// One account and Region under one root: what is verified as a unit.
+/// One account and Region below one root: the unit of verification.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane {
+pub struct ChainScope {
     /// The bucket; unknown for a folder.
     pub bucket: Option<Box<str>>,
-    /// The part of the keys above the account.
+    /// The part of the keys before the account.
     pub root: Root,
     /// The account.
     pub account: AccountId,
@@ -19,19 +19,18 @@ pub struct Lane {
     pub region: Region,
 }
 
-/// What a digest's file name says about its chain. Trails of several owners can share
-/// it.
+/// The name of a chain in its digests' file names. Trails of several owners can share it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stem {
+pub struct ChainName {
     /// The trail.
     pub trail: TrailName,
     /// The Region in which the trail was created.
     pub home_region: Region,
-    /// Whether the digests were written afterwards.
+    /// Whether the digests are backfill digests.
     pub backfill: bool,
 }
 
-/// Who owns a trail, as the address shows that CloudTrail wrote its digests to.
+/// The owner of a trail, according to the original addresses of its digests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrailOwner {
     /// The account whose activity the digests record.
@@ -40,18 +39,18 @@ pub enum TrailOwner {
     Organization(OrgId),
 }
 
-/// One trail's digests of one account and Region; standard and backfill digests are
-/// apart.
+/// Identifies a trail's digests of one account and Region; standard and backfill digests are
+/// separate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Family {
-    /// Who owns the trail.
+pub struct ChainId {
+    /// The owner of the trail.
     pub owner: TrailOwner,
-    /// What the digests' file names say.
-    pub stem: Stem,
+    /// The name in the digests' file names.
+    pub chain_name: ChainName,
 }
 
-impl Stem {
-    /// The stem of a key; `None` where it names no digest.
+impl ChainName {
+    /// The chain name of a key; `None` if it is not the key of a digest.
     #[must_use]
     pub fn of(key: &ObjectKey) -> Option<Self> {
         let ObjectKind::Digest { trail, home_region, backfill } = key.kind() else { return None };
@@ -67,26 +66,25 @@ impl TrailOwner {
     }
 }
 
-impl Family {
-    /// The family of an original key, the one that CloudTrail wrote; `None` where it
-    /// names no digest. Consolidation puts digests of every owner below one root, so
-    /// the key of a copy does not tell.
+impl ChainId {
+    /// The chain of an original key; `None` if it is not the key of a digest. Consolidation puts
+    /// digests of all owners below one root, so the key of a copy is not sufficient.
     #[must_use]
     pub fn of(original: &ObjectKey) -> Option<Self> {
-        Some(Self { owner: TrailOwner::of(original.root()), stem: Stem::of(original)? })
+        Some(Self { owner: TrailOwner::of(original.root()), chain_name: ChainName::of(original)? })
     }
 }
 
-impl std::fmt::Display for Stem {
+impl std::fmt::Display for ChainName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} of {}", self.trail, self.home_region)?;
         if self.backfill { f.write_str(" (backfill)") } else { Ok(()) }
     }
 }
 
-impl std::fmt::Display for Family {
+impl std::fmt::Display for ChainId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.stem)
+        write!(f, "{}", self.chain_name)
     }
 }
 
@@ -104,21 +102,20 @@ pub struct OrgOwner {
     pub management: AccountId,
 }
 
-/// Where a proven object lies, against where CloudTrail wrote it.
+/// The placement of a proven object relative to its original address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Located {
-    /// Where it was written.
+pub enum Placement {
+    /// At its original address.
     InPlace,
-    /// Where relocation puts it: the same below the root.
+    /// Relocated: the same key below another root.
     Relocated,
 }
 
-impl Lane {
-    /// How an object of this lane lies against its original address; `None`
-    /// where it belongs elsewhere.
+impl ChainScope {
+    /// The placement of an object of this scope; `None` if it belongs elsewhere.
     ///
-    /// `declared` is the root that consolidation relocates to; where nothing is
-    /// declared, this lane's own root counts.
+    /// `declared` is the root that consolidation relocates to; this scope's root if none is
+    /// declared.
     #[must_use]
     pub fn locate(
         &self,
@@ -126,30 +123,30 @@ impl Lane {
         original_bucket: &str,
         original_key: &str,
         declared: Option<&Root>,
-    ) -> Option<Located> {
+    ) -> Option<Placement> {
         let same_bucket = self.bucket.as_deref().is_none_or(|bucket| bucket == original_bucket);
         if same_bucket && original_key == current.to_string() {
-            return Some(Located::InPlace);
+            return Some(Placement::InPlace);
         }
         let original: ObjectKey = original_key.parse().ok()?;
         let mapped = original.is_same_below_root(current)
             && declared.is_none_or(|root| root == current.root());
-        mapped.then_some(Located::Relocated)
+        mapped.then_some(Placement::Relocated)
     }
 
-    /// The account that owns a trail which wrote this lane's objects under a
-    /// root; `None` where the root's organization is not the one that is known.
+    /// The account that owns the trail that wrote this scope's objects below a root; `None` if
+    /// the root's organization is unknown.
     #[must_use]
     pub fn trail_owner(&self, original: &Root, known: Option<&OrgOwner>) -> Option<AccountId> {
         let Some(org) = &original.org else { return Some(self.account.clone()) };
         known.filter(|known| known.org == *org).map(|known| known.management.clone())
     }
 
-    /// Where an object of an original address is to be found from here.
+    /// The current key of an object with an original address.
     #[must_use]
-    pub fn current_address(&self, located: Located, original: &str) -> String {
-        match (located, original.parse::<ObjectKey>()) {
-            (Located::Relocated, Ok(key)) => key.under(&self.root).to_string(),
+    pub fn current_address(&self, placement: Placement, original: &str) -> String {
+        match (placement, original.parse::<ObjectKey>()) {
+            (Placement::Relocated, Ok(key)) => key.under(&self.root).to_string(),
             _ => original.to_owned(),
         }
     }
@@ -161,8 +158,8 @@ mod tests {
 
     const ORIGINAL: &str = "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/02/111111111111_CloudTrail-Digest_us-east-1_old_us-east-1_20260102T030405Z.json.gz";
 
-    fn lane(bucket: Option<&str>, org: Option<&str>) -> Lane {
-        Lane {
+    fn scope(bucket: Option<&str>, org: Option<&str>) -> ChainScope {
+        ChainScope {
             bucket: bucket.map(Into::into),
             root: Root { prefix: None, org: org.map(|org| org.parse().unwrap()) },
             account: "111111111111".parse().unwrap(),
@@ -171,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn in_place_relocated_and_elsewhere_are_told_apart() {
+    fn in_place_relocated_and_elsewhere_are_distinguished() {
         let original: ObjectKey = ORIGINAL.parse().unwrap();
-        let here = lane(Some("legacy"), None);
-        assert_eq!(here.locate(&original, "legacy", ORIGINAL, None), Some(Located::InPlace));
-        let archive = lane(Some("archive"), Some("o-exampleorgid"));
+        let here = scope(Some("legacy"), None);
+        assert_eq!(here.locate(&original, "legacy", ORIGINAL, None), Some(Placement::InPlace));
+        let archive = scope(Some("archive"), Some("o-exampleorgid"));
         let moved = original.under(&archive.root);
-        assert_eq!(archive.locate(&moved, "legacy", ORIGINAL, None), Some(Located::Relocated));
+        assert_eq!(archive.locate(&moved, "legacy", ORIGINAL, None), Some(Placement::Relocated));
         let declared = Root { prefix: Some("logs".into()), org: archive.root.org.clone() };
         assert_eq!(archive.locate(&moved, "legacy", ORIGINAL, Some(&declared)), None);
         let other_hour = ORIGINAL.replace("T030405Z", "T040405Z");
@@ -187,24 +184,24 @@ mod tests {
 
     #[test]
     fn an_organizations_trail_is_its_management_accounts() {
-        let lane = lane(None, Some("o-exampleorgid"));
+        let scope = scope(None, Some("o-exampleorgid"));
         let known = OrgOwner {
             org: "o-exampleorgid".parse().unwrap(),
             management: "999999999999".parse().unwrap(),
         };
-        let owner = |root: &Root, known| lane.trail_owner(root, known);
-        assert_eq!(owner(&lane.root, Some(&known)), Some(known.management.clone()));
-        assert_eq!(owner(&lane.root, None), None);
+        let owner = |root: &Root, known| scope.trail_owner(root, known);
+        assert_eq!(owner(&scope.root, Some(&known)), Some(known.management.clone()));
+        assert_eq!(owner(&scope.root, None), None);
         let other = OrgOwner { org: "o-anotherorgid".parse().unwrap(), ..known.clone() };
-        assert_eq!(owner(&lane.root, Some(&other)), None);
-        // It was the account's own trail, wherever its objects lie by now.
-        assert_eq!(owner(&Root::default(), Some(&known)), Some(lane.account.clone()));
+        assert_eq!(owner(&scope.root, Some(&other)), None);
+        // The account's own trail wrote the objects, wherever they are now.
+        assert_eq!(owner(&Root::default(), Some(&known)), Some(scope.account.clone()));
     }
 
     #[test]
     fn a_folder_takes_any_bucket_for_its_own() {
-        let folder = lane(None, None);
+        let folder = scope(None, None);
         let key: ObjectKey = ORIGINAL.parse().unwrap();
-        assert_eq!(folder.locate(&key, "any", ORIGINAL, None), Some(Located::InPlace));
+        assert_eq!(folder.locate(&key, "any", ORIGINAL, None), Some(Placement::InPlace));
     }
 }

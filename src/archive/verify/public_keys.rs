@@ -1,8 +1,7 @@
-//! The public keys that digests are verified with: where they are valid, and
-//! from when to when.
+//! The public keys that digests are verified with, and their Regions and validity.
 //!
-//! A set is filled from `ListPublicKeys`, from the set saved beside an archive,
-//! or from what `aws cloudtrail list-public-keys` prints.
+//! Sources of a set: `ListPublicKeys`, the keys saved in an archive, or the output of `aws
+//! cloudtrail list-public-keys`.
 
 use std::collections::BTreeMap;
 
@@ -14,55 +13,54 @@ use serde::{Deserialize, Serialize};
 use super::signature::{Fingerprint, PublicKey, SignatureError};
 use crate::names::Region;
 
-/// Where public keys are saved beside an archive, below its prefix: a list as
-/// [`PublicKeySet::to_list`] gives it.
+/// The key of the saved public keys, below the archive's prefix: a list from
+/// [`PublicKeySet::to_list`].
 pub const SAVED_KEYS: &str = "orgtrail/public-keys.json";
 
-/// What a digest covers.
+/// The period that a digest covers.
 const ONE_HOUR: SignedDuration = SignedDuration::from_hours(1);
-/// How long after its hour a digest may have been signed.
+/// The maximum time from the end of a digest's hour to its signature.
 pub(super) const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
-/// How far from its generation a backfill digest may have been signed.
+/// The maximum time between the generation and the signature of a backfill digest.
 const BACKFILL_SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// A public key with the time in which it signs.
+/// A public key with its validity.
 #[derive(Debug, Clone)]
 pub struct ValidKey {
     /// The key.
     pub key: PublicKey,
-    /// The Region whose digests it signs; unknown where the source does not
-    /// tell, and then any.
+    /// The Region whose digests it signs; any Region if unknown.
     pub region: Option<Region>,
-    /// Where its validity begins; unknown means always.
+    /// The start of its validity; unlimited if unknown.
     pub from: Option<Timestamp>,
-    /// Where its validity ends; unknown means never.
+    /// The end of its validity; unlimited if unknown.
     pub until: Option<Timestamp>,
 }
 
-/// The public keys at hand.
+/// A set of public keys.
 #[derive(Debug, Clone, Default)]
 pub struct PublicKeySet {
     keys: BTreeMap<Fingerprint, Vec<ValidKey>>,
 }
 
-/// When a digest was signed, as far as is known.
+/// When a digest was signed, as far as known.
 #[derive(Debug, Clone, Copy)]
 pub enum SignedAt {
-    /// Soon after its hour.
+    /// Soon after the end of its hour.
     Hour {
-        /// Where the hour begins.
+        /// The start of the hour.
         start: Timestamp,
-        /// Where the hour ends.
+        /// The end of the hour.
         end: Timestamp,
     },
-    /// When the backfill was generated.
+    /// The generation time of a backfill digest.
     Backfill(Timestamp),
 }
 
-/// Why there is no key for a digest.
+/// Why a digest has no public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyLookupError {
-    /// No key at hand has the fingerprint.
+    /// No key has the fingerprint.
     #[error("public key not found in Region {region} for fingerprint {fingerprint}")]
     NotFound {
         /// The digest's Region.
@@ -75,13 +73,13 @@ pub enum KeyLookupError {
     NotValidThen {
         /// The fingerprint that the digest names.
         fingerprint: Fingerprint,
-        /// Where the key's validity begins.
+        /// The start of the key's validity.
         from: String,
-        /// Where the key's validity ends.
+        /// The end of the key's validity.
         until: String,
-        /// From when the digest can have been signed.
+        /// The earliest time of the signature.
         start: Timestamp,
-        /// Until when the digest can have been signed.
+        /// The latest time of the signature.
         end: Timestamp,
     },
 }
@@ -89,31 +87,31 @@ pub enum KeyLookupError {
 /// Why a list of public keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyListError {
-    /// It is not the JSON that `aws cloudtrail list-public-keys` prints.
+    /// It is not the JSON output of `aws cloudtrail list-public-keys`.
     #[error("not a list of public keys: expected what `aws cloudtrail list-public-keys` prints")]
     NotAList(#[source] serde_json::Error),
     /// A key's value is not base64.
     #[error("the value of key {fingerprint} is not base64")]
     NotBase64 {
-        /// The fingerprint as told.
+        /// The stated fingerprint.
         fingerprint: String,
-        /// What the decoder says.
+        /// The decoder's error.
         #[source]
         source: base64::DecodeError,
     },
-    /// A key cannot be read.
+    /// A key cannot be parsed.
     #[error("key {fingerprint} cannot be used")]
     Unusable {
-        /// The fingerprint as told.
+        /// The stated fingerprint.
         fingerprint: String,
         /// What is wrong with it.
         #[source]
         source: SignatureError,
     },
-    /// A key is not the one that its fingerprint names.
-    #[error("fingerprint `{told}` does not name the key beside it, which has `{found}`")]
+    /// A key does not match its fingerprint.
+    #[error("fingerprint `{told}` does not belong to its key, which has `{found}`")]
     WrongFingerprint {
-        /// The fingerprint as told.
+        /// The stated fingerprint.
         told: String,
         /// The MD5 of the key.
         found: Fingerprint,
@@ -137,11 +135,11 @@ pub struct KeyList {
 pub struct KeyItem {
     /// The DER, in base64.
     pub value: String,
-    /// Where the validity begins.
-    #[serde(default, with = "told_time", skip_serializing_if = "Option::is_none")]
+    /// The start of the validity.
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
     pub validity_start_time: Option<Timestamp>,
-    /// Where the validity ends.
-    #[serde(default, with = "told_time", skip_serializing_if = "Option::is_none")]
+    /// The end of the validity.
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
     pub validity_end_time: Option<Timestamp>,
     /// MD5 of the DER, in hexadecimal.
     pub fingerprint: String,
@@ -174,8 +172,7 @@ impl PublicKeySet {
         KeyList { public_key_list: self.keys.values().flatten().map(item).collect() }
     }
 
-    /// Adds a key of a list, after checking that it is the one its fingerprint
-    /// names.
+    /// Adds a key of a list, after checking its fingerprint.
     pub fn add_item(&mut self, item: &KeyItem) -> Result<(), KeyListError> {
         let fingerprint = item.fingerprint.clone();
         let der = BASE64.decode(&item.value).map_err(|source| KeyListError::NotBase64 {
@@ -199,7 +196,7 @@ impl PublicKeySet {
         Ok(())
     }
 
-    /// Adds a key, unless it is there.
+    /// Adds a key unless the set contains it.
     pub fn add(&mut self, key: ValidKey) {
         let known = self.keys.entry(key.key.fingerprint().clone()).or_default();
         let same = |other: &ValidKey| {
@@ -215,14 +212,14 @@ impl PublicKeySet {
         other.keys.values().flatten().for_each(|key| self.add(key.clone()));
     }
 
-    /// These keys of a Region as far as they sign before those of `listed` do.
+    /// The keys of a Region, limited to the time before the first key of `listed`.
     ///
-    /// From its first key on, AWS's list says which keys there are.
+    /// From its first key on, AWS's list is complete.
     #[must_use]
     pub fn before(&self, listed: &Self, region: &Region) -> Self {
         let of_region = |key: &&ValidKey| key.region.as_ref().is_none_or(|of| of == region);
         let of_listed = listed.keys.values().flatten().filter(of_region);
-        // A key that is valid for ever sorts first: nothing lies before it.
+        // A key with unlimited validity sorts first: nothing precedes it.
         let Some(begin) = of_listed.map(|key| key.from).min() else {
             let mut all = Self::default();
             self.keys.values().flatten().filter(of_region).for_each(|key| all.add(key.clone()));
@@ -238,7 +235,7 @@ impl PublicKeySet {
         earlier
     }
 
-    /// Whether a Region's keys begin before a time: from then on AWS's list has all.
+    /// Whether a Region's keys start before a time, from which AWS's list is complete.
     #[must_use]
     pub fn begins_before(&self, region: &Region, at: Timestamp) -> bool {
         let of_region = |key: &&ValidKey| key.region.as_ref().is_none_or(|of| of == region);
@@ -252,8 +249,8 @@ impl PublicKeySet {
         self.keys.is_empty()
     }
 
-    /// As [`find`](Self::find), for keys that nobody vouches for: whoever signs with
-    /// one may claim a beginning long ago, and only the end of an hour counts.
+    /// As [`find`](Self::find), for untrusted keys: their owner may claim an early start of the
+    /// hour, so only its end is used.
     pub fn find_saved(
         &self,
         region: &Region,
@@ -269,7 +266,7 @@ impl PublicKeySet {
         self.find(region, fingerprint, signed)
     }
 
-    /// Whether there is a key that says that it is of a Region.
+    /// Whether a key of a Region exists.
     #[must_use]
     pub fn has_of(&self, region: &Region) -> bool {
         self.keys.values().flatten().any(|key| key.region.as_ref() == Some(region))
@@ -326,14 +323,14 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(time)
 }
 
-/// Times as the AWS CLI prints them: text, or seconds since 1970.
-mod told_time {
+/// Times in the output of the AWS CLI: text, or seconds since 1970.
+mod time_text {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Told {
+    enum TimeText {
         Text(String),
         Seconds(f64),
     }
@@ -349,10 +346,10 @@ mod told_time {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Timestamp>, D::Error> {
-        match Option::<Told>::deserialize(from)? {
+        match Option::<TimeText>::deserialize(from)? {
             None => Ok(None),
-            Some(Told::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
-            Some(Told::Seconds(seconds)) => jiff::SignedDuration::try_from_secs_f64(seconds)
+            Some(TimeText::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
+            Some(TimeText::Seconds(seconds)) => jiff::SignedDuration::try_from_secs_f64(seconds)
                 .and_then(Timestamp::from_duration)
                 .map(Some)
                 .map_err(D::Error::custom),

@@ -1,23 +1,23 @@
-//! Verifying whole archives: all accounts and Regions at once, many objects in
-//! flight, nothing held but a few hours of each.
+//! Verification of whole archives: all accounts and Regions concurrently, with many objects
+//! in flight and only a few hours of each in memory.
 
 mod deleted;
 mod delivery;
 mod digests;
 mod discover;
-mod exists;
 mod expected;
 mod files;
 mod follow;
 mod keys;
-mod lane;
+mod lagging;
 mod listing;
 mod logs;
 mod loose;
-mod origin;
-mod pending;
+mod missing;
+mod scope;
 mod selectors;
 mod stray;
+mod unmatched;
 mod window;
 
 use std::cmp::Reverse;
@@ -29,56 +29,58 @@ use jiff::Timestamp;
 
 pub use self::delivery::Deliveries;
 use self::discover::{Discovered, discover};
-pub use self::exists::{Unmatched, unmatched, unmatched_trail};
 pub use self::expected::ExpectedAccounts;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
-use self::lane::Extent;
+use self::scope::Extent;
+pub use self::unmatched::{Unmatched, unmatched, unmatched_trail};
 use self::window::proven;
 pub use super::chain::DeclaredTrail;
-use super::chain::{Absent, Behind, Border, ChainSummary, Rules, Window, key_not_found};
+use super::chain::{
+    BucketHandoff, ChainSummary, LaggingChain, MissingTrail, VerifierConfig, Window, key_not_found,
+};
 use super::finding::{Finding, FindingKind, Severity};
 use super::period::Period;
-use super::place::{Lane, OrgOwner};
+use super::place::{ChainScope, OrgOwner};
 use super::source::{ListError, Source};
-use super::unlisted::BORDER;
+use super::unlisted::HOUR_MARGIN;
 use crate::archive::accept::Acceptances;
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
 use crate::stop::{GRACE, Stop};
 
-/// What is verified.
+/// A verification request.
 #[derive(Debug)]
 pub struct Request {
-    /// Where the objects are.
+    /// The source of the objects.
     pub source: Arc<Source>,
-    /// What stands before `AWSLogs`, or any key's beginning: only what lies
-    /// below is looked at. Empty for all.
+    /// The prefix before `AWSLogs`, or any prefix of keys: only objects below it are verified.
+    /// Empty for all.
     pub prefix: String,
     /// Which accounts, Regions and trails.
     pub selection: Selection,
-    /// From when to when.
+    /// The period to verify.
     pub window: Window,
     /// The public keys.
     pub keys: KeyRing,
-    /// The root that consolidation relocates to, where it is known.
+    /// The root that consolidation relocates to, if known.
     pub declared: Option<Root>,
-    /// Whose the trails of the organization are, where it is known.
+    /// The owner of the organization's trails, if known.
     pub org_owner: Option<OrgOwner>,
-    /// What CloudTrail says of the newest digests, where it could be asked.
+    /// What CloudTrail reports about the newest digests, if available.
     pub delivered: Deliveries,
-    /// Whose digests the archive should have, where that is known.
+    /// The accounts that the archive should have digests of, if known.
     pub expected: Option<ExpectedAccounts>,
-    /// Whether a chain is followed into the bucket that it came from.
+    /// How chains are followed into other buckets.
     pub other_buckets: OtherBuckets,
-    /// Findings that somebody accepted.
+    /// The acceptances.
     pub acceptances: Acceptances,
-    /// By what the run records of the archive are trusted.
-    pub trust: Trust,
-    /// How much happens at a time.
+    /// How the run records of the archive are authenticated.
+    pub trust: RecordTrust,
+    /// The concurrency.
     pub concurrency: Concurrency,
-    /// What must live as long as the source is read.
+    /// Keeps a resource of the source alive.
     pub kept: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
@@ -89,104 +91,104 @@ pub struct Selection {
     pub accounts: BTreeSet<AccountId>,
     /// The Regions.
     pub regions: BTreeSet<Region>,
-    /// The trails; with any, unlisted log files are not looked for, because
-    /// another trail may have delivered them.
+    /// The trails; if any are selected, unlisted log files are not reported, because another
+    /// trail may have delivered them.
     pub trails: BTreeSet<TrailName>,
 }
 
-/// How much happens at a time.
+/// The concurrency.
 #[derive(Debug, Clone, Copy)]
 pub struct Concurrency {
-    /// Accounts and Regions.
-    pub lanes: usize,
-    /// Objects being fetched.
+    /// Concurrent accounts and Regions.
+    pub scopes: usize,
+    /// Concurrent fetches.
     pub fetches: usize,
 }
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { lanes: 32, fetches: 256 }
+        Self { scopes: 32, fetches: 256 }
     }
 }
 
-/// What verification gave.
+/// The result of verification.
 #[derive(Debug)]
 pub struct Verification {
-    /// Each account and Region under each root.
-    pub lanes: Vec<LaneReport>,
-    /// What concerns no single account and Region.
+    /// The reports of accounts and Regions.
+    pub scopes: Vec<ScopeReport>,
+    /// Findings that are not about a single account and Region.
     pub findings: Vec<Finding>,
 }
 
-/// What verifying one account and Region of a bucket gave.
+/// The result of verifying one account and Region of a bucket.
 #[derive(Debug, Clone)]
-pub struct LaneReport {
+pub struct ScopeReport {
     /// The account.
     pub account: AccountId,
     /// The Region.
     pub region: Region,
     /// The bucket; unknown for a folder.
     pub bucket: Option<String>,
-    /// The part of the keys above the account: of the declared root, where the
-    /// account and Region lies below several.
+    /// The part of the keys above the account: of the declared root, if the account and Region
+    /// is below several.
     pub root: String,
-    /// The same of all roots that it lies below.
+    /// The same for all its roots.
     pub roots: Vec<String>,
     /// The chains of digests.
     pub chains: Vec<ChainSummary>,
     /// The log files.
     pub logs: LogTally,
-    /// From when to when everything is proven: digests and what they list.
+    /// The periods in which digests and all files that they list are proven.
     pub proven: Vec<Period>,
-    /// What was found.
+    /// The kinds of findings.
     pub findings: Vec<Finding>,
-    /// Whether a chain was followed here from another bucket or prefix.
+    /// Whether it was reached by following a chain from another bucket or prefix.
     pub followed: bool,
-    /// The trails that were not chosen and have digests in the window.
+    /// The trails that were not selected and have digests in the window.
     pub(crate) other_trails: BTreeSet<TrailName>,
-    /// The trails that CloudTrail names, which may have no digest here.
-    pub(crate) told_trails: BTreeSet<TrailName>,
+    /// The trails that CloudTrail reports, which may have no digest here.
+    pub(crate) reported_trails: BTreeSet<TrailName>,
     /// Whether it has digests after the window.
-    pub(crate) is_beyond: bool,
-    /// Where its chains came from other buckets.
-    pub(crate) borders: Vec<Border>,
-    /// Digests whose keys are not at hand, where none was verified.
+    pub(crate) has_later_digests: bool,
+    /// The handoffs of its chains from other buckets.
+    pub(crate) handoffs: Vec<BucketHandoff>,
+    /// Digests without a public key, if no digest could be verified.
     pub(crate) unknown_keys: Vec<Finding>,
-    /// The trails without any digest here.
-    pub(crate) absent: Vec<Absent>,
-    /// The chains whose trails delivered newer digests elsewhere.
-    pub(crate) behind: Vec<Behind>,
+    /// The trails without any digest.
+    pub(crate) missing_trails: Vec<MissingTrail>,
+    /// The chains whose trails delivered newer digests to another place.
+    pub(crate) lagging: Vec<LaggingChain>,
 }
 
-impl LaneReport {
-    /// What is said of one that a stop came before.
-    fn not_verified(lane: &Lane) -> Self {
+impl ScopeReport {
+    /// The report of a scope that was not verified before a stop.
+    fn not_verified(scope: &ChainScope) -> Self {
         let mut finding = Finding::new(FindingKind::NotVerified);
-        finding.account = Some(lane.account.clone());
-        finding.region = Some(lane.region.clone());
+        finding.account = Some(scope.account.clone());
+        finding.region = Some(scope.region.clone());
         Self {
-            account: lane.account.clone(),
-            region: lane.region.clone(),
-            bucket: lane.bucket.as_deref().map(str::to_owned),
-            root: lane.root.to_string(),
-            roots: vec![lane.root.to_string()],
+            account: scope.account.clone(),
+            region: scope.region.clone(),
+            bucket: scope.bucket.as_deref().map(str::to_owned),
+            root: scope.root.to_string(),
+            roots: vec![scope.root.to_string()],
             chains: Vec::new(),
             logs: LogTally::default(),
             proven: Vec::new(),
             findings: vec![finding],
             followed: false,
             other_trails: BTreeSet::new(),
-            told_trails: BTreeSet::new(),
-            is_beyond: false,
-            borders: Vec::new(),
+            reported_trails: BTreeSet::new(),
+            has_later_digests: false,
+            handoffs: Vec::new(),
             unknown_keys: Vec::new(),
-            absent: Vec::new(),
-            behind: Vec::new(),
+            missing_trails: Vec::new(),
+            lagging: Vec::new(),
         }
     }
 }
 
-/// How many log files are what their digests say.
+/// The number of log files by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogTally {
     /// Files that are proven.
@@ -200,35 +202,36 @@ pub struct LogTally {
 }
 
 impl Verification {
-    /// How severe the most severe finding is.
+    /// The severity of the most severe finding.
     ///
-    /// Where there was nothing to look at, nothing is proven: incomplete.
+    /// Without any digest or log file nothing is proven: incomplete.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
-        let gravest = self.all_findings().map(|finding| finding.severity).max();
-        gravest.max(self.is_of_nothing().then_some(Severity::Incomplete))
+        let most_severe = self.all_findings().map(|finding| finding.severity).max();
+        most_severe.max(self.has_nothing().then_some(Severity::Incomplete))
     }
 
-    /// Whether neither a digest nor a log file was looked at, though nobody stopped it.
+    /// Whether no digest and no log file was found, without a stop.
     #[must_use]
-    pub fn is_of_nothing(&self) -> bool {
+    pub fn has_nothing(&self) -> bool {
         let stopped = |finding: &Finding| finding.kind == FindingKind::NotVerified;
         !self.all_findings().any(stopped)
-            && self.lanes.iter().all(|lane| {
-                lane.logs == LogTally::default()
-                    && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
+            && self.scopes.iter().all(|scope| {
+                scope.logs == LogTally::default()
+                    && scope.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
             })
     }
 
-    /// Whether only the chains of chosen trails were verified.
+    /// Whether only the chains of selected trails were verified.
     #[must_use]
-    pub fn is_of_chosen_trails(&self) -> bool {
+    pub fn covers_chosen_trails_only(&self) -> bool {
         self.findings.iter().any(|finding| finding.kind == FindingKind::UnlistedNotChecked)
     }
 
-    /// All findings, the most severe first, and these account by account.
+    /// All findings, most severe first, then by account.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
-        let all = || self.findings.iter().chain(self.lanes.iter().flat_map(|lane| &lane.findings));
+        let all =
+            || self.findings.iter().chain(self.scopes.iter().flat_map(|scope| &scope.findings));
         [Severity::Broken, Severity::Incomplete, Severity::Notice]
             .into_iter()
             .flat_map(move |severity| all().filter(move |finding| finding.severity == severity))
@@ -237,79 +240,80 @@ impl Verification {
 
 /// Verifies an archive, or a part of one.
 ///
-/// `progress` is told of every digest and log file that has been looked at.
+/// `progress` receives the number of processed digests and log files.
 pub async fn verify(
     request: Request,
     progress: Arc<dyn Progress>,
 ) -> Result<Verification, ListError> {
     let stop = progress.stop();
-    let Discovered { lanes, unsearched, classes, strays } = tokio::select! {
+    let Discovered { scopes, unsearched, classes, strays } = tokio::select! {
         found = discover(&request.source, &request.prefix, &request.selection, request.window) => found?,
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
-    request.keys.ask_too(&lanes);
-    // INVARIANT: what lies below several roots of a bucket is verified together: its
-    // chains go from one root to another, and each digest counts once.
-    let mut places = BTreeMap::<_, Vec<Lane>>::new();
-    for lane in lanes {
-        places.entry((lane.account.clone(), lane.region.clone())).or_default().push(lane);
+    request.keys.add_accounts(&scopes);
+    // INVARIANT: an account and Region below several roots of a bucket is verified together:
+    // chains continue from one root to another, and each digest counts once.
+    let mut places = BTreeMap::<_, Vec<ChainScope>>::new();
+    for scope in scopes {
+        places.entry((scope.account.clone(), scope.region.clone())).or_default().push(scope);
     }
-    progress.lanes(places.len());
+    progress.scopes(places.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
-    let reports: Vec<Option<LaneReport>> = stream::iter(places.into_values())
-        .map(|lanes| {
+    let reports: Vec<Option<ScopeReport>> = stream::iter(places.into_values())
+        .map(|scopes| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
             let (request, stop) = (Arc::clone(&request), stop.clone());
-            let place = lanes.first().map(|lane| (lane.account.clone(), lane.region.clone()));
+            let place = scopes.first().map(|scope| (scope.account.clone(), scope.region.clone()));
             let classes = place.and_then(|place| classes.get(&place)).cloned().unwrap_or_default();
             async move {
-                let not_verified = lanes.first().map(LaneReport::not_verified);
+                let not_verified = scopes.first().map(ScopeReport::not_verified);
                 if stop.is_requested() {
                     return not_verified;
                 }
                 let (extent, over) = (Extent::Window, stop.over(GRACE));
                 tokio::select! {
-                    report = lane::verify(request, lanes, classes, extent, limits, progress) => report,
+                    report = scope::verify(request, scopes, classes, extent, limits, progress) => report,
                     () = over => not_verified,
                 }
             }
         })
-        .buffer_unordered(request.concurrency.lanes)
+        .buffer_unordered(request.concurrency.scopes)
         .collect()
         .await;
-    let mut reports: Vec<LaneReport> = reports.into_iter().flatten().collect();
+    let mut reports: Vec<ScopeReport> = reports.into_iter().flatten().collect();
     let mut missing = (Vec::new(), Vec::new());
     tokio::select! {
         found = expected::missing(&request, &reports, &limits, &progress) => missing = found,
-        // What was not asked is not proven.
+        // Accounts that were not checked are not proven.
         () = stop.requested() => missing.1.push(Finding::new(FindingKind::NotVerified)),
     }
-    let (absent, mut unknown) = missing;
-    reports.extend(absent);
+    let (missing_trails, mut unknown) = missing;
+    reports.extend(missing_trails);
     if request.source.deleted_unknown() {
-        // Of an archive that orgtrail guards, not to know is not to have proven it.
+        // In an archive that orgtrail manages, unknown deletions make the result incomplete.
         let severity =
             if request.expected.is_some() { Severity::Incomplete } else { Severity::Notice };
-        let finding = Finding::new(FindingKind::DeletedUnknown).weighing(severity);
+        let finding = Finding::new(FindingKind::DeletedUnknown).with_severity(severity);
         let finding = finding.at(request.source.bucket(), &request.prefix);
-        unknown.push(finding.because(
+        unknown.push(finding.with_mismatch(
             "a listing of object versions (s3:ListBucketVersions)",
-            "it was denied, or the server has none",
+            "access was denied, or the server does not support it",
         ));
     }
-    delivery::weigh(&mut reports);
+    delivery::mark_deleted(&mut reports);
     tokio::select! {
-        // A chain that is not followed stays incomplete.
+        // A chain that was not followed stays incomplete.
         () = follow::follow(&request, &mut reports, &limits, &progress) => {}
         () = stop.requested() => {}
     }
-    settle_keys(&mut reports);
+    resolve_unknown_keys(&mut reports);
     tokio::select! {
-        // What is not looked for at its origin stays missing: a stop waits for this.
+        // Files that were not looked up at their source stay missing, so this continues during
+        // the grace period.
         () = async {
-            pending::wait_until_converged(&request, &mut reports).await;
-            origin::wait_until_converged(&request, &mut reports).await;
+            missing::classify(&request, &mut reports).await;
+            lagging::classify(&request, &mut reports).await;
         } => {}
         () = stop.over(GRACE) => {}
     }
@@ -318,21 +322,21 @@ pub async fn verify(
     findings.extend((!request.selection.trails.is_empty()).then(|| {
         let trails: Vec<_> = request.selection.trails.iter().map(ToString::to_string).collect();
         let found = format!("the chains of {} were verified", trails.join(", "));
-        Finding::new(FindingKind::UnlistedNotChecked).because("all chains", found)
+        Finding::new(FindingKind::UnlistedNotChecked).with_mismatch("all chains", found)
     }));
-    let order = |report: &LaneReport| {
+    let order = |report: &ScopeReport| {
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
     reports.sort_by_cached_key(order);
-    let mut verification = Verification { lanes: reports, findings };
+    let mut verification = Verification { scopes: reports, findings };
     request.acceptances.apply(&request.source, &mut verification).await;
-    for report in &mut verification.lanes {
+    for report in &mut verification.scopes {
         report.findings.sort_by(by_severity);
     }
     Ok(verification)
 }
 
-/// The most severe first, and these by time.
+/// Orders findings by severity, most severe first, then by time.
 fn by_severity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     let key = |finding: &Finding| {
         (Reverse(finding.severity), finding.period.map(|period| period.from), finding.kind)
@@ -340,18 +344,18 @@ fn by_severity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     key(a).cmp(&key(b)).then_with(|| a.key.cmp(&b.key))
 }
 
-/// Decides about digests whose keys are not at hand: where others of their Region were
-/// verified, its keys were given, and these are not among them.
-fn settle_keys(reports: &mut [LaneReport]) {
-    let is_proven = |lane: &&LaneReport| lane.chains.iter().any(|chain| chain.valid > 0);
-    let proven = reports.iter().filter(is_proven).map(|lane| lane.region.clone());
+/// Reports digests without a public key: if other digests of their Region were verified, its
+/// keys were given, so the missing keys do not exist.
+fn resolve_unknown_keys(reports: &mut [ScopeReport]) {
+    let is_proven = |scope: &&ScopeReport| scope.chains.iter().any(|chain| chain.valid > 0);
+    let proven = reports.iter().filter(is_proven).map(|scope| scope.region.clone());
     let proven: BTreeSet<Region> = proven.collect();
-    for lane in reports {
-        let unknown = std::mem::take(&mut lane.unknown_keys);
-        if proven.contains(&lane.region) {
-            lane.findings.extend(unknown.into_iter().map(|missing| Finding {
-                account: Some(lane.account.clone()),
-                region: Some(lane.region.clone()),
+    for scope in reports {
+        let unknown = std::mem::take(&mut scope.unknown_keys);
+        if proven.contains(&scope.region) {
+            scope.findings.extend(unknown.into_iter().map(|missing| Finding {
+                account: Some(scope.account.clone()),
+                region: Some(scope.region.clone()),
                 ..key_not_found(missing)
             }));
             continue;
@@ -362,53 +366,53 @@ fn settle_keys(reports: &mut [LaneReport]) {
             to: one.to.max(other.to),
         });
         let objects = unknown.len() as u64;
-        lane.findings.extend(unknown.into_iter().next().map(|first| {
+        scope.findings.extend(unknown.into_iter().next().map(|first| {
             Finding {
-                account: Some(lane.account.clone()),
-                region: Some(lane.region.clone()),
+                account: Some(scope.account.clone()),
+                region: Some(scope.region.clone()),
                 objects,
                 period,
                 ..Finding::new(FindingKind::PublicKeyMissing)
                     .at(first.bucket.as_deref(), first.key.unwrap_or_default())
-                    .because(
-                        format!("a public key of {}", lane.region),
-                        format!("no public key for {} was given", lane.region),
+                    .with_mismatch(
+                        format!("a public key of {}", scope.region),
+                        format!("no public key for {} was given", scope.region),
                     )
             }
         }));
     }
 }
 
-/// Is told how far verification has come.
+/// Receives the progress of verification.
 pub trait Progress: Send + Sync {
-    /// How many accounts and Regions there are.
-    fn lanes(&self, _count: usize) {}
-    /// An account and Region has been followed to its end.
-    fn lane_done(&self) {}
-    /// So many digests have been looked at.
+    /// The number of accounts and Regions.
+    fn scopes(&self, _count: usize) {}
+    /// An account and Region was verified.
+    fn scope_done(&self) {}
+    /// Adds processed digests.
     fn digests(&self, _count: u64) {}
-    /// So many log files have been looked at.
+    /// Adds processed log files.
     fn logs(&self, _count: u64) {}
-    /// Tells when verification is to end early: the accounts and Regions under way
-    /// have [`GRACE`] to finish, the others are [`FindingKind::NotVerified`].
+    /// Requests an early end: accounts and Regions in progress have [`GRACE`] to finish, the
+    /// others become [`FindingKind::NotVerified`].
     fn stop(&self) -> Stop {
         Stop::never()
     }
 }
 
-/// Nobody is told.
+/// Ignores the progress.
 #[derive(Debug, Clone, Copy)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {}
+impl Progress for NoProgress {}
 
 impl Request {
-    /// What holds for the digests of one lane.
-    async fn rules(&self, lane: &Lane) -> (Rules, Option<Finding>) {
-        let RegionKeys { vouched, saved, failed } = self.keys.of(&lane.region, self.window).await;
-        let rules = Rules {
+    /// The verifier configuration of one scope.
+    async fn config(&self, scope: &ChainScope) -> (VerifierConfig, Option<Finding>) {
+        let RegionKeys { listed, saved, failed } = self.keys.of(&scope.region, self.window).await;
+        let config = VerifierConfig {
             window: self.window,
-            keys: vouched,
+            keys: listed,
             saved_keys: saved,
             keys_complete: failed.is_none(),
             declared: self.declared.clone(),
@@ -416,18 +420,17 @@ impl Request {
             metadata_travels: self.source.keeps_metadata(),
             keys_given: matches!(self.keys, KeyRing::Given(_) | KeyRing::Saved(..)),
         };
-        (rules, failed)
+        (config, failed)
     }
 
-    /// Whether a digest is read: those just outside of the window may list files at its
-    /// edges.
+    /// Whether a digest is read: digests just outside the window may list files at its edges.
     fn includes(&self, time: Timestamp) -> bool {
-        let since = self.window.since.and_then(|since| since.checked_sub(BORDER).ok());
+        let since = self.window.since.and_then(|since| since.checked_sub(HOUR_MARGIN).ok());
         since.is_none_or(|since| time >= since) && self.before_last(time)
     }
 
     fn before_last(&self, time: Timestamp) -> bool {
-        let last = self.window.last.and_then(|last| last.checked_add(BORDER).ok());
+        let last = self.window.last.and_then(|last| last.checked_add(HOUR_MARGIN).ok());
         last.is_none_or(|last| time <= last)
     }
 }

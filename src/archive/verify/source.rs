@@ -1,4 +1,4 @@
-//! Where objects are read from: a bucket, or a folder that mirrors one.
+//! Sources of objects: a bucket, or a folder that mirrors one.
 
 mod folder;
 mod regular;
@@ -19,7 +19,7 @@ use crate::stop::Stop;
 /// The largest object that is read. Units: bytes, as stored.
 const SIZE_LIMIT: u64 = 256 << 20;
 
-/// Where objects are read from.
+/// A source of objects.
 #[derive(Debug)]
 pub enum Source {
     /// A bucket.
@@ -62,7 +62,7 @@ impl ListedKey {
     }
 }
 
-/// What lies directly below a prefix.
+/// The contents directly below a prefix.
 #[derive(Debug, Default)]
 pub struct Children {
     /// The names of the folders, in order.
@@ -78,7 +78,7 @@ pub struct FetchedObject {
     pub bytes: Bytes,
     /// Its metadata, by name without `x-amz-meta-`.
     pub metadata: HashMap<String, String>,
-    /// Its share of the memory that may be held at a time.
+    /// Its share of the memory for objects.
     held: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
@@ -87,8 +87,7 @@ impl FetchedObject {
         Self { bytes, metadata, held: None }
     }
 
-    /// Gives its share of the memory back, where it is too small to matter, or
-    /// waits for another that needs some.
+    /// Releases its memory permit: for small objects, and for objects that wait for others.
     pub(crate) fn release(&mut self) {
         self.held = None;
     }
@@ -98,15 +97,15 @@ impl FetchedObject {
 #[derive(Debug, thiserror::Error)]
 #[error("listing `{prefix}`")]
 pub struct ListError {
-    /// What was listed.
+    /// The listed prefix.
     pub prefix: String,
-    /// Why it could not be.
+    /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl ListError {
-    /// A listing that a stop came before.
+    /// The error for a listing that was stopped.
     pub(super) fn stopped(prefix: &str, stop: &Stop) -> Self {
         let source = format!("{} stopped the command", stop.cause()).into();
         Self { prefix: prefix.to_owned(), source }
@@ -116,11 +115,11 @@ impl ListError {
 /// Why an object could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// It is not there.
+    /// It does not exist.
     #[error("not found")]
     NotFound,
-    /// It is longer than anything that CloudTrail writes.
-    #[error("{size_bytes} bytes are more than the {SIZE_LIMIT} that are read")]
+    /// It is larger than any object that CloudTrail writes.
+    #[error("{size_bytes} bytes, more than the limit of {SIZE_LIMIT}")]
     TooLarge {
         /// How long it is.
         size_bytes: u64,
@@ -140,14 +139,14 @@ impl Source {
         }
     }
 
-    /// Whether objects keep their metadata here: a plain copy of files does
-    /// not, one that knows its bucket was packed with it.
+    /// Whether objects have their metadata: a plain folder does not; a folder with a known
+    /// bucket was packed with it.
     #[must_use]
     pub fn keeps_metadata(&self) -> bool {
         self.bucket().is_some()
     }
 
-    /// Whether it is a plain folder of files that people may have looked into.
+    /// Whether it is a plain folder of files that people may have listed.
     #[must_use]
     pub fn is_mirror(&self) -> bool {
         matches!(self, Self::Folder(folder) if folder.bucket().is_none())
@@ -164,8 +163,8 @@ impl Source {
         }
     }
 
-    /// The folders and objects directly below a prefix. Where deleted objects are
-    /// listed, also the folders that have nothing else.
+    /// The folders and objects directly below a prefix. If deleted objects are listed, also the
+    /// folders with only deleted objects.
     ///
     /// `prefix` is empty or ends in a slash.
     pub async fn children(&self, prefix: &str) -> Result<Children, ListError> {
@@ -175,8 +174,7 @@ impl Source {
         }
     }
 
-    /// All objects below a prefix, in the order of their keys, from after a key
-    /// on.
+    /// All objects below a prefix, in the order of their keys, starting after a key.
     ///
     /// `prefix` is empty or ends in a slash.
     pub fn list(
@@ -190,8 +188,8 @@ impl Source {
         }
     }
 
-    /// The same with the keys whose objects were deleted, where the bucket keeps
-    /// versions and they may be listed.
+    /// Lists also the keys of deleted objects, if the bucket keeps versions and they can be
+    /// listed.
     pub fn list_with_deleted(
         &self,
         prefix: &str,
@@ -212,7 +210,7 @@ impl Source {
         matches!(self, Self::S3(s3) if s3.lists_deleted())
     }
 
-    /// Whether deleted objects were to be listed, and could not be.
+    /// Whether listing deleted objects was requested and failed.
     #[must_use]
     pub fn deleted_unknown(&self) -> bool {
         matches!(self, Self::S3(s3) if s3.deleted_unknown())
@@ -230,7 +228,7 @@ impl Source {
         }
     }
 
-    /// The current version of an object; `None` where there are no versions.
+    /// The current version of an object; `None` without versioning.
     pub async fn version(&self, key: &str) -> Result<Option<String>, FetchError> {
         match self {
             Self::S3(s3) => s3.version(key).await,
@@ -238,7 +236,7 @@ impl Source {
         }
     }
 
-    /// Whether there is an object of a key.
+    /// Whether an object exists.
     pub async fn exists(&self, key: &str) -> Result<bool, FetchError> {
         match self {
             Self::S3(s3) => s3.exists(key).await,
@@ -250,7 +248,7 @@ impl Source {
         }
     }
 
-    /// Fetches an object once more, the long way: before it is called damaged.
+    /// Fetches an object again through the SDK, before it is reported as damaged.
     pub async fn fetch_again(
         &self,
         bucket: Option<&str>,
@@ -263,7 +261,7 @@ impl Source {
     }
 }
 
-/// What is there and what was deleted, in the order of their keys.
+/// Merges existing and deleted objects in key order.
 fn in_order(
     listed: BoxStream<'static, Result<ListedKey, ListError>>,
     deleted: BoxStream<'static, ListedKey>,

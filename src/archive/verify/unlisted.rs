@@ -1,12 +1,12 @@
 //! Log files that no digest lists.
 //!
-//! Listing and digests both come in the order of time, so what no digest has
-//! claimed is known once the digests are a few hours past it: only those hours
-//! are held, and what follows the newest digest of a trail closely.
+//! Listings and digests are both in order of time, so a file is unlisted once the digests
+//! are a few hours past it. Only these hours are kept in memory, and files that closely
+//! follow the newest digest of a trail.
 //!
-//! **Invariant**: every file in the window is claimed by a verified digest, or is a
-//! finding that is at least incomplete. Only what is newer than the window's end
-//! waits for its digest without one.
+//! **Invariant**: every file in the window is listed by a verified digest, or is a finding
+//! that is at least incomplete. Only files after the window's end have no finding while they
+//! wait for their digest.
 
 use std::collections::BTreeSet;
 
@@ -15,53 +15,52 @@ use jiff::{SignedDuration, Timestamp};
 use super::chain::Window;
 use super::finding::{Finding, FindingKind};
 use super::period::{Period, Periods};
-use super::place::Lane;
+use super::place::ChainScope;
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
 
-/// How far a file's minute may lie from the hour of the digest that lists it:
-/// near the border of what is covered, a file is unproven, and not unlisted.
-pub(crate) const BORDER: SignedDuration = SignedDuration::from_mins(15);
+/// How far a file's time may be outside the hour of the digest that lists it: near the ends
+/// of the covered periods, a file is unproven, not unlisted.
+pub(crate) const HOUR_MARGIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// How much later than a trail's newest digest a file may be that waits for the
-/// next one. A trail that wrote its last digest has no file after it, but logs are
-/// moved in rounds: the next digests come with the next round, whenever that is.
-const WAITS_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// A window that is open at its end ends some hours before now: a file this much
-/// later comes from the future and waits for no digest.
-const AHEAD: SignedDuration = SignedDuration::from_hours(3);
-/// How many unlisted files of a folder have a finding of their own.
-const FINDINGS: u64 = 1000;
-/// How many files a finding of several names.
-pub(in crate::archive::verify) const NAMED: usize = 100;
+/// How much later than a trail's newest digest a file may be to wait for the next digest.
+/// Logs are consolidated in rounds, so the next digests arrive with the next round.
+const MAX_DIGEST_LAG: SignedDuration = SignedDuration::from_hours(24);
+/// A window that is open at its end ends some hours before now: a file this much later is
+/// dated in the future and waits for no digest.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(3);
+/// The maximum number of unlisted files per folder with their own finding.
+const MAX_SINGLE_FINDINGS: u64 = 1000;
+/// The maximum number of files that a finding lists.
+pub(in crate::archive::verify) const MAX_NAMED: usize = 100;
 
 /// A log file below its folder: time and unique part.
 type Name = (Timestamp, Box<str>);
 
-/// The files that were listed and that no digest has claimed yet.
+/// The listed files that no digest has claimed yet.
 #[derive(Debug)]
 pub struct Unclaimed {
-    lane: Lane,
+    scope: ChainScope,
     class: LogClass,
     window: Window,
     waiting: BTreeSet<Name>,
-    /// Files outside of what digests cover, by run.
-    unproven: Vec<Run>,
-    /// How many unlisted files were reported one by one.
+    /// Files outside the covered periods, in runs.
+    unproven: Vec<FileRun>,
+    /// The number of unlisted files with their own finding.
     reported: u64,
     /// Further unlisted files.
-    unreported: Option<Run>,
+    unreported: Option<FileRun>,
 }
 
-/// Files that belong together.
+/// A run of consecutive files.
 #[derive(Debug)]
-struct Run {
+struct FileRun {
     period: Period,
     files: u64,
     /// The first ones.
     names: Vec<String>,
 }
 
-impl Run {
+impl FileRun {
     fn new(time: Timestamp) -> Self {
         Self { period: Period { from: time, to: time }, files: 0, names: Vec::new() }
     }
@@ -69,16 +68,16 @@ impl Run {
     fn add(&mut self, time: Timestamp, name: String) {
         self.period.to = time;
         self.files += 1;
-        if self.names.len() < NAMED {
+        if self.names.len() < MAX_NAMED {
             self.names.push(name);
         }
     }
 }
 
-/// Whether somebody asks for the files of a time: newer ones wait for their digests.
+/// Whether a time is in the window; newer files wait for their digests.
 #[must_use]
-pub(super) fn is_asked(window: Window, time: Timestamp) -> bool {
-    let ahead = |until: Timestamp| until.checked_add(AHEAD).unwrap_or(until);
+pub(super) fn is_in_window(window: Window, time: Timestamp) -> bool {
+    let ahead = |until: Timestamp| until.checked_add(CLOCK_TOLERANCE).unwrap_or(until);
     window.since.is_none_or(|since| time >= since)
         && window
             .until
@@ -88,9 +87,9 @@ pub(super) fn is_asked(window: Window, time: Timestamp) -> bool {
 impl Unclaimed {
     /// No files.
     #[must_use]
-    pub fn new(lane: Lane, class: LogClass, window: Window) -> Self {
+    pub fn new(scope: ChainScope, class: LogClass, window: Window) -> Self {
         Self {
-            lane,
+            scope,
             class,
             window,
             waiting: BTreeSet::new(),
@@ -100,22 +99,21 @@ impl Unclaimed {
         }
     }
 
-    /// Takes in a file that lies in the lane.
+    /// Adds a file of the scope.
     pub fn listed(&mut self, key: &ObjectKey) {
         let name = self.name(key);
         self.waiting.extend(name);
     }
 
-    /// Strikes a file out that a verified digest lists, and tells whether it was
-    /// there.
+    /// Removes a file that a verified digest lists; returns whether it was present.
     pub fn claimed(&mut self, key: &ObjectKey) -> bool {
-        key.root() == &self.lane.root
+        key.root() == &self.scope.root
             && self.name(key).is_some_and(|name| self.waiting.remove(&name))
     }
 
-    /// Decides about all files before an instant, which no later digest can
-    /// claim any more. Those that follow one of the `ends` of trails wait.
-    pub fn wait_until_converged(
+    /// Classifies all files before an instant, which later digests cannot list. Files that
+    /// follow one of the `ends` of trails wait.
+    pub fn classify_before(
         &mut self,
         before: Timestamp,
         covered: &Periods,
@@ -124,8 +122,8 @@ impl Unclaimed {
         let later = self.waiting.split_off(&(before, "".into()));
         let mut findings = Vec::new();
         for (time, unique) in std::mem::replace(&mut self.waiting, later) {
-            // Whether digests list the other classes is not documented.
-            if self.class != LogClass::Events || !covered.hold(time, BORDER) {
+            // It is not documented whether digests list the other classes.
+            if self.class != LogClass::Events || !covered.contains(time, HOUR_MARGIN) {
                 self.uncovered(time, unique, covered);
             } else if ends.iter().any(|end| follows(time, *end)) {
                 self.waiting.insert((time, unique));
@@ -136,82 +134,88 @@ impl Unclaimed {
         findings
     }
 
-    /// Decides about all that is left.
+    /// Classifies the remaining files.
     ///
-    /// Files after the window's end wait for their digests and are not counted; those
-    /// after one of the `ends` of trails are, where another chain covers them.
+    /// Files after the window's end wait for their digests and are not counted; files after one
+    /// of the `ends` of trails are counted if another chain covers them.
     pub fn finish(mut self, covered: &Periods, ends: &[Timestamp]) -> Vec<Finding> {
-        let mut findings = self.wait_until_converged(Timestamp::MAX, covered, ends);
+        let mut findings = self.classify_before(Timestamp::MAX, covered, ends);
         findings.extend(self.lagging());
         let folder = self.folder();
-        let bucket = self.lane.bucket.as_deref();
-        for Run { period, files, names } in self.unproven {
+        let bucket = self.scope.bucket.as_deref();
+        for FileRun { period, files, names } in self.unproven {
             findings.push(
                 Finding::new(FindingKind::LogsUnproven)
                     .at(bucket, &folder)
-                    .because("a digest that lists them", format!("{} and none", counted(files)))
-                    .over(period.from, period.to)
-                    .of_files(files, names),
+                    .with_mismatch(
+                        "a digest that lists them",
+                        format!("{} and none", counted(files)),
+                    )
+                    .with_period(period.from, period.to)
+                    .with_files(files, names),
             );
         }
-        findings.extend(self.unreported.map(|Run { period, files, names }| {
+        findings.extend(self.unreported.map(|FileRun { period, files, names }| {
             Finding::new(FindingKind::LogUnlisted)
                 .at(bucket, &folder)
-                .because("digests that list them", format!("{} more, and none", counted(files)))
-                .over(period.from, period.to)
-                .of_files(files, names)
+                .with_mismatch(
+                    "digests that list them",
+                    format!("{} more, and none", counted(files)),
+                )
+                .with_period(period.from, period.to)
+                .with_files(files, names)
         }));
         findings
     }
 
     fn unlisted(&mut self, time: Timestamp, unique: Box<str>) -> Option<Finding> {
         let key = self.key(time, unique);
-        if self.reported >= FINDINGS {
-            self.unreported.get_or_insert_with(|| Run::new(time)).add(time, key);
+        if self.reported >= MAX_SINGLE_FINDINGS {
+            self.unreported.get_or_insert_with(|| FileRun::new(time)).add(time, key);
             return None;
         }
         self.reported += 1;
-        let finding = Finding::new(FindingKind::LogUnlisted).at(self.lane.bucket.as_deref(), key);
-        Some(finding.because("a digest that lists it", "none").over(time, time))
+        let finding = Finding::new(FindingKind::LogUnlisted).at(self.scope.bucket.as_deref(), key);
+        Some(finding.with_mismatch("a digest that lists it", "none").with_period(time, time))
     }
 
-    /// The finding that the files are which wait for a trail's next digest.
+    /// The finding for files that wait for a trail's next digest.
     fn lagging(&mut self) -> Option<Finding> {
-        let mut run: Option<Run> = None;
+        let mut run: Option<FileRun> = None;
         for (time, unique) in std::mem::take(&mut self.waiting) {
-            if is_asked(self.window, time) {
+            if is_in_window(self.window, time) {
                 let key = self.key(time, unique);
-                run.get_or_insert_with(|| Run::new(time)).add(time, key);
+                run.get_or_insert_with(|| FileRun::new(time)).add(time, key);
             }
         }
-        let Run { period, files, names } = run?;
-        let found = format!("{} newer than the newest digest of a trail", counted(files));
+        let FileRun { period, files, names } = run?;
+        let found = format!("{} newer than the newest digest of their trail", counted(files));
         let expected = "digests that list them, which the next consolidation may copy";
         Some(
             Finding::new(FindingKind::LogsUnproven)
-                .at(self.lane.bucket.as_deref(), self.folder())
-                .because(expected, found)
-                .over(period.from, period.to)
-                .of_files(files, names),
+                .at(self.scope.bucket.as_deref(), self.folder())
+                .with_mismatch(expected, found)
+                .with_period(period.from, period.to)
+                .with_files(files, names),
         )
     }
 
     fn folder(&self) -> String {
-        self.lane.root.folder(&self.lane.account, self.class.folder(), &self.lane.region)
+        self.scope.root.folder(&self.scope.account, self.class.folder(), &self.scope.region)
     }
 
     fn key(&self, time: Timestamp, unique: Box<str>) -> String {
-        let Lane { root, account, region, .. } = &self.lane;
+        let ChainScope { root, account, region, .. } = &self.scope;
         let kind = ObjectKind::Log { class: self.class, unique };
         let key = ObjectKey::new(root.clone(), account.clone(), region.clone(), time, kind);
         key.map(|key| key.to_string()).unwrap_or_default()
     }
 
     fn uncovered(&mut self, time: Timestamp, unique: Box<str>, covered: &Periods) {
-        if !is_asked(self.window, time) {
+        if !is_in_window(self.window, time) {
             return;
         }
-        let apart = |run: &Run| {
+        let apart = |run: &FileRun| {
             let between = |period: &Period| period.from >= run.period.to && period.to <= time;
             covered.as_slice().iter().any(between)
         };
@@ -219,7 +223,7 @@ impl Unclaimed {
         match self.unproven.last_mut() {
             Some(run) if !apart(run) => run.add(time, key),
             _ => {
-                let mut run = Run::new(time);
+                let mut run = FileRun::new(time);
                 run.add(time, key);
                 self.unproven.push(run);
             }
@@ -240,10 +244,10 @@ fn counted(files: u64) -> String {
     format!("{files} log file{}", if files == 1 { "" } else { "s" })
 }
 
-/// Whether a file may be of the digest after a trail's newest one.
+/// Whether the digest after a trail's newest one may list a file.
 fn follows(time: Timestamp, end: Timestamp) -> bool {
     let after = time.duration_since(end);
-    -BORDER < after && after <= WAITS_FOR
+    -HOUR_MARGIN < after && after <= MAX_DIGEST_LAG
 }
 
 #[cfg(test)]
@@ -252,8 +256,8 @@ mod tests {
     use crate::archive::key::Root;
     use crate::archive::verify::finding::Severity;
 
-    fn lane() -> Lane {
-        Lane {
+    fn scope() -> ChainScope {
+        ChainScope {
             bucket: Some("b".into()),
             root: Root::default(),
             account: "111111111111".parse().unwrap(),
@@ -262,16 +266,17 @@ mod tests {
     }
 
     fn files_in(window: Window) -> Unclaimed {
-        Unclaimed::new(lane(), LogClass::Events, window)
+        Unclaimed::new(scope(), LogClass::Events, window)
     }
 
     fn log(time: &str, unique: char) -> ObjectKey {
-        let lane = lane();
+        let scope = scope();
         let kind = ObjectKind::Log {
             class: LogClass::Events,
             unique: unique.to_string().repeat(16).into(),
         };
-        ObjectKey::new(lane.root, lane.account, lane.region, time.parse().unwrap(), kind).unwrap()
+        ObjectKey::new(scope.root, scope.account, scope.region, time.parse().unwrap(), kind)
+            .unwrap()
     }
 
     fn covered(from: &str, to: &str) -> Periods {
@@ -292,7 +297,7 @@ mod tests {
         files.listed(&log("2026-01-01T01:30:00Z", 'a'));
         files.listed(&log("2026-01-01T01:30:00Z", 'b'));
         files.claimed(&log("2026-01-01T01:30:00Z", 'a'));
-        let findings = files.wait_until_converged(at("2026-01-01T03:00:00Z"), &covered, &ends);
+        let findings = files.classify_before(at("2026-01-01T03:00:00Z"), &covered, &ends);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].kind, FindingKind::LogUnlisted);
         assert_eq!(findings[0].key, Some(log("2026-01-01T01:30:00Z", 'b').to_string()));
@@ -308,7 +313,7 @@ mod tests {
         for hour in hours {
             files.listed(&log(hour, 'a'));
         }
-        let mut findings = files.wait_until_converged(at("2026-01-02T00:00:00Z"), &covered, &ends);
+        let mut findings = files.classify_before(at("2026-01-02T00:00:00Z"), &covered, &ends);
         findings.extend(files.finish(&covered, &ends));
         findings.iter().map(|it| (it.kind, it.severity, it.objects)).collect()
     }
@@ -343,7 +348,7 @@ mod tests {
         let file = log("2026-01-01T03:30:00Z", 'a');
         files.listed(&file);
         let ends = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
-        assert!(files.wait_until_converged(at("2026-01-02T21:00:00Z"), &covered, &ends).is_empty());
+        assert!(files.classify_before(at("2026-01-02T21:00:00Z"), &covered, &ends).is_empty());
         files.claimed(&file);
         assert!(files.finish(&covered, &ends).is_empty());
     }
@@ -354,9 +359,7 @@ mod tests {
         let mut files = files_in(Window::default());
         files.listed(&log("2026-01-01T03:30:00Z", 'a'));
         let before = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
-        assert!(
-            files.wait_until_converged(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty()
-        );
+        assert!(files.classify_before(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty());
         let after = [at("2026-01-03T00:00:00Z"), at("2026-01-03T00:00:00Z")];
         let findings = files.finish(&covered, &after);
         assert_eq!(findings.len(), 1);
@@ -412,6 +415,6 @@ mod tests {
         let findings = files.finish(&covered, &[at("2026-02-01T00:00:00Z")]);
         assert_eq!(findings.len(), 1001);
         assert_eq!(findings.iter().map(|it| it.objects).sum::<u64>(), 2500);
-        assert_eq!(findings[1000].files.len(), NAMED);
+        assert_eq!(findings[1000].files.len(), MAX_NAMED);
     }
 }

@@ -44,10 +44,10 @@ fn is_of_recording(facts: &Facts, finding: &Finding) -> bool {
 /// Whether a delivered object was altered or deleted.
 fn is_altered(facts: &Facts, scope: &Scope) -> bool {
     let Scope::Region { account, region } = scope else { return false };
-    let lanes = facts.chains.present().into_iter().flat_map(|found| &found.lanes);
-    lanes
-        .filter(|lane| (&lane.account, &lane.region) == (account, region))
-        .flat_map(|lane| &lane.findings)
+    let scopes = facts.chains.present().into_iter().flat_map(|found| &found.scopes);
+    scopes
+        .filter(|report| (&report.account, &report.region) == (account, region))
+        .flat_map(|report| &report.findings)
         .any(|finding| finding.severity == FindingSeverity::Broken)
 }
 

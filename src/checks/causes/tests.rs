@@ -59,13 +59,13 @@ fn a_stopped_trail_is_one_cause_with_its_scope() {
 fn what_was_altered_meanwhile_is_not_the_stopped_trails() {
     use crate::archive::verify::finding::{Finding as Found, FindingKind};
     let mut facts = stopped();
-    let mut lanes = facts.chains.present().unwrap().lanes.clone();
+    let mut scopes = facts.chains.present().unwrap().scopes.clone();
     let scope =
-        Scope::Region { account: lanes[0].account.clone(), region: lanes[0].region.clone() };
-    lanes[0].findings.push(Found::new(FindingKind::LogMissing));
+        Scope::Region { account: scopes[0].account.clone(), region: scopes[0].region.clone() };
+    scopes[0].findings.push(Found::new(FindingKind::LogMissing));
     facts.chains =
         Observation::Present(std::sync::Arc::new(crate::archive::verify::run::Verification {
-            lanes,
+            scopes,
             findings: Vec::new(),
         }));
     let run = run(&facts);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rows::{cell, value};
 use super::{declare, denied, error, holding};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
-use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::run::{ScopeReport, Verification};
 use crate::aws::Observation;
 use crate::checks::{CATALOGUE, Check, Facts, PLAN_EMPTY, Run, Scope, Severity, Verdict};
 use crate::policy::Statement;
@@ -21,15 +21,15 @@ fn verdict(facts: &Facts, id: &str) -> Verdict {
 }
 
 /// The verified digests, to be changed.
-fn chains(facts: &mut Facts) -> &mut Vec<LaneReport> {
-    &mut Arc::get_mut(value(&mut facts.chains)).unwrap().lanes
+fn chains(facts: &mut Facts) -> &mut Vec<ScopeReport> {
+    &mut Arc::get_mut(value(&mut facts.chains)).unwrap().scopes
 }
 
 /// Facts with chains that are not shared.
 fn own_chains() -> Facts {
     let mut facts = holding();
-    let lanes = facts.chains.present().unwrap().lanes.clone();
-    let verification = Verification { lanes, findings: Vec::new() };
+    let scopes = facts.chains.present().unwrap().scopes.clone();
+    let verification = Verification { scopes, findings: Vec::new() };
     facts.chains = Observation::Present(Arc::new(verification));
     facts
 }
@@ -75,9 +75,9 @@ fn missing_digests_fail() {
 
     // All digests and logs of an account and Region.
     let mut facts = own_chains();
-    let lane = chains(&mut facts).remove(0);
+    let report = chains(&mut facts).remove(0);
     let results = check(ID).judge(&facts);
-    let scope = Scope::Region { account: lane.account, region: lane.region };
+    let scope = Scope::Region { account: report.account, region: report.region };
     let broken = results.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     assert_eq!(broken.map(|one| &one.scope).collect::<Vec<_>>(), [&scope]);
 
@@ -85,17 +85,17 @@ fn missing_digests_fail() {
     chains(&mut facts).clear();
     assert!(matches!(verdict(&facts, ID), Verdict::Unknown { .. }));
     let mut facts = own_chains();
-    let lane = &mut chains(&mut facts)[0];
-    lane.chains.clear();
-    let doubtful = Finding::new(FindingKind::NewestDeleted).weighing(Grave::Incomplete);
-    lane.findings = vec![Finding::new(FindingKind::NoDigests), doubtful];
+    let report = &mut chains(&mut facts)[0];
+    report.chains.clear();
+    let doubtful = Finding::new(FindingKind::NewestDeleted).with_severity(Grave::Incomplete);
+    report.findings = vec![Finding::new(FindingKind::NoDigests), doubtful];
     assert!(matches!(verdict(&facts, ID), Verdict::Unknown { .. }));
 
     // Log files without a digest.
     let mut facts = own_chains();
-    let lane = &mut chains(&mut facts)[0];
-    lane.chains.clear();
-    lane.findings = vec![Finding::new(FindingKind::NoDigests)];
+    let report = &mut chains(&mut facts)[0];
+    report.chains.clear();
+    report.findings = vec![Finding::new(FindingKind::NoDigests)];
     assert!(has_failed(&facts));
     // The first digest of a trail may still arrive.
     let now = facts.at;
@@ -179,8 +179,8 @@ fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
     assert!(run.causes.is_empty(), "it is told by itself: {:?}", run.causes);
     facts.at = at;
     // An alteration is still found.
-    for lane in chains(&mut facts) {
-        lane.findings.push(Finding::new(FindingKind::LogMissing));
+    for report in chains(&mut facts) {
+        report.findings.push(Finding::new(FindingKind::LogMissing));
     }
     assert!(matches!(verdict(&facts, ID), Verdict::Fail { .. }));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{denied, error};
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::run::{LaneReport, LogTally, Verification};
+use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
 use crate::aws::Observation;
 use crate::checks::{Facts, OtherTrail, TrailStatus};
 use crate::org::{ControlLevel, ControlPolicies, ControlPolicy};
@@ -192,7 +192,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         check: "org-digest-chain",
         fail: |f| {
-            let lane = LaneReport {
+            let report = ScopeReport {
                 account: "222222222222".parse().unwrap(),
                 region: "us-east-1".parse().unwrap(),
                 bucket: None,
@@ -204,14 +204,14 @@ pub(super) const ROWS: &[Row] = &[
                 findings: vec![Finding::new(FindingKind::DigestSignature)],
                 followed: false,
                 other_trails: BTreeSet::new(),
-                told_trails: BTreeSet::new(),
-                is_beyond: false,
-                borders: Vec::new(),
+                reported_trails: BTreeSet::new(),
+                has_later_digests: false,
+                handoffs: Vec::new(),
                 unknown_keys: Vec::new(),
-                absent: Vec::new(),
-                behind: Vec::new(),
+                missing_trails: Vec::new(),
+                lagging: Vec::new(),
             };
-            let verification = Verification { lanes: vec![lane], findings: Vec::new() };
+            let verification = Verification { scopes: vec![report], findings: Vec::new() };
             f.chains = Observation::Present(Arc::new(verification));
         },
         unknown: |f| f.chains = denied(),

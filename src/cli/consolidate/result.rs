@@ -44,7 +44,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     }
     let is_complete =
         !consolidated.sources.is_empty() && report.failures.is_empty() && !report.stopped;
-    if is_complete && report.lanes == 0 {
+    if is_complete && report.log_prefixes == 0 {
         // A mistyped account would look like one that is done.
         context.out.warn(
             "no CloudTrail objects of the selected accounts and Regions: check `--account` and `--region`",
@@ -54,7 +54,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     if estimated {
         estimate::print(context, report, &consolidated.estimate())?;
     }
-    let left = if report.left_is_least {
+    let left = if report.left_is_lower_bound {
         "or more left for the next run, because this one stopped before it listed all"
     } else {
         "left for the next run, because this one stopped"
@@ -83,7 +83,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         (counts.failed, "not copied: run again"),
         (counts.left, left),
         (counts.archived, "in an archive storage class: restore them first (`--restore`)"),
-        (counts.foreign, "not CloudTrail's, left in the source"),
+        (counts.unexpected, "not CloudTrail's, left in the source"),
         (
             counts.uncompared,
             "already present by key and size only: the source or the archive has them in an archive storage class, so their content was not compared",
@@ -133,7 +133,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         let hint = failure.hint.as_deref();
         sources::print_unreadable(context, &failure.place, &failure.reason, hint);
     }
-    for folder in &report.foreign_folders {
+    for folder in &report.unexpected_folders {
         context.out.note(format_args!("not CloudTrail's, left in the source: {}", plain(folder)));
     }
     if report.stopped {

@@ -139,13 +139,11 @@ impl Detached {
     /// Reads the document of a sandbox in the background.
     fn read(text: &[u8]) -> Result<Self, contract::ReadError> {
         let sandbox = contract::read::<contract::sandbox::Sandbox>(text)?;
-        match sandbox.background.clone() {
-            Some(process) => Ok(Self { sandbox, process }),
-            None => {
-                let error: serde_json::Error = serde::de::Error::missing_field("background");
-                Err(error.into())
-            }
+        if let Some(process) = sandbox.background.clone() {
+            return Ok(Self { sandbox, process });
         }
+        let error: serde_json::Error = serde::de::Error::missing_field("background");
+        Err(error.into())
     }
 
     /// Whether this very sandbox listens: a port and a process id are soon

@@ -73,7 +73,7 @@ impl Packed {
         evidence::Report {
             bundle: self.bundle.display().to_string(),
             files: self.manifest.files.len(),
-            omitted: self.manifest.left_out.clone(),
+            omitted: self.manifest.omitted.clone(),
             size_bytes: self.manifest.files.iter().map(|file| file.size_bytes).sum(),
             manifest_sha256: self.manifest_sha256.clone(),
             proven: self.outcome() == Outcome::Clean,
@@ -134,8 +134,8 @@ async fn pack(request: &Request, env: &Env, bundle: BundleWriter) -> Result<Pack
         beside: BTreeSet::new(),
         unpackable: Vec::new(),
     };
-    for lane in &verification.lanes {
-        packer.lane(lane, &others).await?;
+    for scope in &verification.scopes {
+        packer.scope(scope, &others).await?;
     }
     let (mut bundle, mut unpackable) = (packer.bundle, packer.unpackable);
     pack_records(&source, &mut bundle, &prefix, &mut unpackable).await?;
@@ -155,8 +155,8 @@ async fn pack(request: &Request, env: &Env, bundle: BundleWriter) -> Result<Pack
         org_owner,
         bucket: source.bucket().map(str::to_owned),
         followed: followed(&verification),
-        left_out: left_out(&verification).chain(keys.left_out).chain(unpackable).collect(),
-        keys_unread: keys.unread,
+        omitted: omitted(&verification).chain(keys.omitted).chain(unpackable).collect(),
+        regions_without_public_keys: keys.unread,
         files: Vec::new(),
     })?;
     let text = serde_json::to_vec_pretty(&manifest)
@@ -168,17 +168,17 @@ async fn pack(request: &Request, env: &Env, bundle: BundleWriter) -> Result<Pack
 
 /// Where chains were followed to.
 fn followed(verification: &Verification) -> BTreeSet<Followed> {
-    let lanes = verification.lanes.iter().filter(|lane| lane.followed);
-    lanes
-        .filter_map(|lane| {
-            let bucket = lane.bucket.as_ref()?.parse().ok()?;
-            Some(Followed { bucket, account: lane.account.clone() })
+    let scopes = verification.scopes.iter().filter(|scope| scope.followed);
+    scopes
+        .filter_map(|scope| {
+            let bucket = scope.bucket.as_ref()?.parse().ok()?;
+            Some(Followed { bucket, account: scope.account.clone() })
         })
         .collect()
 }
 
 /// What chains came from and could not be followed, with the reason.
-fn left_out(verification: &Verification) -> impl Iterator<Item = String> {
+fn omitted(verification: &Verification) -> impl Iterator<Item = String> {
     verification
         .all_findings()
         .filter(|finding| finding.kind == FindingKind::ContinuesElsewhere)
@@ -196,20 +196,21 @@ struct Keys {
     /// The Regions whose keys are unreadable.
     unread: BTreeSet<Region>,
     /// The same with the reason.
-    left_out: Vec<String>,
+    omitted: Vec<String>,
 }
 
 /// The public keys of every verified Region, each listed once.
 async fn keys(ring: &KeyRing, verification: &Verification, window: Window) -> Keys {
-    let regions: BTreeSet<&Region> = verification.lanes.iter().map(|lane| &lane.region).collect();
+    let regions: BTreeSet<&Region> =
+        verification.scopes.iter().map(|scope| &scope.region).collect();
     let mut keys = Keys::default();
     for region in regions {
         let found = ring.of(region, window).await;
-        keys.all.extend(&found.vouched);
+        keys.all.extend(&found.listed);
         keys.all.extend(&found.saved);
         if let Some(finding) = found.failed {
             let why = finding.found.unwrap_or_default();
-            keys.left_out.push(format!("the public keys of {region}: {why}"));
+            keys.omitted.push(format!("the public keys of {region}: {why}"));
             keys.unread.insert(region.clone());
         }
     }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 
 use super::super::{Explain, OpError, Outcome};
 use crate::archive::bundle::{BundleWriter, is_canonical};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
-use crate::archive::verify::opened::contents;
-use crate::archive::verify::run::{LaneReport, OtherBuckets};
+use crate::archive::verify::parsed_digest::contents;
+use crate::archive::verify::run::{OtherBuckets, ScopeReport};
 use crate::archive::verify::source::{FetchError, FetchedObject, Source};
-use crate::archive::verify::unlisted::BORDER;
+use crate::archive::verify::unlisted::HOUR_MARGIN;
 use crate::names::TrailName;
 
 /// How many objects are fetched at a time.
@@ -49,34 +50,35 @@ struct Place<'a> {
 
 impl Packer {
     /// Packs what proves a lane.
-    pub(super) async fn lane(
+    pub(super) async fn scope(
         &mut self,
-        lane: &LaneReport,
+        scope: &ScopeReport,
         others: &OtherBuckets,
     ) -> Result<(), OpError> {
         let source = Arc::clone(&self.source);
-        match &lane.bucket {
-            Some(bucket) if lane.followed => {
-                let opened = others.open(bucket, &lane.account).await;
+        match &scope.bucket {
+            Some(bucket) if scope.followed => {
+                let opened = others.open(bucket, &scope.account).await;
                 let opened = opened
                     .map_err(|why| OpError::new(format!("{bucket}: {why}"), Outcome::Incomplete))?;
                 let place = Place { source: &opened, other: Some(bucket) };
-                let trails = lane.chains.iter().filter_map(|chain| chain.trail.parse().ok());
-                let (folder, trails) = (folder(lane, &lane.root, DIGEST_FOLDER), trails.collect());
-                let listed = self.digests(&place, lane, &folder, &trails, |_, _| true).await?;
+                let trails = scope.chains.iter().filter_map(|chain| chain.trail.parse().ok());
+                let (folder, trails) =
+                    (folder(scope, &scope.root, DIGEST_FOLDER), trails.collect());
+                let listed = self.digests(&place, scope, &folder, &trails, |_, _| true).await?;
                 self.beside(&opened, listed).await
             }
             own => {
                 let place = Place { source: &source, other: None };
-                for root in &lane.roots {
-                    let account = format!("{root}{}/", lane.account);
+                for root in &scope.roots {
+                    let account = format!("{root}{}/", scope.account);
                     let elsewhere = |bucket: &str, key: &str| {
                         own.as_ref().is_some_and(|own| own != bucket || !key.starts_with(&account))
                     };
                     let trails = self.trails.clone();
-                    let folder = folder(lane, root, DIGEST_FOLDER);
-                    let listed = self.digests(&place, lane, &folder, &trails, elsewhere).await?;
-                    self.logs(&place, lane, root).await?;
+                    let folder = folder(scope, root, DIGEST_FOLDER);
+                    let listed = self.digests(&place, scope, &folder, &trails, elsewhere).await?;
+                    self.logs(&place, scope, root).await?;
                     self.beside(&source, listed).await?;
                 }
                 Ok(())
@@ -89,14 +91,14 @@ impl Packer {
     async fn digests(
         &mut self,
         place: &Place<'_>,
-        lane: &LaneReport,
+        scope: &ScopeReport,
         folder: &str,
         trails: &BTreeSet<TrailName>,
         elsewhere: impl Fn(&str, &str) -> bool,
     ) -> Result<BTreeSet<(String, String)>, OpError> {
         // Those around the window may list files at its edges.
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
-        let (from, last) = (around(self.from, -BORDER), around(self.last, BORDER));
+        let (from, last) = (around(self.from, -HOUR_MARGIN), around(self.last, HOUR_MARGIN));
         let matches_key = |key: &ObjectKey| match key.kind() {
             ObjectKind::Digest { trail, .. } => {
                 (trails.is_empty() || trails.contains(trail)) && (from..=last).contains(&key.time())
@@ -105,7 +107,7 @@ impl Packer {
         };
         let mut listed = BTreeSet::new();
         let on_object = |key: &str, bytes: &[u8]| {
-            let logs = logs_of(key, bytes, lane.bucket.as_deref());
+            let logs = logs_of(key, bytes, scope.bucket.as_deref());
             listed.extend(logs.into_iter().filter(|(bucket, key)| elsewhere(bucket, key)));
         };
         self.pack(place, folder, (from, last), matches_key, on_object).await?;
@@ -115,14 +117,14 @@ impl Packer {
     async fn logs(
         &mut self,
         place: &Place<'_>,
-        lane: &LaneReport,
+        scope: &ScopeReport,
         root: &str,
     ) -> Result<(), OpError> {
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
         let (start, end) = (around(self.from, -MARGIN), around(self.until, MARGIN));
         for class in LogClass::ALL {
             let matches_key = |key: &ObjectKey| (start..=end).contains(&key.time());
-            let folder = folder(lane, root, class.folder());
+            let folder = folder(scope, root, class.folder());
             self.pack(place, &folder, (start, end), matches_key, |_, _| {}).await?;
         }
         Ok(())
@@ -204,37 +206,34 @@ pub(super) fn unpackable(key: &str) -> String {
 ///
 /// An object larger than its share of memory is fetched only when its turn comes: objects
 /// fetched early occupy memory, and if they occupied all of it, the next one in order could
-/// wait forever.
+/// wait forever. For the same reason the others are still polled meanwhile: memory may have
+/// been given to one of them.
 fn in_order<K, O, E>(
     keys: Vec<(K, u64)>,
     fetch: impl AsyncFn(&K) -> Result<O, E>,
     size: impl Fn(&mut O) -> u64,
 ) -> impl Stream<Item = (K, Result<O, E>)> {
-    let (fetch, size) = (Arc::new(fetch), Arc::new(size));
-    let ahead = {
-        let (fetch, size) = (Arc::clone(&fetch), Arc::clone(&size));
-        move |(key, listed): (K, u64)| {
-            let (fetch, size) = (Arc::clone(&fetch), Arc::clone(&size));
-            async move {
-                if listed > SHARE {
-                    return (key, None);
-                }
-                let mut object = (*fetch)(&key).await;
-                let fits = object.as_mut().map_or(true, |object| (*size)(object) <= SHARE);
-                (key, fits.then_some(object))
-            }
-        }
-    };
-    stream::iter(keys).map(ahead).buffered(FETCHES).then(move |(key, object)| {
-        let fetch = Arc::clone(&fetch);
+    let (fetch, size, turn) = (Arc::new(fetch), Arc::new(size), watch::Sender::new(0));
+    let turns = turn.subscribe();
+    let fetched = move |(nth, (key, listed)): (usize, (K, u64))| {
+        let (fetch, size, mut turns) = (Arc::clone(&fetch), Arc::clone(&size), turns.clone());
         async move {
-            let object = match object {
-                Some(object) => object,
-                None => (*fetch)(&key).await,
-            };
+            if listed <= SHARE {
+                let mut object = (*fetch)(&key).await;
+                if object.as_mut().map_or(true, |object| (*size)(object) <= SHARE) {
+                    return (key, object);
+                }
+            }
+            // The sender is part of the stream that polls this.
+            drop(turns.wait_for(|turn| *turn == nth).await);
+            let object = (*fetch)(&key).await;
             (key, object)
         }
-    })
+    };
+    stream::iter(keys.into_iter().enumerate())
+        .map(fetched)
+        .buffered(FETCHES)
+        .inspect(move |_| turn.send_modify(|turn| *turn += 1))
 }
 
 /// How long an object is; its share of the source's memory is given back.
@@ -249,8 +248,8 @@ fn lies_in(key: &ObjectKey, folder: &str) -> bool {
     key.root().folder(key.account(), key.kind().folder(), key.region()) == folder
 }
 
-fn folder(lane: &LaneReport, root: &str, kind: &str) -> String {
-    format!("{root}{}/{kind}/{}/", lane.account, lane.region)
+fn folder(scope: &ScopeReport, root: &str, kind: &str) -> String {
+    format!("{root}{}/{kind}/{}/", scope.account, scope.region)
 }
 
 /// Where the log files are that a digest lists. Of one that was moved here, they

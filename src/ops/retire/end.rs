@@ -1,5 +1,5 @@
 use super::{Candidate, Examined, record};
-use crate::archive::retire::Standing;
+use crate::archive::retire::ConditionStatus;
 use crate::ops::{Env, OpError, Outcome};
 use crate::plan::retire::{Left, Retirement};
 
@@ -32,7 +32,8 @@ impl Candidate {
         progress.note(&format!("{trail} is stopped"));
         if !self.without_bucket {
             // What it delivered since it was examined.
-            let newer = env.unless_stopped(Box::pin(self.contents(env, &examined.lanes))).await;
+            let newer =
+                env.unless_stopped(Box::pin(self.contents(env, &examined.log_prefixes))).await;
             let newer = newer.unwrap_or_else(|_| {
                 let error = format!("stopped by {}", env.stop().cause());
                 Err(OpError::new(error, Outcome::Incomplete)
@@ -53,7 +54,7 @@ impl Candidate {
             let unauthenticated = record(env, &self.aws, trail, Some(&self.trail.bucket)).await?;
             return Ok(Ending::Deleted { unauthenticated });
         }
-        if examined.conditions.iter().all(|one| one.standing != Standing::Unseen) {
+        if examined.conditions.iter().all(|one| one.status != ConditionStatus::Unreadable) {
             return Ok(Ending::Waits);
         }
         Ok(Ending::PutBack(retirement.put_back().await))

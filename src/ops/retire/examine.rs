@@ -5,13 +5,15 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 
 use super::Candidate;
+use crate::archive::batches::LogPrefix;
 use crate::archive::consolidate::keys;
-use crate::archive::consolidate::run::{Asked, Progress, Report, Sources, consolidate};
+use crate::archive::consolidate::run::{
+    ConsolidateOptions, Progress, Report, Sources, consolidate,
+};
 use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
-use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven};
-use crate::archive::units::Lane;
+use crate::archive::retire::{self, Condition, ConditionStatus, TrailIdentity, Unproven};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
 use crate::aws::{Clients, Observation};
@@ -32,7 +34,7 @@ pub struct Examined {
     /// The conditions.
     pub conditions: Vec<Condition>,
     /// The prefixes of the account in the trail's bucket.
-    pub(super) lanes: Vec<Lane>,
+    pub(super) log_prefixes: Vec<LogPrefix>,
     stored: Option<StoredTotals>,
 }
 
@@ -48,18 +50,18 @@ impl Examined {
     /// Whether every condition is met.
     #[must_use]
     pub fn is_deletable(&self) -> bool {
-        self.conditions.iter().all(|condition| condition.standing == Standing::Holds)
+        self.conditions.iter().all(|condition| condition.status == ConditionStatus::Met)
     }
 
     /// How it ended: refused if a condition is not met, incomplete if something was
     /// unreadable, or if a stop left the trail.
     #[must_use]
     pub fn outcome(&self, env: &Env, is_deleted: bool) -> Outcome {
-        match self.conditions.iter().map(|condition| condition.standing).max() {
-            Some(Standing::Not) => Outcome::Refused,
-            Some(Standing::Unseen) => Outcome::Incomplete,
+        match self.conditions.iter().map(|condition| condition.status).max() {
+            Some(ConditionStatus::NotMet) => Outcome::Refused,
+            Some(ConditionStatus::Unreadable) => Outcome::Incomplete,
             _ if !is_deleted && env.stop().is_requested() => Outcome::Incomplete,
-            Some(Standing::Holds) | None => Outcome::Clean,
+            Some(ConditionStatus::Met) | None => Outcome::Clean,
         }
     }
 
@@ -93,39 +95,44 @@ impl Candidate {
         if self.without_bucket {
             let mut conditions = retire::without_bucket(&self.trail.bucket);
             conditions.push(deletable);
-            return Ok(Examined { conditions, lanes: Vec::new(), stored: None });
+            return Ok(Examined { conditions, log_prefixes: Vec::new(), stored: None });
         }
         let clients = self.source_clients();
         let account = &self.trail.account;
-        let found = self.source.lanes(&clients).await;
-        let lanes: Vec<Lane> = match found {
+        let found = self.source.log_prefixes(&clients).await;
+        let log_prefixes: Vec<LogPrefix> = match found {
             // Anyone who can write to the bucket can name Regions that do not exist.
             Ok(found) => {
                 let known = known_regions(config.partition());
-                let is_own = |lane: &Lane| {
-                    lane.account == *account
-                        && (known.contains(&lane.region) || lane.region == self.trail.home_region)
+                let is_own = |log_prefix: &LogPrefix| {
+                    log_prefix.account == *account
+                        && (known.contains(&log_prefix.region)
+                            || log_prefix.region == self.trail.home_region)
                 };
-                found.lanes.into_iter().filter(is_own).collect()
+                found.log_prefixes.into_iter().filter(is_own).collect()
             }
             Err(error) => {
                 // Without them no condition can be judged.
-                let unseen =
-                    |name| Condition { name, standing: Standing::Unseen, reason: error.in_full() };
+                let unseen = |name| Condition {
+                    name,
+                    status: ConditionStatus::Unreadable,
+                    reason: error.in_full(),
+                };
                 let names =
                     [retire::DELIVERED, retire::CONSOLIDATED, retire::VERIFIED, retire::COUNTED];
                 let mut conditions: Vec<Condition> = names.map(unseen).into();
                 conditions.push(deletable);
-                return Ok(Examined { conditions, lanes: Vec::new(), stored: None });
+                return Ok(Examined { conditions, log_prefixes: Vec::new(), stored: None });
             }
         };
-        let mut regions: BTreeSet<Region> = lanes.iter().map(|lane| lane.region.clone()).collect();
+        let mut regions: BTreeSet<Region> =
+            log_prefixes.iter().map(|log_prefix| log_prefix.region.clone()).collect();
         regions.insert(self.trail.home_region.clone());
         let delivered = self.delivered(env, &regions, at).await?;
-        let verified = self.verified(env, &lanes, at).await?;
-        let Contents { consolidated, counted, stored } = self.contents(env, &lanes).await?;
+        let verified = self.verified(env, &log_prefixes, at).await?;
+        let Contents { consolidated, counted, stored } = self.contents(env, &log_prefixes).await?;
         let conditions = vec![delivered, consolidated, verified, counted, deletable];
-        Ok(Examined { conditions, lanes, stored })
+        Ok(Examined { conditions, log_prefixes, stored })
     }
 
     /// Whether the organization trail covers the overlap.
@@ -146,13 +153,13 @@ impl Candidate {
         let found = self.verify(env, name, regions, window).await?;
         let found = found.as_ref().map_err(Clone::clone);
         let delivered = retire::delivered(found, &self.trail.account, regions, &trail, period);
-        if delivered.standing != Standing::Holds || self.may_record_less {
+        if delivered.status != ConditionStatus::Met || self.may_record_less {
             return Ok(delivered);
         }
-        let Err((standing, reason)) = self.records_no_more(&trail, name).await else {
+        let Err((status, reason)) = self.records_no_more(&trail, name).await else {
             return Ok(delivered);
         };
-        Ok(Condition { standing, reason, ..delivered })
+        Ok(Condition { status, reason, ..delivered })
     }
 
     /// Whether the trail records nothing that the organization trail does not, or what.
@@ -160,13 +167,13 @@ impl Candidate {
         &self,
         organizations: &TrailIdentity,
         name: &TrailName,
-    ) -> Result<(), (Standing, String)> {
+    ) -> Result<(), (ConditionStatus, String)> {
         let TrailIdentity { home, owner } = organizations;
         let resource = format!("trail/{name}");
         let arn = Arn::regional(self.aws.partition(), "cloudtrail", home, owner, resource);
         let read = async |arn: &Arn, account: &AccountId, region: &Region| {
             let unread =
-                |reason| (Standing::Unseen, format!("reading what {arn} records: {reason}"));
+                |reason| (ConditionStatus::Unreadable, format!("reading what {arn} records: {reason}"));
             match EventSelectors::read(&self.aws.clients(account, region), arn).await {
                 Observation::Present(selectors) => Ok(selectors),
                 Observation::Absent => Err(unread("it does not exist".to_owned())),
@@ -183,14 +190,14 @@ impl Candidate {
              [trail], or confirm that it ends with --confirm-weakened-guard",
             lacks.join(", ")
         );
-        Err((Standing::Not, reason))
+        Err((ConditionStatus::NotMet, reason))
     }
 
     /// Whether the trail's own chains are proven in the archive.
     async fn verified(
         &self,
         env: &Env,
-        lanes: &[Lane],
+        log_prefixes: &[LogPrefix],
         at: Timestamp,
     ) -> Result<Condition, OpError> {
         let name: TrailName = self
@@ -199,15 +206,15 @@ impl Candidate {
             .resource_name()
             .parse()
             .map_err(|error: NameError| OpError::new(error, Outcome::Usage))?;
-        let regions = lanes.iter().map(|lane| lane.region.clone()).collect();
+        let regions = log_prefixes.iter().map(|log_prefix| log_prefix.region.clone()).collect();
         let found = self.verify(env, &name, &regions, Window::default()).await?;
         let unproven = match &found {
-            Ok(verification) => self.unproven(lanes, verification, at).await,
+            Ok(verification) => self.unproven(log_prefixes, verification, at).await,
             Err(reason) => Err(reason.clone()),
         };
         let proven = found.as_ref().map_err(Clone::clone);
         let proven = proven.and_then(|found| Ok((found, unproven.as_ref().map_err(Clone::clone)?)));
-        Ok(retire::verified(proven, lanes, &self.identity()))
+        Ok(retire::verified(proven, log_prefixes, &self.identity()))
     }
 
     fn identity(&self) -> TrailIdentity {
@@ -218,20 +225,22 @@ impl Candidate {
     /// The log files of the source that the trail's chains do not prove.
     async fn unproven(
         &self,
-        lanes: &[Lane],
+        log_prefixes: &[LogPrefix],
         verification: &Verification,
         at: Timestamp,
     ) -> Result<Unproven, String> {
         let clients = self.source_clients();
         let mut unproven = Unproven::new(verification, &self.identity(), at);
-        for lane in lanes.iter().filter(|lane| lane.folder != DIGEST_FOLDER) {
-            let prefix = lane.prefix();
+        for log_prefix in
+            log_prefixes.iter().filter(|log_prefix| log_prefix.folder != DIGEST_FOLDER)
+        {
+            let prefix = log_prefix.prefix();
             let mut logs = inventory::list(&clients, &self.source.bucket, prefix.clone(), None);
             while let Some(log) = logs.next().await {
                 let log = log.map_err(|error| error.in_full())?;
                 // What is not CloudTrail's is not copied, and counted as such.
                 if let Ok(key) = format!("{prefix}{}", log.path).parse::<ObjectKey>() {
-                    unproven.look(&lane.region, key.time());
+                    unproven.add_log(&log_prefix.region, key.time());
                 }
             }
         }
@@ -260,8 +269,12 @@ impl Candidate {
     }
 
     /// Whether everything is in the archive, and as many.
-    pub(super) async fn contents(&self, env: &Env, lanes: &[Lane]) -> Result<Contents, OpError> {
-        let stored = self.count(lanes).await;
+    pub(super) async fn contents(
+        &self,
+        env: &Env,
+        log_prefixes: &[LogPrefix],
+    ) -> Result<Contents, OpError> {
+        let stored = self.count(log_prefixes).await;
         let report = self.compare(env).await?;
         let report = report.as_ref().map_err(Clone::clone);
         let objects = stored.as_ref().map(StoredTotals::objects).map_err(Clone::clone);
@@ -269,11 +282,11 @@ impl Candidate {
         Ok(Contents { consolidated: retire::consolidated(report), counted, stored: stored.ok() })
     }
 
-    async fn count(&self, lanes: &[Lane]) -> Result<StoredTotals, String> {
+    async fn count(&self, log_prefixes: &[LogPrefix]) -> Result<StoredTotals, String> {
         let clients = self.source_clients();
         let mut stored = StoredTotals::default();
-        for lane in lanes {
-            let prefix = lane.prefix();
+        for log_prefix in log_prefixes {
+            let prefix = log_prefix.prefix();
             let found = stored_totals(&clients, &self.source.bucket, &prefix).await;
             stored += found.map_err(|error| error.in_full())?;
         }
@@ -287,7 +300,7 @@ impl Candidate {
         let management = self.aws.clients(account, self.aws.home_region());
         let organization = Organization::read(&management).await?;
         let archive = archive::archive(config, &organization.id, &self.aws);
-        let asked = Asked {
+        let asked = ConsolidateOptions {
             since: None,
             until: None,
             accounts: [self.trail.account.clone()].into(),
@@ -329,14 +342,14 @@ mod tests {
 
     #[test]
     fn a_trail_is_deletable_if_every_condition_is_met() {
-        let condition = |name, standing| Condition { name, standing, reason: String::new() };
+        let condition = |name, status| Condition { name, status, reason: String::new() };
         let mut examined = Examined {
             conditions: vec![
-                condition(retire::DELIVERED, Standing::Holds),
-                condition(retire::CONSOLIDATED, Standing::Not),
-                condition(retire::COUNTED, Standing::Unseen),
+                condition(retire::DELIVERED, ConditionStatus::Met),
+                condition(retire::CONSOLIDATED, ConditionStatus::NotMet),
+                condition(retire::COUNTED, ConditionStatus::Unreadable),
             ],
-            lanes: Vec::new(),
+            log_prefixes: Vec::new(),
             stored: None,
         };
         let (stopper, stop) = Stop::by_hand();
@@ -344,15 +357,15 @@ mod tests {
         assert!(!examined.is_deletable());
         assert_eq!(examined.outcome(&env, false), Outcome::Refused);
 
-        let update = |standing| Contents {
-            consolidated: condition(retire::CONSOLIDATED, Standing::Holds),
-            counted: condition(retire::COUNTED, standing),
+        let update = |status| Contents {
+            consolidated: condition(retire::CONSOLIDATED, ConditionStatus::Met),
+            counted: condition(retire::COUNTED, status),
             stored: Some(StoredTotals::default()),
         };
-        examined.update(update(Standing::Unseen));
+        examined.update(update(ConditionStatus::Unreadable));
         assert!(!examined.is_deletable());
         assert_eq!(examined.outcome(&env, false), Outcome::Incomplete);
-        examined.update(update(Standing::Holds));
+        examined.update(update(ConditionStatus::Met));
         assert!(examined.is_deletable() && examined.stored().is_some());
         assert_eq!(examined.conditions.len(), 3);
         assert_eq!(examined.outcome(&env, false), Outcome::Clean);

@@ -8,7 +8,7 @@ use crate::archive::bundle::{BUCKETS, OBJECTS, REPORT_JSON, REPORT_TEXT, Unpacke
 use crate::archive::key::{ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::opened::contents;
+use crate::archive::verify::parsed_digest::contents;
 use crate::archive::verify::run::Verification;
 use crate::report::contract::Emitted;
 use crate::report::contract::verification::Report;
@@ -80,7 +80,7 @@ pub(super) fn contradicted(
 ) -> Option<Finding> {
     let finding = |name: &str, expected: &str, found: &str| {
         let finding = Finding::new(FindingKind::ReportContradicted).at(None, name);
-        Some(finding.because(expected, found))
+        Some(finding.with_mismatch(expected, found))
     };
     let recomputed = "the result of verifying the bundle";
     let read = |name: &str| std::fs::read(bundle.path(name)).ok();
@@ -117,7 +117,7 @@ pub(super) fn contradicted(
         kinds(&embedded).into_iter().filter(|it| OF_ARCHIVE.contains(&it.as_str())).collect();
     if !of_archive.is_empty() {
         let more = Finding::new(FindingKind::ReportNamesMore).at(None, REPORT_JSON);
-        return Some(more.because(recomputed, of_archive.join(", ")));
+        return Some(more.with_mismatch(recomputed, of_archive.join(", ")));
     }
     if proofs(&embedded) != proofs(&now) {
         return finding(REPORT_JSON, recomputed, "other accounts, Regions, counts or times");
@@ -198,10 +198,10 @@ fn outcome_of(report: &Value) -> &'static str {
     let findings = || report["findings"].as_array().into_iter().flatten();
     let has = |severity: &str| findings().any(|it| it["severity"] == severity);
     let summary = &report["summary"];
-    let is_of_nothing = summary["digests"]["valid"] == 0
+    let has_nothing = summary["digests"]["valid"] == 0
         && summary["digests"]["invalid"] == 0
         && summary["log_files"]["valid"] == 0;
-    match (has("broken"), has("incomplete") || is_of_nothing) {
+    match (has("broken"), has("incomplete") || has_nothing) {
         (true, _) => "broken",
         (false, true) => "incomplete",
         (false, false) => "proven",
@@ -211,12 +211,12 @@ fn outcome_of(report: &Value) -> &'static str {
 /// The same without what is said of the keys that came with the bundle.
 fn without_saved_keys(verification: &Verification) -> Verification {
     let keep = |finding: &Finding| finding.kind != FindingKind::PublicKeySaved;
-    let mut lanes = verification.lanes.clone();
-    for lane in &mut lanes {
-        lane.findings.retain(keep);
+    let mut scopes = verification.scopes.clone();
+    for scope in &mut scopes {
+        scope.findings.retain(keep);
     }
     let findings = verification.findings.iter().filter(|it| keep(it)).cloned().collect();
-    Verification { lanes, findings }
+    Verification { scopes, findings }
 }
 
 /// What a report says is proven: by account, Region and root.

@@ -184,11 +184,12 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), O
 /// The public keys of the Regions that were verified.
 async fn keys_used(ring: &KeyRing, verification: &Verification, window: Window) -> Vec<KeyUsed> {
     let mut used = BTreeSet::new();
-    let regions: BTreeSet<&Region> = verification.lanes.iter().map(|lane| &lane.region).collect();
+    let regions: BTreeSet<&Region> =
+        verification.scopes.iter().map(|scope| &scope.region).collect();
     let vouched = if matches!(ring, KeyRing::Given(_)) { "given" } else { "aws" };
     for region in regions {
         let keys = ring.of(region, window).await;
-        for (origin, set) in [(vouched, keys.vouched), ("saved", keys.saved)] {
+        for (origin, set) in [(vouched, keys.listed), ("saved", keys.saved)] {
             let fingerprints = set.to_list().public_key_list.into_iter();
             used.extend(fingerprints.map(|key| KeyUsed { origin, fingerprint: key.fingerprint }));
         }
@@ -253,11 +254,11 @@ struct Watched {
 }
 
 impl Progress for Watched {
-    fn lanes(&self, count: usize) {
+    fn scopes(&self, count: usize) {
         self.phase.set_steps(count);
     }
 
-    fn lane_done(&self) {
+    fn scope_done(&self) {
         self.phase.step_done();
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::reader::{Reader, reader};
 use super::{Env, OpError, Outcome, Scope, Selection, Window};
 use crate::archive::accept::Acceptances;
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
 use crate::archive::key::Root;
 use crate::archive::verify::finding::{Finding, FindingKind};
@@ -60,7 +60,7 @@ pub(in crate::ops) struct Target {
     expected: Option<ExpectedAccounts>,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
-    trust: Trust,
+    trust: RecordTrust,
     /// Entries of a mirror that are never read.
     pub(in crate::ops) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
@@ -105,7 +105,7 @@ impl Target {
             keys: self.keys,
             declared: self.declared,
             org_owner: self.org_owner,
-            delivered: self.deliveries.of_declared(self.declared_trail),
+            delivered: self.deliveries.with_declared_trail(self.declared_trail),
             expected: self.expected,
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
@@ -154,13 +154,17 @@ impl Target {
                 aws.clone(),
                 vec![config.organization.log_archive_account.clone(), aws.caller().account.clone()],
             )
-            .or_of_owner(Buckets::new(aws.clone(), config.organization.clone(), None)),
+            .with_owner_lookup(Buckets::new(
+                aws.clone(),
+                config.organization.clone(),
+                None,
+            )),
             expected: Some(ExpectedAccounts::new(
                 aws.clone(),
                 config.organization.management_account.clone(),
                 config.organization.home_region.clone(),
             )),
-            deliveries: Deliveries::ask(aws),
+            deliveries: Deliveries::query(aws),
             not_files: Vec::new(),
             unpacked: None,
         })
@@ -193,10 +197,10 @@ impl Target {
         let trust = match config {
             // A code is of one archive; its vault has the same objects.
             Some(config) if is_of_archive(config, &bucket) => {
-                Trust::of_config(config, &aws, owner.as_ref().map(|owner| &owner.org))
+                RecordTrust::of_config(config, &aws, owner.as_ref().map(|owner| &owner.org))
             }
-            Some(config) => Trust::listed(&config.records.acceptances),
-            None => Trust::default(),
+            Some(config) => RecordTrust::listed(&config.records.acceptances),
+            None => RecordTrust::default(),
         };
         let trust = trust.and_listed(&scope.acceptances);
         Ok(Self {
@@ -226,7 +230,7 @@ impl Target {
             notes: Vec::new(),
             other_buckets: OtherBuckets::read_as(aws.clone(), readers),
             expected: None,
-            deliveries: Deliveries::ask(aws),
+            deliveries: Deliveries::query(aws),
             not_files: Vec::new(),
             unpacked: None,
         })
@@ -286,7 +290,8 @@ impl Target {
             Some(bundle) => read_keys(&bundle.path(PUBLIC_KEYS))?,
             None => saved_keys(&source, "").await,
         };
-        let unread = unpacked.as_ref().map(|bundle| bundle.manifest.keys_unread.clone());
+        let unread =
+            unpacked.as_ref().map(|bundle| bundle.manifest.regions_without_public_keys.clone());
         let unread = unread.unwrap_or_default();
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
@@ -317,8 +322,8 @@ impl Target {
                 trail.name, trail.home_region
             ));
         }
-        let left_out = manifest.into_iter().flat_map(|manifest| &manifest.left_out);
-        notes.extend(left_out.map(|what| format!("not in the bundle: {what}")));
+        let omitted = manifest.into_iter().flat_map(|manifest| &manifest.omitted);
+        notes.extend(omitted.map(|what| format!("not in the bundle: {what}")));
         Ok(Self {
             name: name.to_owned(),
             source,
@@ -362,12 +367,13 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, OpError> {
     let unlisted = count - listed.len() as u64;
     let finding = |it: NotAFile| {
         let finding = Finding::new(FindingKind::NotAFile).at(None, it.path);
-        finding.because("a regular file", it.what)
+        finding.with_mismatch("a regular file", it.what)
     };
     let mut findings: Vec<_> = listed.into_iter().map(finding).collect();
     if unlisted > 0 {
         let more = Finding::new(FindingKind::NotAFile);
-        let more = more.because(
+        let more =
+            more.with_mismatch(
             "regular files",
             format!("{unlisted} more entries that are not regular files"),
         );

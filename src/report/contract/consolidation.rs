@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::prices::{Estimate, PriceList};
 use super::sources::{MissingSource, UnreadableRegion};
 use super::{Document, mirror};
-use crate::archive::consolidate::outsiders::UnboundObjects;
+use crate::archive::consolidate::unbound::UnboundObjects;
 use crate::archive::consolidate::{binding, record, restore, run, server_side};
 use crate::names::{AccountId, Region};
 
@@ -130,7 +130,7 @@ impl From<record::Counts> for ObjectCounts {
             conflicts,
             failed,
             archived,
-            foreign,
+            unexpected,
             left,
             quarantined,
             accepted,
@@ -148,7 +148,7 @@ impl From<record::Counts> for ObjectCounts {
             conflicts,
             failed,
             archived,
-            unexpected: foreign,
+            unexpected,
             left,
             quarantined,
             quarantined_digests,
@@ -261,8 +261,7 @@ mirror! {
         /// It must be restored first.
         Archived,
         /// It is not CloudTrail's.
-        #[serde(rename = "unexpected")]
-        Foreign,
+        Unexpected,
         /// It is not what its key says, and in quarantine.
         Quarantined,
         /// The same, and accepted.
@@ -274,7 +273,7 @@ mirror! {
 
 mirror! {
     /// How an object was copied.
-    CopyMethod of server_side::Way {
+    CopyMethod of server_side::CopyMethod {
         /// By S3 itself.
         #[serde(rename = "inside_s3")]
         Server,
@@ -317,7 +316,7 @@ impl From<&record::ObjectRow> for ObjectExample {
             sha256,
             outcome,
             reason,
-            way,
+            copy_method,
             archived: _,
             quarantined_as,
         } = row.clone();
@@ -329,7 +328,7 @@ impl From<&record::ObjectRow> for ObjectExample {
             sha256,
             outcome: outcome.into(),
             reason,
-            copy_method: way.map(CopyMethod::from),
+            copy_method: copy_method.map(CopyMethod::from),
             quarantine_key: quarantined_as,
         }
     }
@@ -340,9 +339,9 @@ impl From<&run::Report> for Work {
         let run::Report {
             counts,
             by_source,
-            lanes,
+            log_prefixes,
             failures,
-            foreign_folders,
+            unexpected_folders,
             stray_objects,
             unbound,
             unbound_not_listed,
@@ -351,7 +350,7 @@ impl From<&run::Report> for Work {
             digest_regions,
             digest_accounts: _,
             stopped,
-            left_is_least,
+            left_is_lower_bound,
             record_faults,
             full_listing,
             last_record,
@@ -361,7 +360,7 @@ impl From<&run::Report> for Work {
             reason: it.reason.clone(),
             hint: it.hint.clone(),
         };
-        let of_class = |(class, sum): (&restore::Class, &restore::Sum)| ArchivedObjects {
+        let of_class = |(class, sum): (&restore::Class, &restore::ArchivedTotal)| ArchivedObjects {
             storage_class: class.as_str(),
             objects: sum.objects,
             size_bytes: sum.bytes,
@@ -375,9 +374,9 @@ impl From<&run::Report> for Work {
         Self {
             counts: (*counts).into(),
             by_source: by_source.iter().map(|(name, it)| (name.clone(), (*it).into())).collect(),
-            prefixes: *lanes,
+            prefixes: *log_prefixes,
             failures: failures.iter().map(failure).collect(),
-            unexpected_folders: foreign_folders.clone(),
+            unexpected_folders: unexpected_folders.clone(),
             unexpected_objects: *stray_objects,
             unbound: unbound.iter().map(Unbound::from).collect(),
             unbound_folders_not_listed: *unbound_not_listed,
@@ -385,7 +384,7 @@ impl From<&run::Report> for Work {
             examples: examples.iter().map(ObjectExample::from).collect(),
             digest_regions: digest_regions.clone(),
             stopped: *stopped,
-            left_is_lower_bound: *left_is_least,
+            left_is_lower_bound: *left_is_lower_bound,
             record_faults: record_faults.iter().map(fault).collect(),
             full_listing_reason: full_listing.clone(),
             last_record: *last_record,

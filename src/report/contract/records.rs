@@ -92,7 +92,7 @@ impl From<&history::PastRun> for Run {
             started_at: run.at,
             caller: run.by.clone(),
             program: run.with.clone(),
-            options: run.asked.clone(),
+            options: run.options.clone(),
             counts: run.counts.into(),
             complete: run.complete,
             records: run.records,

@@ -29,16 +29,16 @@ impl Document for Report {
 
 mirror! {
     /// The status of a condition.
-    Status of retire::Standing {
+    Status of retire::ConditionStatus {
         /// It is met.
         #[serde(rename = "passed")]
-        Holds,
+        Met,
         /// A read failed.
         #[serde(rename = "unknown")]
-        Unseen,
+        Unreadable,
         /// It is not met.
         #[serde(rename = "failed")]
-        Not,
+        NotMet,
     }
 }
 
@@ -55,8 +55,8 @@ pub struct Condition {
 
 impl From<&retire::Condition> for Condition {
     fn from(condition: &retire::Condition) -> Self {
-        let retire::Condition { name, standing, reason } = condition.clone();
-        Self { name, status: standing.into(), reason }
+        let retire::Condition { name, status, reason } = condition.clone();
+        Self { name, status: status.into(), reason }
     }
 }
 

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Document, mirror};
-use crate::archive::consolidate::discover::{self, OddSource};
-use crate::archive::consolidate::{census, source};
+use crate::archive::consolidate::discover::{self, UnusableSource};
+use crate::archive::consolidate::{source, source_stats};
 use crate::names::{AccountId, Arn, BucketName, KeyPrefix, Region};
 
 /// The trails and buckets outside the archive.
@@ -101,7 +101,7 @@ pub struct CountedSource {
 
 mirror! {
     /// How objects were counted.
-    Counting of census::Counting {
+    Counting of source_stats::CountMethod {
         /// Every object was listed.
         Exact,
         /// Three days of each prefix were listed, and the others estimated.
@@ -203,30 +203,30 @@ impl From<&source::Source> for Source {
     }
 }
 
-impl From<&census::Census> for Contents {
-    fn from(census: &census::Census) -> Self {
-        let census::Census {
+impl From<&source_stats::SourceStats> for Contents {
+    fn from(stats: &source_stats::SourceStats) -> Self {
+        let source_stats::SourceStats {
             counting,
-            lanes,
+            log_prefixes,
             objects,
             bytes,
             archived,
             first_day,
             last_day,
             digests,
-            foreign,
+            unexpected,
             stray_objects,
-        } = census.clone();
+        } = stats.clone();
         Self {
             counting: counting.into(),
-            prefixes: lanes,
+            prefixes: log_prefixes,
             objects,
             size_bytes: bytes,
             archived_objects: archived,
             first_day,
             last_day,
             with_digests: digests,
-            unexpected_folders: foreign,
+            unexpected_folders: unexpected,
             unexpected_objects: stray_objects,
         }
     }
@@ -238,10 +238,10 @@ impl From<source::Source> for MissingSource {
     }
 }
 
-impl From<&discover::Unread> for UnreadableRegion {
-    fn from(unread: &discover::Unread) -> Self {
-        let discover::Unread { account, region, reason, hint, source } = unread.clone();
-        let source = source.map(|OddSource { name, account }| NamedSource { name, account });
+impl From<&discover::FailedRead> for UnreadableRegion {
+    fn from(unread: &discover::FailedRead) -> Self {
+        let discover::FailedRead { account, region, reason, hint, source } = unread.clone();
+        let source = source.map(|UnusableSource { name, account }| NamedSource { name, account });
         Self { account, region, reason, hint, source }
     }
 }

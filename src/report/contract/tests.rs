@@ -9,10 +9,10 @@ mod verification;
 use serde_json::json;
 
 use super::{DOCUMENTS, Document, Emitted, EnvironmentOverride, Identity, Session};
+use crate::archive::batches::{DayBatch, LogPrefix};
 use crate::archive::bundle;
 use crate::archive::consolidate::record;
 use crate::archive::retired::Retired;
-use crate::archive::units::{Lane, UnitId};
 use crate::archive::verify::place::OrgOwner;
 
 /// Parses a value of a sample.
@@ -83,8 +83,8 @@ fn stored_documents_begin_with_their_name_and_version() {
         org_owner: Some(OrgOwner { org: of("o-exampleorgid"), management: of("111111111111") }),
         bucket: Some("acme-log-archive".to_owned()),
         followed: [bundle::Followed { bucket: of("legacy"), account: of("444444444444") }].into(),
-        left_out: vec!["the public keys of eu-west-1: access denied".to_owned()],
-        keys_unread: [of("eu-west-1")].into(),
+        omitted: vec!["the public keys of eu-west-1: access denied".to_owned()],
+        regions_without_public_keys: [of("eu-west-1")].into(),
         files: vec![bundle::FileEntry {
             path: "objects/AWSLogs/x".to_owned(),
             size_bytes: 7,
@@ -100,8 +100,8 @@ fn stored_documents_begin_with_their_name_and_version() {
         written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
         written_with: "orgtrail 0.1.0".to_owned(),
     };
-    let unit = UnitId {
-        lane: Lane {
+    let batch = DayBatch {
+        log_prefix: LogPrefix {
             bucket: "legacy".to_owned(),
             root: "AWSLogs/".to_owned(),
             account: of("444444444444"),
@@ -111,9 +111,9 @@ fn stored_documents_begin_with_their_name_and_version() {
         day: of("2026-01-01"),
     };
     let rows = [
-        record::Row::Begin { asked: json!({ "dry_run": false }) },
+        record::Row::Begin { options: json!({ "dry_run": false }) },
         record::Row::Object(consolidation::object()),
-        record::Row::Unit(record::UnitRow { unit, counts: record::Counts::default() }),
+        record::Row::Batch(record::BatchRow { batch, counts: record::Counts::default() }),
         record::Row::End {
             totals: record::Counts::default(),
             complete: true,

@@ -10,7 +10,7 @@ use super::{Document, Period, Window, mirror};
 use crate::archive::accept::apply;
 use crate::archive::verify::chain::ChainSummary;
 use crate::archive::verify::finding::{self, FindingKind};
-use crate::archive::verify::run::{LaneReport, LogTally, Verification};
+use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
 use crate::names::{AccountId, Region};
 use crate::report::verification::{BundleFacts, KeyUsed, Subject};
 
@@ -173,8 +173,8 @@ pub struct Scope {
     pub proven: Vec<Period>,
 }
 
-impl From<&LaneReport> for Scope {
-    fn from(report: &LaneReport) -> Self {
+impl From<&ScopeReport> for Scope {
+    fn from(report: &ScopeReport) -> Self {
         Self {
             account: report.account.clone(),
             region: report.region.clone(),
@@ -381,7 +381,7 @@ impl Report {
             summary: Summary::of(verification, &findings),
             public_keys: keys.iter().map(PublicKey::from).collect(),
             bundle: bundle.as_ref().map(Bundle::from),
-            scopes: verification.lanes.iter().map(Scope::from).collect(),
+            scopes: verification.scopes.iter().map(Scope::from).collect(),
             findings,
         }
     }
@@ -389,16 +389,16 @@ impl Report {
 
 /// All findings, the most severe first; those of a scope name its account and Region.
 fn findings(verification: &Verification) -> Vec<Finding> {
-    let of_scope = |lane: &LaneReport| -> Vec<Finding> {
+    let of_scope = |scope: &ScopeReport| -> Vec<Finding> {
         let with_place = |finding: &finding::Finding| {
             let mut finding = Finding::from(finding);
-            finding.account.get_or_insert_with(|| lane.account.clone());
-            finding.region.get_or_insert_with(|| lane.region.clone());
+            finding.account.get_or_insert_with(|| scope.account.clone());
+            finding.region.get_or_insert_with(|| scope.region.clone());
             finding
         };
-        lane.findings.iter().map(with_place).collect()
+        scope.findings.iter().map(with_place).collect()
     };
-    let of_scopes = verification.lanes.iter().flat_map(of_scope);
+    let of_scopes = verification.scopes.iter().flat_map(of_scope);
     let mut findings: Vec<Finding> =
         verification.findings.iter().map(Finding::from).chain(of_scopes).collect();
     findings.sort_by_key(|finding| Reverse(finding.severity));
@@ -407,18 +407,18 @@ fn findings(verification: &Verification) -> Vec<Finding> {
 
 impl Summary {
     fn of(verification: &Verification, findings: &[Finding]) -> Self {
-        let lanes = &verification.lanes;
-        let chains = || lanes.iter().flat_map(|lane| &lane.chains);
+        let scopes = &verification.scopes;
+        let chains = || scopes.iter().flat_map(|scope| &scope.chains);
         let mut log_files = LogFiles::default();
-        for lane in lanes {
-            log_files.valid += lane.logs.valid;
-            log_files.invalid += lane.logs.invalid;
-            log_files.unreadable += lane.logs.unreadable;
-            log_files.uncompressed_bytes += lane.logs.inflated_bytes;
+        for scope in scopes {
+            log_files.valid += scope.logs.valid;
+            log_files.invalid += scope.logs.invalid;
+            log_files.unreadable += scope.logs.unreadable;
+            log_files.uncompressed_bytes += scope.logs.inflated_bytes;
         }
         let count = |severity| findings.iter().filter(|it| it.severity == severity).count();
         Self {
-            scopes: lanes.len(),
+            scopes: scopes.len(),
             digests: DigestCounts {
                 valid: chains().map(|chain| chain.valid).sum(),
                 invalid: chains().map(|chain| chain.invalid).sum(),

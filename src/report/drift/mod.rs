@@ -30,7 +30,7 @@ use crate::names::{AccountId, Region};
 pub(crate) use crate::printable::plain;
 
 /// The formats of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// For people.
     Text,
@@ -46,6 +46,33 @@ pub enum Format {
     Html,
     /// One line per result, for a spreadsheet.
     Csv,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 7] = [
+        Self::Text,
+        Self::Json,
+        Self::Sarif,
+        Self::Junit,
+        Self::Ocsf,
+        Self::Html,
+        Self::Csv,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+            Self::Ocsf => "ocsf",
+            Self::Html => "html",
+            Self::Csv => "csv",
+        }
+    }
 }
 
 /// A run that could not be rendered.
@@ -333,7 +360,6 @@ pub(crate) mod samples;
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
     use proptest::prelude::*;
 
     use super::*;
@@ -352,7 +378,7 @@ mod tests {
                     samples::fail(&format!("number {number}!")),
                 ));
             }
-            for format in Format::value_variants() {
+            for format in &Format::ALL {
                 let text = render(*format, &run, &[]).unwrap();
                 for number in 0..scopes.len() {
                     let count = text.matches(&format!("number {number}!")).count();

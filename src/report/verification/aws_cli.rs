@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Subject, by_severity, digests, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::run::{ScopeReport, Verification};
 use crate::names::{AccountId, Partition};
 
 /// The AWS CLI's lines, one block per account and Region.
@@ -19,21 +19,21 @@ pub fn aws_cli(subject: &Subject, verification: &Verification) -> String {
     for line in subject.overrides.iter().cloned().chain(keys_by_origin(subject)) {
         let _ = writeln!(text, "{}\n", plain(&line));
     }
-    for lane in by_severity(verification) {
-        block(&mut text, subject, lane);
+    for scope in by_severity(verification) {
+        block(&mut text, subject, scope);
     }
     text
 }
 
-fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
-    let since = subject.window.since.or_else(|| lane.proven.first().map(|p| p.from));
-    let until = subject.window.until.or_else(|| lane.proven.last().map(|p| p.to));
+fn block(text: &mut String, subject: &Subject, scope: &ScopeReport) {
+    let since = subject.window.since.or_else(|| scope.proven.first().map(|p| p.from));
+    let until = subject.window.until.or_else(|| scope.proven.last().map(|p| p.to));
     let (since, until) = (since.unwrap_or(Timestamp::UNIX_EPOCH), until.unwrap_or(subject.at));
-    let mut trails: Vec<String> = lane
+    let mut trails: Vec<String> = scope
         .chains
         .iter()
         .map(|chain| {
-            let partition = Partition::of(&lane.region);
+            let partition = Partition::of(&scope.region);
             let home = &chain.home_region;
             // No account rather than a wrong one.
             let owner = chain.owner.as_ref().map(AccountId::as_str).unwrap_or_default();
@@ -49,7 +49,7 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         shown(since),
         shown(until)
     );
-    for finding in &lane.findings {
+    for finding in &scope.findings {
         for file in finding.files.iter().filter(|_| finding.severity > Severity::Notice) {
             let bucket = finding.bucket.as_deref().unwrap_or_default();
             let _ = writeln!(
@@ -63,8 +63,8 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         }
     }
     let _ = writeln!(text, "Results requested for {} to {}", shown(since), shown(until));
-    let (valid, invalid) = digests(lane);
-    let missing = lane.findings.iter().filter(|finding| {
+    let (valid, invalid) = digests(scope);
+    let missing = scope.findings.iter().filter(|finding| {
         matches!(finding.kind, FindingKind::DigestMissing | FindingKind::ChainStartMissing)
     });
     let invalid = invalid + missing.count() as u64;
@@ -72,7 +72,7 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         text.push_str("No digests found\n\n");
         return;
     }
-    match (lane.proven.first(), lane.proven.last()) {
+    match (scope.proven.first(), scope.proven.last()) {
         (Some(first), Some(last)) => {
             let (from, to) = (first.from.max(since), last.to.min(until));
             let _ = writeln!(text, "Results found for {} to {}:", shown(from), shown(to));
@@ -80,7 +80,7 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         _ => text.push_str("No valid digests found in range\n"),
     }
     ratio(text, valid, invalid, "digest");
-    ratio(text, lane.logs.valid, lane.logs.invalid + lane.logs.unreadable, "log");
+    ratio(text, scope.logs.valid, scope.logs.invalid + scope.logs.unreadable, "log");
     text.push_str("\n\n");
 }
 

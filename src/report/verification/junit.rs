@@ -2,16 +2,16 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use super::{Subject, by_severity, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, Severity};
-use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::run::{ScopeReport, Verification};
 use crate::report::junit::{status, to_xml};
 
 /// The report for test dashboards: a suite per account and Region, with one case for all
 /// its digests and logs and one per finding; and a suite for the other findings.
 #[must_use]
 pub fn junit(subject: &Subject, verification: &Verification) -> String {
-    let lanes = by_severity(verification);
+    let scopes = by_severity(verification);
     let mut suites: Vec<TestSuite> =
-        of_all(verification).into_iter().chain(lanes.into_iter().map(of_lane)).collect();
+        of_all(verification).into_iter().chain(scopes.into_iter().map(of_scope)).collect();
     // JUnit has properties only within suites.
     if let Some(suite) = suites.first_mut() {
         suite.add_properties(properties(subject));
@@ -38,7 +38,7 @@ fn properties(subject: &Subject) -> Vec<Property> {
 fn of_all(verification: &Verification) -> Option<TestSuite> {
     let name = "orgtrail";
     let mut suite = TestSuite::new(name);
-    if verification.is_of_nothing() {
+    if verification.has_nothing() {
         let meaning = "nothing to verify was found, so nothing is proven";
         let details = "expected digests and log files; found none";
         suite.add_test_case(case(name, "verified objects", details, Some(("incomplete", meaning))));
@@ -47,12 +47,12 @@ fn of_all(verification: &Verification) -> Option<TestSuite> {
     (suite.tests > 0).then_some(suite)
 }
 
-fn of_lane(lane: &LaneReport) -> TestSuite {
-    let name = format!("{} {}", lane.account, lane.region);
+fn of_scope(scope: &ScopeReport) -> TestSuite {
+    let name = format!("{} {}", scope.account, scope.region);
     let mut suite = TestSuite::new(name.as_str());
-    suite.add_test_cases(lane.findings.iter().map(|finding| of_finding(&name, finding)));
-    let proven: Vec<String> = lane.proven.iter().map(ToString::to_string).collect();
-    let details = format!("{} log files; {}", lane.logs.valid, proven.join("; "));
+    suite.add_test_cases(scope.findings.iter().map(|finding| of_finding(&name, finding)));
+    let proven: Vec<String> = scope.proven.iter().map(ToString::to_string).collect();
+    let details = format!("{} log files; {}", scope.logs.valid, proven.join("; "));
     suite.add_test_case(case(&name, "proven", &details, None));
     suite
 }
@@ -115,7 +115,7 @@ mod tests {
             bundle: None,
             overrides: Vec::new(),
         };
-        let mut verification = Verification { lanes: Vec::new(), findings: Vec::new() };
+        let mut verification = Verification { scopes: Vec::new(), findings: Vec::new() };
         let xml = junit(&subject, &verification);
         assert_eq!(xml.matches("failures=\"1\"").count(), 2, "{xml}");
         assert!(xml.contains("nothing is proven"), "{xml}");

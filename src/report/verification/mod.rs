@@ -13,7 +13,7 @@ pub use self::junit::junit;
 pub use self::text::text;
 use super::drift::plain;
 use crate::archive::verify::chain::Window;
-use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::run::{ScopeReport, Verification};
 
 /// The subject of a report.
 #[derive(Debug, Clone)]
@@ -68,16 +68,16 @@ fn keys_by_origin(subject: &Subject) -> Vec<String> {
 }
 
 /// The accounts and Regions, those with the most severe findings first.
-fn by_severity(verification: &Verification) -> Vec<&LaneReport> {
-    let mut lanes: Vec<&LaneReport> = verification.lanes.iter().collect();
-    lanes.sort_by_key(|lane| Reverse(lane.findings.iter().map(|it| it.severity).max()));
-    lanes
+fn by_severity(verification: &Verification) -> Vec<&ScopeReport> {
+    let mut scopes: Vec<&ScopeReport> = verification.scopes.iter().collect();
+    scopes.sort_by_key(|scope| Reverse(scope.findings.iter().map(|it| it.severity).max()));
+    scopes
 }
 
 /// Proven and unproven digests.
-fn digests(lane: &LaneReport) -> (u64, u64) {
+fn digests(scope: &ScopeReport) -> (u64, u64) {
     let sum = |count: fn(&crate::archive::verify::chain::ChainSummary) -> u64| {
-        lane.chains.iter().map(count).sum()
+        scope.chains.iter().map(count).sum()
     };
     (sum(|chain| chain.valid), sum(|chain| chain.invalid))
 }

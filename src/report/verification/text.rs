@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 
 use super::{Subject, digests, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::run::{ScopeReport, Verification};
 use crate::archive::verify::source::METADATA_SUFFIX;
 use crate::report::contract::verification::Outcome;
 
@@ -18,7 +18,7 @@ const FILES: usize = 10;
 /// The report for people: a table, the findings, the verdict.
 #[must_use]
 pub fn text(subject: &Subject, verification: &Verification) -> String {
-    let mut text = format!("{}\n\n", table(&verification.lanes).trim_fmt());
+    let mut text = format!("{}\n\n", table(&verification.scopes).trim_fmt());
     let mut kinds: Vec<(Severity, FindingKind, Vec<&Finding>)> = FindingKind::ALL
         .iter()
         .filter_map(|kind| {
@@ -72,28 +72,28 @@ fn provenance(text: &mut String, subject: &Subject) {
     }
 }
 
-fn table(lanes: &[LaneReport]) -> Table {
+fn table(scopes: &[ScopeReport]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(["ACCOUNT", "REGION", "PROVEN", "DIGESTS", "LOG FILES", "GAPS", "BREAKS"]);
-    for lane in lanes {
-        let (valid, invalid) = digests(lane);
-        let proven = match lane.proven.as_slice() {
+    for scope in scopes {
+        let (valid, invalid) = digests(scope);
+        let proven = match scope.proven.as_slice() {
             [] => "nothing".to_owned(),
             [one] => one.to_string(),
             [first, .., last] => {
-                format!("{} to {} in {} parts", first.from, last.to, lane.proven.len())
+                format!("{} to {} in {} parts", first.from, last.to, scope.proven.len())
             }
         };
         let count = |severity| {
-            lane.findings.iter().filter(|finding| finding.severity == severity).count().to_string()
+            scope.findings.iter().filter(|finding| finding.severity == severity).count().to_string()
         };
-        let logs = lane.logs;
+        let logs = scope.logs;
         table.add_row([
-            lane.account.to_string(),
-            lane.region.to_string(),
+            scope.account.to_string(),
+            scope.region.to_string(),
             proven,
             ratio(valid, valid + invalid),
             ratio(logs.valid, logs.valid + logs.invalid + logs.unreadable),
@@ -152,13 +152,13 @@ fn list(text: &mut String, finding: &Finding) {
 }
 
 fn verdict(subject: &Subject, verification: &Verification) -> String {
-    let lanes = &verification.lanes;
-    let logs: u64 = lanes.iter().map(|lane| lane.logs.valid).sum();
-    let valid: u64 = lanes.iter().map(|lane| digests(lane).0).sum();
-    let from = lanes.iter().filter_map(|lane| lane.proven.first()).map(|p| p.from).min();
-    let to = lanes.iter().filter_map(|lane| lane.proven.last()).map(|p| p.to).max();
+    let scopes = &verification.scopes;
+    let logs: u64 = scopes.iter().map(|scope| scope.logs.valid).sum();
+    let valid: u64 = scopes.iter().map(|scope| digests(scope).0).sum();
+    let from = scopes.iter().filter_map(|scope| scope.proven.first()).map(|p| p.from).min();
+    let to = scopes.iter().filter_map(|scope| scope.proven.last()).map(|p| p.to).max();
     let when = from.zip(to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-    let places = counted(lanes.len(), "account and Region", "accounts and Regions");
+    let places = counted(scopes.len(), "account and Region", "accounts and Regions");
     let digests = counted(valid, "digest", "digests");
     let logs = counted(logs, "log file", "log files");
     let what = format!("{}: {digests} and {logs} in {places}{when}", subject.target);
@@ -176,14 +176,14 @@ fn verdict(subject: &Subject, verification: &Verification) -> String {
         Outcome::Broken => {
             format!("NOT PROVEN: {breaks} and {gaps}, listed above. Valid in {what}")
         }
-        Outcome::Incomplete if verification.is_of_nothing() => {
+        Outcome::Incomplete if verification.has_nothing() => {
             format!("NOT PROVEN: no digest and no log file was found. {what}")
         }
         Outcome::Incomplete if valid == 0 => {
             format!("NOT PROVEN: {gaps}, listed above. Valid in {what}")
         }
         Outcome::Incomplete => format!("PARTLY PROVEN: {gaps}, listed above. Valid in {what}"),
-        Outcome::Proven if verification.is_of_chosen_trails() => {
+        Outcome::Proven if verification.covers_chosen_trails_only() => {
             format!("PROVEN, for the chains of the chosen trails only: {what}")
         }
         Outcome::Proven => format!("PROVEN: {what}"),

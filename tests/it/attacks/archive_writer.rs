@@ -53,7 +53,7 @@ fn object_row() -> Vec<u8> {
         sha256: None,
         outcome: Outcome::Copied,
         reason: None,
-        way: None,
+        copy_method: None,
         archived: None,
         quarantined_as: None,
     });
@@ -146,7 +146,7 @@ async fn a_run_whose_end_is_not_what_its_rows_add_up_to_is_reported_and_not_trus
         full_listing_at: env.sandbox.now(),
     };
     let at = env.sandbox.now().to_string();
-    forge_rows(&env, 2, Some(1), &at, vec![Row::Begin { asked: Value::Null }, end]);
+    forge_rows(&env, 2, Some(1), &at, vec![Row::Begin { options: Value::Null }, end]);
     let records = env.run(&["records"]).await;
     assert_eq!(records.code, 13, "{}", records.text());
     let reason = "its end states 7 copied, its rows are 0";
@@ -207,7 +207,7 @@ async fn a_forged_record_makes_no_deleted_file_one_that_may_still_come() {
     std::fs::remove_file(mirror.join(env.relocated(log))).unwrap();
     // A run that was killed while it copied.
     let head = head(&env.sandbox.now().to_string());
-    let forged = Segment { head, rows: vec![Row::Begin { asked: Value::Null }] };
+    let forged = Segment { head, rows: vec![Row::Begin { options: Value::Null }] };
     let path = mirror.join(segment_key(None, 0));
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, forged.encode().unwrap()).unwrap();

@@ -49,7 +49,6 @@ impl Legacy {
     async fn new(env: &RolesEnv, account: &'static str, owner: &str) -> Self {
         let clients = env.root(owner).await;
         let bucket = format!("legacy-{account}");
-        let clients = clients;
         let s3 = clients.s3();
         s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let policy = json!({ "Version": "2012-10-17", "Statement": [{

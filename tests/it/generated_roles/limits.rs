@@ -105,7 +105,6 @@ async fn the_archives_role_changes_no_other_key_and_encrypts_through_s3_alone() 
 async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_alone() {
     let env = provisioned().await;
     let management = env.session(MANAGEMENT).await;
-    let management = management;
     let organizations = management.organizations();
     let trust = async |service: &str| {
         let enable = organizations.enable_aws_service_access().service_principal(service);

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Row};
-use crate::archive::consolidate::server_side::Way;
+use crate::archive::consolidate::server_side::CopyMethod;
 
 /// Objects, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,8 +30,7 @@ pub struct Counts {
     /// To be restored first.
     pub archived: u64,
     /// Not CloudTrail's.
-    #[serde(rename = "unexpected")]
-    pub foreign: u64,
+    pub unexpected: u64,
     /// Left for a later run, because this one was stopped.
     pub left: u64,
     /// Not what their keys say, and copied into quarantine.
@@ -43,7 +42,7 @@ pub struct Counts {
     pub held_back: u64,
     /// Of the quarantined, the digests.
     pub quarantined_digests: u64,
-    /// Objects of accounts and Regions outside their source's scope, which nobody accepted;
+    /// Objects of accounts and Regions outside their source's scope, which no one accepted;
     /// not counted in `at_source`.
     pub unbound: u64,
 }
@@ -62,19 +61,19 @@ impl Counts {
     }
 
     /// Counts one object.
-    pub fn add(&mut self, outcome: Outcome, size_bytes: u64, way: Option<Way>) {
+    pub fn add(&mut self, outcome: Outcome, size_bytes: u64, copy_method: Option<CopyMethod>) {
         match outcome {
             Outcome::Copied => {
                 self.copied += 1;
                 // A forged row may state any size.
                 self.copied_bytes = self.copied_bytes.saturating_add(size_bytes);
-                self.copied_inside_s3 += u64::from(way == Some(Way::Server));
+                self.copied_inside_s3 += u64::from(copy_method == Some(CopyMethod::Server));
             }
             Outcome::AlreadyThere => self.present += 1,
             Outcome::Conflict => self.conflicts += 1,
             Outcome::Failed => self.failed += 1,
             Outcome::Archived => self.archived += 1,
-            Outcome::Foreign => self.foreign += 1,
+            Outcome::Unexpected => self.unexpected += 1,
             Outcome::Quarantined => self.quarantined += 1,
             Outcome::Accepted => {
                 self.present += 1;
@@ -96,7 +95,7 @@ impl std::ops::AddAssign for Counts {
         self.conflicts += other.conflicts;
         self.failed += other.failed;
         self.archived += other.archived;
-        self.foreign += other.foreign;
+        self.unexpected += other.unexpected;
         self.left += other.left;
         self.quarantined += other.quarantined;
         self.accepted += other.accepted;
@@ -111,7 +110,7 @@ impl std::ops::AddAssign for Counts {
 pub struct RowSums {
     counts: Counts,
     has_begin: bool,
-    /// By lane id, the first day that the run left incomplete.
+    /// By log prefix id, the first day that the run left incomplete.
     incomplete: BTreeMap<String, Date>,
 }
 
@@ -120,13 +119,15 @@ impl RowSums {
     pub fn take(&mut self, row: &Row) {
         match row {
             Row::Begin { .. } => self.has_begin = true,
-            Row::Object(object) => self.counts.add(object.outcome, object.size_bytes, object.way),
-            Row::Unit(unit) if !unit.counts.complete() => {
-                let day = unit.unit.day;
-                let first = self.incomplete.entry(unit.unit.lane.id()).or_insert(day);
+            Row::Object(object) => {
+                self.counts.add(object.outcome, object.size_bytes, object.copy_method)
+            }
+            Row::Batch(batch) if !batch.counts.complete() => {
+                let day = batch.batch.day;
+                let first = self.incomplete.entry(batch.batch.log_prefix.id()).or_insert(day);
                 *first = day.min(*first);
             }
-            Row::Unit(_) | Row::End { .. } => {}
+            Row::Batch(_) | Row::End { .. } => {}
         }
     }
 
@@ -139,7 +140,7 @@ impl RowSums {
     /// How the end of a run contradicts its rows, all of which were added.
     ///
     /// Objects in quarantine and those that were in the archive are not compared: some
-    /// have no row, and some rows are of no lane.
+    /// have no row, and some rows are of no log prefix.
     #[must_use]
     pub fn contradiction(
         &self,
@@ -154,17 +155,19 @@ impl RowSums {
                 ("in conflict", counts.conflicts),
                 ("failed", counts.failed),
                 ("archived", counts.archived),
-                ("unexpected", counts.foreign),
+                ("unexpected", counts.unexpected),
                 ("held back", counts.held_back),
             ]
         };
         let differs = of(totals).into_iter().zip(of(&self.counts)).find(|(end, rows)| end != rows);
         if let Some(((what, end), (_, rows))) = differs {
-            return Some(format!("its end states {end} {what}, its rows are {rows}"));
+            return Some(format!("its end states {end} {what}, but its rows add up to {rows}"));
         }
-        self.incomplete.iter().find_map(|(lane, day)| {
-            let through = proven_through.get(lane).filter(|through| *through >= day)?;
-            Some(format!("its end states {lane} complete through {through}, its rows not on {day}"))
+        self.incomplete.iter().find_map(|(log_prefix, day)| {
+            let through = proven_through.get(log_prefix).filter(|through| *through >= day)?;
+            Some(format!(
+                "its end states {log_prefix} complete through {through}, but its rows show {day} incomplete"
+            ))
         })
     }
 }

@@ -13,7 +13,7 @@ const MAX_SEGMENT_BYTES: u64 = 128 << 20;
 /// about 20,000.
 pub(super) const MAX_ROWS: usize = 100_000;
 
-/// The longest row but for a run's end, which names every lane. Units: bytes.
+/// The longest row but for a run's end, which names every log prefix. Units: bytes.
 pub(super) const MAX_ROW_BYTES: usize = 1 << 20;
 
 /// The longest row of a run's end. Units: bytes.
@@ -107,7 +107,7 @@ impl Segment {
             begins += usize::from(matches!(row, Row::Begin { .. }));
             rows.push(row);
             if rows.len() > MAX_ROWS || begins > 1 {
-                let reason = format!("it has more than 1 beginning, or than {MAX_ROWS} rows");
+                let reason = format!("it has more than 1 begin row or more than {MAX_ROWS} rows");
                 return Err(refuse(reason));
             }
         }

@@ -20,7 +20,7 @@ fn chain(length: u64) -> Vec<Vec<u8>> {
                 written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
                 written_with: "orgtrail test".to_owned(),
             },
-            rows: vec![Row::Begin { asked: serde_json::json!({ "number": number }) }],
+            rows: vec![Row::Begin { options: serde_json::json!({ "number": number }) }],
         };
         stored.push(segment.encode().unwrap());
     }
@@ -68,7 +68,7 @@ fn object(outcome: Outcome, size_bytes: u64) -> Row {
         sha256: None,
         outcome,
         reason: None,
-        way: None,
+        copy_method: None,
         archived: None,
         quarantined_as: None,
     })
@@ -81,14 +81,16 @@ fn a_segment_with_more_than_a_run_writes_is_refused() {
         let stored = Segment { head: segment.head.clone(), rows }.encode().unwrap();
         Segment::decode(0, &stored).map(|_| ()).map_err(|error| error.to_string())
     };
-    let begin = |bytes| Row::Begin { asked: "a".repeat(bytes).into() };
+    let begin = |bytes| Row::Begin { options: "a".repeat(bytes).into() };
     assert_eq!(refused(vec![begin(1)]), Ok(()));
-    assert!(refused(vec![begin(1), begin(1)]).unwrap_err().contains("more than 1 beginning"));
+    assert!(refused(vec![begin(1), begin(1)]).unwrap_err().contains("more than 1 begin row"));
     assert!(refused(vec![begin(MAX_ROW_BYTES)]).unwrap_err().contains("a row has"));
-    let end = |lanes: usize| Row::End {
+    let end = |log_prefixes: usize| Row::End {
         totals: Counts::default(),
         complete: true,
-        proven_through: (0..lanes).map(|lane| (format!("{lane:01000}"), Date::MIN)).collect(),
+        proven_through: (0..log_prefixes)
+            .map(|log_prefix| (format!("{log_prefix:01000}"), Date::MIN))
+            .collect(),
         full_listing_at: Timestamp::UNIX_EPOCH,
     };
     // An end may be longer than other rows.
@@ -102,7 +104,7 @@ fn a_segment_with_more_than_a_run_writes_is_refused() {
 fn an_end_that_its_rows_do_not_add_up_to_is_a_contradiction() {
     let mut sums = RowSums::default();
     let rows = [
-        Row::Begin { asked: "".into() },
+        Row::Begin { options: "".into() },
         object(Outcome::Copied, 10),
         object(Outcome::Copied, 20),
         object(Outcome::Failed, 5),
@@ -126,7 +128,7 @@ fn an_end_that_its_rows_do_not_add_up_to_is_a_contradiction() {
         assert!(sums.contradiction(&wrong, &BTreeMap::new()).is_some(), "{wrong:?}");
     }
     // Nor is a day complete that the rows left incomplete.
-    let lane = crate::archive::units::Lane {
+    let log_prefix = crate::archive::batches::LogPrefix {
         bucket: "old".to_owned(),
         root: "AWSLogs/".to_owned(),
         account: "111111111111".parse().unwrap(),
@@ -134,9 +136,9 @@ fn an_end_that_its_rows_do_not_add_up_to_is_a_contradiction() {
         region: "us-east-1".parse().unwrap(),
     };
     let day = jiff::civil::date(2026, 1, 10);
-    let id = lane.id();
+    let id = log_prefix.id();
     let counts = Counts { failed: 1, ..Counts::default() };
-    sums.take(&Row::Unit(UnitRow { unit: UnitId { lane, day }, counts }));
+    sums.take(&Row::Batch(BatchRow { batch: DayBatch { log_prefix, day }, counts }));
     let through = |day: Date| [(id.clone(), day)].into();
     assert_eq!(sums.contradiction(&totals, &through(day.yesterday().unwrap())), None);
     assert!(sums.contradiction(&totals, &through(day)).unwrap().contains("2026-01-10"));

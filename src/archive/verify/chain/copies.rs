@@ -1,44 +1,43 @@
-//! Digests that lie below several roots of one bucket.
+//! Copies of digests below several roots of one bucket.
 
 use std::sync::Arc;
 
 use super::authenticity::Verdict;
 use super::{
-    Chain, ChainVerifier, Lane, Located, ObjectKey, OpenedDigest, Outcome, Period, TipState,
-    VerifiedDigest,
+    Chain, ChainScope, ChainVerifier, ObjectKey, Outcome, ParsedDigest, Period, Placement,
+    TipState, VerifiedDigest,
 };
 
 impl ChainVerifier {
-    /// Takes a digest that is a chain's newest, below another root: one that was
-    /// brought elsewhere in its own bucket and is still where it was. It counts
-    /// once, and what lies at either place must be whole.
+    /// Adds a copy of a chain's newest digest below another root of its bucket. It counts once;
+    /// the logs of both places are checked.
     pub(super) fn copy(
         &mut self,
-        lane: &Arc<Lane>,
+        scope: &Arc<ChainScope>,
         chain: &mut Chain,
         key: ObjectKey,
-        opened: OpenedDigest,
-        located: Option<Located>,
+        parsed: ParsedDigest,
+        placement: Option<Placement>,
         out: &mut Vec<Outcome>,
     ) {
-        let located = match self.authenticate(&key, &opened, located) {
+        let placement = match self.authenticate(&key, &parsed, placement) {
             Verdict::Refused(finding) => {
                 self.refused(*finding, out);
                 return;
             }
-            Verdict::Unsigned(located) => located,
-            Verdict::Authentic(located, _) => {
-                if let Some(signature) = &opened.signature {
+            Verdict::Unsigned(placement) => placement,
+            Verdict::Authentic(placement, _) => {
+                if let Some(signature) = &parsed.signature {
                     self.prove_pending(chain, Ok(signature), out);
                 }
-                located
+                placement
             }
         };
         match &mut chain.tip.state {
-            TipState::Pending(pending) => pending.places.push((key, located)),
-            // The same bytes as one that is proven.
-            TipState::Sound(_) => {
-                let digest = self.proven_copy(lane, chain, key, opened, located);
+            TipState::Pending(pending) => pending.places.push((key, placement)),
+            // It has the same bytes as a proven digest.
+            TipState::Proven(_) => {
+                let digest = self.proven_copy(scope, chain, key, parsed, placement);
                 out.push(Outcome::Proven(digest));
             }
             TipState::Broken { .. } => {}
@@ -47,22 +46,22 @@ impl ChainVerifier {
 
     fn proven_copy(
         &mut self,
-        lane: &Arc<Lane>,
+        scope: &Arc<ChainScope>,
         chain: &mut Chain,
         key: ObjectKey,
-        opened: OpenedDigest,
-        located: Located,
+        parsed: ParsedDigest,
+        placement: Placement,
     ) -> VerifiedDigest {
-        let hour = Period { from: opened.start, to: opened.end };
-        chain.summary.count_copy(hour, located);
-        self.cover(chain, lane, hour);
-        let (lane, logs) = (Arc::clone(lane), opened.document.log_files);
-        VerifiedDigest { lane, key, hour, located, logs, is_copy: true }
+        let hour = Period { from: parsed.start, to: parsed.end };
+        chain.summary.count_copy(hour, placement);
+        self.cover(chain, scope, hour);
+        let (scope, logs) = (Arc::clone(scope), parsed.document.log_files);
+        VerifiedDigest { scope, key, hour, placement, logs, is_copy: true }
     }
 
-    /// Notes that the log files of an hour below a root are all known.
-    pub(super) fn cover(&mut self, chain: &mut Chain, lane: &Lane, hour: Period) {
-        let Some(at) = self.place(&lane.root) else { return };
+    /// Marks an hour below a root as covered.
+    pub(super) fn cover(&mut self, chain: &mut Chain, scope: &ChainScope, hour: Period) {
+        let Some(at) = self.place(&scope.root) else { return };
         if let Some(covered) = self.covered_below.get_mut(at) {
             covered.add(hour);
         }

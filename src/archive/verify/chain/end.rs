@@ -1,90 +1,88 @@
-//! Where chains end, what lies between them, and what is proven altogether.
+//! The ends of chains, the gaps between them, and the proven periods.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{
-    Behind, Border, Chain, ChainVerifier, Coverage, Finding, FindingKind, Lane, Located,
-    NO_SIGNATURE, ObjectKey, OriginTrail, Outcome, Period, Periods, Stem, Tip, TrailOwner,
+    BucketHandoff, Chain, ChainName, ChainScope, ChainVerifier, Coverage, Finding, FindingKind,
+    LaggingChain, NO_SIGNATURE, ObjectKey, OriginTrail, Outcome, Period, Periods, Placement, Tip,
+    TrailOwner,
 };
 use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, TrailName};
 
-/// What following one chain gave.
+/// The result of following one chain.
 #[derive(Debug, Clone)]
 pub struct ChainSummary {
     /// The trail.
     pub trail: String,
     /// The Region in which the trail was created.
     pub home_region: String,
-    /// The account that owns the trail; unknown where an organization's trail
-    /// wrote them and the organization is.
+    /// The account that owns the trail; unknown for an organization trail of an unknown
+    /// organization.
     pub owner: Option<AccountId>,
-    /// Whether the digests were written afterwards.
+    /// Whether the digests are backfill digests.
     pub backfill: bool,
-    /// Digests that are proven.
+    /// Proven digests.
     pub valid: u64,
-    /// Of these, how many lie where relocation put them.
+    /// Of these, the relocated ones.
     pub relocated: u64,
-    /// Of these, how many were proven by the signature that their successor
-    /// records.
+    /// Of these, those proven by the signature that their successor records.
     pub through_successor: u64,
-    /// Of these, how many verify only with a key that was saved beside the
-    /// archive.
+    /// Of these, those that verify only with a saved key.
     pub by_saved_key: u64,
-    /// Digests that prove nothing.
+    /// Digests that are not proven.
     pub invalid: u64,
-    /// What the proven digests cover.
+    /// The periods that the proven digests cover.
     pub proven: Vec<Period>,
-    /// Of these, how many lie below another root of the bucket as well.
+    /// Of these, those with a copy below another root of the bucket.
     pub copies: u64,
-    pub(crate) stem: Stem,
-    /// Every owner that the trail had: it can become the organization's.
+    pub(crate) chain_name: ChainName,
+    /// Every owner that the trail had: it can become an organization trail.
     pub(super) owners: BTreeSet<TrailOwner>,
     /// Proven digests that are stored inflated.
     pub(super) stored_inflated: u64,
-    /// Where the newest proven digest lies.
-    pub(super) located: Located,
-    /// Where the hour of the first proven digest ends that lies where CloudTrail
-    /// wrote it.
+    /// The placement of the newest proven digest.
+    pub(super) placement: Placement,
+    /// The end of the first proven digest at its original address.
     began: Option<Timestamp>,
     pub(super) covered: Periods,
     pub(super) gaps: Vec<(Period, String)>,
-    /// From the first to the last of the digests by saved keys.
+    /// The period from the first to the last digest that verifies only with a saved key.
     hours_by_saved_key: Option<Period>,
 }
 
-/// What following all chains of one account and Region gave.
+/// The result of following all chains of one account and Region.
 #[derive(Debug)]
-pub struct LaneSummary {
+pub struct ScopeSummary {
     /// Its chains.
     pub chains: Vec<ChainSummary>,
-    /// The times that verified digests of any chain cover.
+    /// The periods that verified digests of any chain cover.
     pub covered: Periods,
-    /// The same by root, in the order of the lanes.
+    /// The same by root, in the order of the scopes.
     pub covered_below: Vec<Periods>,
-    /// Where chains came from other buckets or prefixes.
-    pub came_from: Vec<Border>,
-    /// Digests whose keys are not at hand, where no digest could be verified.
+    /// The handoffs of chains from other buckets or prefixes.
+    pub handoffs: Vec<BucketHandoff>,
+    /// Digests without a public key, if no digest could be verified.
     pub(crate) unknown_keys: Vec<Finding>,
-    /// The trails without any digest here.
-    pub(crate) absent: Vec<Absent>,
-    /// The chains whose trails delivered newer digests elsewhere.
-    pub(crate) behind: Vec<Behind>,
+    /// The trails without any digest.
+    pub(crate) absent: Vec<MissingTrail>,
+    /// The chains whose trails delivered newer digests to another place.
+    pub(crate) lagging: Vec<LaggingChain>,
 }
 
-/// A trail that delivered a digest and has none here.
+/// A trail that delivered a digest, but has none in the archive.
 #[derive(Debug, Clone)]
-pub(crate) struct Absent {
+pub(crate) struct MissingTrail {
     pub(crate) latest: LatestDelivery,
     /// The account that owns it, as in [`ChainSummary::owner`].
     pub(crate) owner: Option<AccountId>,
 }
 
-/// What CloudTrail says of a trail's newest digest.
+/// What CloudTrail reports about a trail's newest digest.
 ///
 /// Source: `GetTrailStatus`, `LatestDigestDeliveryTime`.
 #[derive(Debug, Clone)]
@@ -99,10 +97,10 @@ pub struct LatestDelivery {
     pub at: Timestamp,
 }
 
-/// A trail that is logging here and of whose deliveries CloudTrail says nothing: in a
-/// member account, the status of an organization trail may have none.
+/// A logging trail whose status reports no deliveries, as can happen for an organization
+/// trail in a member account.
 #[derive(Debug, Clone)]
-pub struct SilentTrail {
+pub struct UnreportedTrail {
     /// The trail.
     pub trail: String,
     /// The Region in which the trail was created.
@@ -111,19 +109,19 @@ pub struct SilentTrail {
     pub root: Root,
 }
 
-/// What CloudTrail says of the trails that deliver to one account and Region's
-/// folders now.
+/// What CloudTrail reports about the trails that currently deliver to the folders of one
+/// account and Region.
 #[derive(Debug, Clone, Default)]
 pub struct TrailReports {
-    /// Those whose newest delivery is known.
+    /// Trails with a known newest delivery.
     pub latest: Vec<LatestDelivery>,
-    /// Those of whose deliveries it says nothing.
-    pub silent: Vec<SilentTrail>,
+    /// Trails without reported deliveries.
+    pub unreported: Vec<UnreportedTrail>,
     /// The account's trails that deliver elsewhere.
     pub origins: Vec<OriginTrail>,
-    /// Whether these are all that there are.
+    /// Whether `origins` is complete.
     pub origins_known: bool,
-    /// Which trail stands for which.
+    /// Which trails cover which.
     pub coverage: Coverage,
 }
 
@@ -131,30 +129,30 @@ impl TrailReports {
     /// The trails.
     pub(crate) fn trails(&self) -> BTreeSet<TrailName> {
         let latest = self.latest.iter().map(|latest| &latest.trail);
-        let silent = self.silent.iter().map(|silent| &silent.trail);
-        latest.chain(silent).filter_map(|trail| trail.parse().ok()).collect()
+        let unreported = self.unreported.iter().map(|unreported| &unreported.trail);
+        latest.chain(unreported).filter_map(|trail| trail.parse().ok()).collect()
     }
 }
 
 impl LatestDelivery {
-    /// Whether it tells of a chain's newest digest: backfill digests are not told of.
+    /// Whether it is about a chain; deliveries of backfill digests are not reported.
     fn is_of(&self, summary: &ChainSummary) -> bool {
         summary.is_of(&self.trail, &self.home_region, &self.root)
     }
 
-    /// What is wanted where the trail has no digest.
+    /// The expected digest, for a trail without digests.
     pub(crate) fn wanted(&self) -> String {
         format!("the digest of {} that CloudTrail delivered at {}", self.trail, self.at)
     }
 }
 
 impl ChainSummary {
-    pub(super) fn new(stem: Stem) -> Self {
+    pub(super) fn new(chain_name: ChainName) -> Self {
         Self {
-            trail: stem.trail.to_string(),
-            home_region: stem.home_region.to_string(),
+            trail: chain_name.trail.to_string(),
+            home_region: chain_name.home_region.to_string(),
             owner: None,
-            backfill: stem.backfill,
+            backfill: chain_name.backfill,
             valid: 0,
             relocated: 0,
             through_successor: 0,
@@ -162,10 +160,10 @@ impl ChainSummary {
             invalid: 0,
             copies: 0,
             proven: Vec::new(),
-            stem,
+            chain_name,
             owners: BTreeSet::new(),
             stored_inflated: 0,
-            located: Located::InPlace,
+            placement: Placement::InPlace,
             began: None,
             covered: Periods::default(),
             gaps: Vec::new(),
@@ -173,25 +171,25 @@ impl ChainSummary {
         }
     }
 
-    pub(super) fn count(&mut self, hour: Period, located: Located) {
+    pub(super) fn count(&mut self, hour: Period, placement: Placement) {
         self.valid += 1;
-        self.relocated += u64::from(located == Located::Relocated);
-        self.located = located;
-        self.begins(hour, located);
+        self.relocated += u64::from(placement == Placement::Relocated);
+        self.placement = placement;
+        self.begins(hour, placement);
         self.covered.add(hour);
     }
 
-    /// Counts a digest that was counted below another root.
-    pub(super) fn count_copy(&mut self, hour: Period, located: Located) {
+    /// Counts a copy of a digest that was counted below another root.
+    pub(super) fn count_copy(&mut self, hour: Period, placement: Placement) {
         self.copies += 1;
-        if located == Located::InPlace {
-            self.located = located;
+        if placement == Placement::InPlace {
+            self.placement = placement;
         }
-        self.begins(hour, located);
+        self.begins(hour, placement);
     }
 
-    fn begins(&mut self, hour: Period, located: Located) {
-        if located == Located::InPlace {
+    fn begins(&mut self, hour: Period, placement: Placement) {
+        if placement == Placement::InPlace {
             self.began = Some(self.began.map_or(hour.to, |began| began.min(hour.to)));
         }
     }
@@ -201,8 +199,8 @@ impl ChainSummary {
         self.covered.as_slice().iter().any(|period| period.from < end && end <= period.to)
     }
 
-    /// Whether it is the chain of a trail that delivers below a root: a trail of
-    /// another owner can have the same name.
+    /// Whether a trail that delivers below a root wrote the chain; trails of other owners can
+    /// have the same name.
     pub(crate) fn is_of(&self, trail: &str, home_region: &str, root: &Root) -> bool {
         !self.backfill
             && self.trail == trail
@@ -210,9 +208,8 @@ impl ChainSummary {
             && (self.owners.is_empty() || self.owners.contains(&TrailOwner::of(root)))
     }
 
-    /// Whether the trail was writing here already when it delivered a digest, so
-    /// that this one belongs here too: right after a trail was moved, CloudTrail
-    /// tells of one in the bucket before.
+    /// Whether the trail already wrote here when it delivered a digest, so the digest belongs
+    /// here: right after a trail is moved, CloudTrail reports a delivery to the previous bucket.
     #[must_use]
     pub fn began_before(&self, latest: &LatestDelivery) -> bool {
         latest.is_of(self)
@@ -232,57 +229,59 @@ impl ChainSummary {
         }
     }
 
-    /// Where the last proven digest's hour ends.
+    /// The end of the last proven digest.
     pub(super) fn proven_until(&self) -> Option<Timestamp> {
         self.covered.as_slice().last().map(|period| period.to)
     }
 }
 
 impl ChainVerifier {
-    /// Where each trail's newest proven digest below a root ends.
+    /// The end of each trail's newest proven digest below a root.
     ///
-    /// Chains of several trails do not reach equally far: a later digest may list
-    /// a file of an hour that another chain covers already. Backfill digests end
-    /// where the time that they fill does.
+    /// Chains of several trails end at different times: a later digest may list a file of an
+    /// hour that another chain already covers. Backfill digests are excluded, since they end
+    /// with the period that they fill.
     #[must_use]
     pub fn ends(&self, root: &Root) -> Vec<Timestamp> {
         let Some(place) = self.place(root) else { return Vec::new() };
-        let mut newest = BTreeMap::<(&Stem, &Option<TrailOwner>), Timestamp>::new();
-        let standard = self.chains.iter().filter(|(stem, _)| !stem.backfill);
-        for (stem, chain) in standard.flat_map(|(it, all)| all.iter().map(move |one| (it, one))) {
+        let mut newest = BTreeMap::<(&ChainName, &Option<TrailOwner>), Timestamp>::new();
+        let standard = self.chains.iter().filter(|(chain_name, _)| !chain_name.backfill);
+        for (chain_name, chain) in
+            standard.flat_map(|(it, all)| all.iter().map(move |one| (it, one)))
+        {
             if let Some(end) = chain.ends.get(&place) {
-                let known = newest.entry((stem, &chain.owner)).or_insert(*end);
+                let known = newest.entry((chain_name, &chain.owner)).or_insert(*end);
                 *known = (*known).max(*end);
             }
         }
         newest.into_values().collect()
     }
 
-    /// Ends all chains: decides about lost signatures, gaps and ends.
+    /// Finishes all chains: reports lost signatures, gaps and ends.
     #[must_use]
-    pub fn finish(mut self, reports: &TrailReports) -> (LaneSummary, Vec<Outcome>) {
+    pub fn finish(mut self, reports: &TrailReports) -> (ScopeSummary, Vec<Outcome>) {
         let mut out = Vec::new();
         let mut chains = std::mem::take(&mut self.chains);
-        self.reach_border(&mut chains, &mut out);
+        self.resolve_handoff(&mut chains, &mut out);
         for chain in chains.values_mut().flatten() {
             self.prove_pending(chain, Err(NO_SIGNATURE), &mut out);
         }
-        let absent: Vec<Absent> =
+        let absent: Vec<MissingTrail> =
             reports.latest.iter().filter_map(|latest| self.absent(&chains, latest)).collect();
         out.extend(absent.iter().map(|absent| Outcome::found(self.all_deleted(&absent.latest))));
-        let silent = reports.silent.iter().map(|trail| self.silent(&chains, trail));
-        out.extend(silent.map(Outcome::found));
-        let (mut summaries, mut behind) = (Vec::new(), Vec::new());
+        let unreported = reports.unreported.iter().map(|trail| self.unreported(&chains, trail));
+        out.extend(unreported.map(Outcome::found));
+        let (mut summaries, mut lagging) = (Vec::new(), Vec::new());
         let mut chains: Vec<Chain> = chains.into_values().flatten().collect();
         let covering: Vec<_> =
             chains.iter().map(|chain| reports.coverage.of(chain, &chains)).collect();
         for (chain, covering) in chains.iter_mut().zip(covering) {
-            behind.extend(self.at_origin(chain, reports, &mut out));
+            lagging.extend(self.at_origin(chain, reports, &mut out));
             let summary = &mut chain.summary;
             summary.proven = summary.covered.as_slice().to_vec();
             let first = self.first();
             let root = chain.original_root.as_ref().unwrap_or(&first.root);
-            summary.owner = first.trail_owner(root, self.rules.org_owner.as_ref());
+            summary.owner = first.trail_owner(root, self.config.org_owner.as_ref());
             let summary = &chain.summary;
             let findings = summary
                 .gaps
@@ -295,14 +294,14 @@ impl ChainVerifier {
             out.extend(findings.map(Outcome::found));
         }
         summaries.extend(chains.into_iter().map(|chain| chain.summary));
-        let summary = LaneSummary {
+        let summary = ScopeSummary {
             chains: summaries,
             covered: self.covered,
             covered_below: self.covered_below,
-            came_from: self.came_from,
+            handoffs: self.handoffs,
             unknown_keys: self.unknown_keys,
             absent,
-            behind,
+            lagging,
         };
         (summary, out)
     }
@@ -314,10 +313,10 @@ impl ChainVerifier {
         next: &str,
         covering: &(Periods, Vec<String>),
     ) -> Option<Finding> {
-        let window = self.rules.window;
-        // Digests that begin after the window belong to it only where it is open.
+        let window = self.config.window;
+        // Digests that start after the window belong to it only if its end is open.
         let gap = gap.within(window.since, window.until.filter(|_| window.last.is_some()))?;
-        let open = covering.0.missing_from(gap);
+        let open = covering.0.gaps_in(gap);
         let (severity, gap, found) = match open.as_slice() {
             [] => {
                 let found = "a new chain begins; other chains prove the time between".to_owned();
@@ -335,13 +334,13 @@ impl ChainVerifier {
             objects: gap.hours().unsigned_abs(),
             ..self
                 .at(FindingKind::Gap, next)
-                .because(format!("the chain of {} without a gap", summary.stem), found)
-                .over(gap.from, gap.to)
-                .weighing(severity)
+                .with_mismatch(format!("a chain of {} without a gap", summary.chain_name), found)
+                .with_period(gap.from, gap.to)
+                .with_severity(severity)
         })
     }
 
-    /// Compares a chain's end with the window and with what CloudTrail says.
+    /// Compares a chain's end with the window and with the delivery that CloudTrail reports.
     fn end(
         &self,
         summary: &ChainSummary,
@@ -349,39 +348,39 @@ impl ChainVerifier {
         delivered: &[LatestDelivery],
         covering: &(Periods, Vec<String>),
     ) -> Option<Finding> {
-        // Backfill digests end where the time that they fill ends.
+        // Backfill digests end with the period that they fill.
         if summary.backfill {
             return None;
         }
         let (end, key) = (summary.proven_until()?, &tip.key);
-        // What lies here and proves nothing was not deleted, and has its finding.
+        // Unproven digests were not deleted, and have their own findings.
         let at_hand = end.max(tip.end);
         let newer = delivered
             .iter()
-            // Of a chain that was moved here, it tells nothing.
-            .filter(|_| summary.located == Located::InPlace)
+            // The status says nothing about relocated chains.
+            .filter(|_| summary.placement == Placement::InPlace)
             .find(|latest| latest.is_of(summary))
-            .filter(|latest| self.asks_for(latest))
+            .filter(|latest| self.window_includes(latest))
             .filter(|latest| latest.at.duration_since(at_hand) > NEWER_AFTER);
         if let Some(latest) = newer {
             let expected = format!("the digest that CloudTrail delivered at {}", latest.at);
             return Some(
                 self.at(FindingKind::NewestDeleted, key)
-                    .because(expected, format!("none after the one that ends at {end}"))
-                    .over(end, latest.at),
+                    .with_mismatch(expected, format!("none after the one that ends at {end}"))
+                    .with_period(end, latest.at),
             );
         }
-        let until = self.rules.window.until.filter(|until| *until > end)?;
+        let until = self.config.window.until.filter(|until| *until > end)?;
         let rest = Period { from: end, to: until };
-        let open = covering.0.missing_from(rest);
+        let open = covering.0.gaps_in(rest);
         let others = |open: &Period| self.others(*open, covering);
-        let expected = format!("digests of {} up to {until}", summary.stem);
+        let expected = format!("digests of {} up to {until}", summary.chain_name);
         let finding = |kind, period: Period, found: String| Finding {
             objects: period.hours().unsigned_abs(),
-            ..self.at(kind, key).because(&expected, found).over(period.from, period.to)
+            ..self.at(kind, key).with_mismatch(&expected, found).with_period(period.from, period.to)
         };
         Some(match open.first() {
-            // What begins elsewhere is told where it does.
+            // The start of another chain is reported with that chain.
             Some(open) if open.from == end && open.to == until => {
                 let found = format!("none after the one that ends at {end}{}", others(open));
                 finding(FindingKind::EndsEarly, *open, found)
@@ -393,7 +392,7 @@ impl ChainVerifier {
                     format!("{hours} h without digests, then those of another chain{others}");
                 finding(FindingKind::Gap, *open, found)
             }
-            // The others' own findings say where they end.
+            // The ends of the other chains are reported with those chains.
             Some(open) => {
                 let found = format!("none after the one that ends at {end}{}", others(open));
                 finding(FindingKind::EndsEarly, *open, found)
@@ -405,9 +404,9 @@ impl ChainVerifier {
         })
     }
 
-    /// Why digests of other trails do not stand for the ones that are missing.
+    /// Why digests of other trails do not cover the missing ones.
     fn others(&self, open: Period, (_, reasons): &(Periods, Vec<String>)) -> String {
-        let missing: i64 = self.covered.missing_from(open).iter().map(Period::hours).sum();
+        let missing: i64 = self.covered.gaps_in(open).iter().map(Period::hours).sum();
         if missing < open.hours() && !reasons.is_empty() {
             format!("; other trails have digests of that time, but {}", reasons.join(", "))
         } else {
@@ -415,79 +414,83 @@ impl ChainVerifier {
         }
     }
 
-    /// Whether the window reaches to a digest. Of one that ends before, the
-    /// newest tells nothing.
-    fn asks_for(&self, latest: &LatestDelivery) -> bool {
-        self.asks_for_time(latest.at)
+    /// Whether the window includes a delivery. For an earlier window, the newest delivery is
+    /// irrelevant.
+    fn window_includes(&self, latest: &LatestDelivery) -> bool {
+        self.window_includes_time(latest.at)
     }
 
-    /// The same of a delivery at a time.
-    pub(super) fn asks_for_time(&self, at: Timestamp) -> bool {
-        let window = self.rules.window;
+    /// Whether the window includes a delivery at a time.
+    pub(super) fn window_includes_time(&self, at: Timestamp) -> bool {
+        let window = self.config.window;
         window.since.is_none_or(|since| at.duration_since(since) > NEWER_AFTER)
             && window.last.is_none_or(|last| at <= last)
     }
 
-    /// A trail without any digest, though CloudTrail delivered one.
+    /// A trail without any digest although CloudTrail delivered one.
     fn absent(
         &self,
-        chains: &BTreeMap<Stem, Vec<Chain>>,
+        chains: &BTreeMap<ChainName, Vec<Chain>>,
         latest: &LatestDelivery,
-    ) -> Option<Absent> {
+    ) -> Option<MissingTrail> {
         let is_here = chains.values().flatten().any(|chain| latest.is_of(&chain.summary));
-        if !self.asks_for(latest) || is_here {
+        if !self.window_includes(latest) || is_here {
             return None;
         }
-        let owner = self.first().trail_owner(&latest.root, self.rules.org_owner.as_ref());
-        Some(Absent { latest: latest.clone(), owner })
+        let owner = self.first().trail_owner(&latest.root, self.config.org_owner.as_ref());
+        Some(MissingTrail { latest: latest.clone(), owner })
     }
 
-    /// What is to be said of a trail whose deliveries CloudTrail does not report. Its
-    /// digests here are held to the window alone; without any, nothing is known.
-    fn silent(&self, chains: &BTreeMap<Stem, Vec<Chain>>, silent: &SilentTrail) -> Finding {
-        let SilentTrail { trail, home_region, root } = silent;
+    /// The finding for a trail without reported deliveries. Its digests are compared only with
+    /// the window; without digests, its state is unknown.
+    fn unreported(
+        &self,
+        chains: &BTreeMap<ChainName, Vec<Chain>>,
+        unreported: &UnreportedTrail,
+    ) -> Finding {
+        let UnreportedTrail { trail, home_region, root } = unreported;
         let is_here = chains
             .values()
             .flatten()
             .any(|chain| chain.summary.valid > 0 && chain.summary.is_of(trail, home_region, root));
         let (severity, found) = if is_here {
-            (Severity::Notice, "none; newer digests than those of the window cannot be missed")
+            (Severity::Notice, "none; missing digests after the window cannot be detected")
         } else {
-            (Severity::Incomplete, "none, and no digest of this trail that proves anything")
+            (Severity::Incomplete, "none, and no proven digest of this trail")
         };
-        let Lane { account, region, .. } = self.first();
+        let ChainScope { account, region, .. } = self.first();
         self.at(FindingKind::DeliveryUnknown, root.folder(account, DIGEST_FOLDER, region))
-            .because(format!("delivery times in the status of the trail {trail}"), found)
-            .weighing(severity)
+            .with_mismatch(format!("delivery times in the status of the trail {trail}"), found)
+            .with_severity(severity)
     }
 
-    /// The finding that such a trail is. This account and Region alone cannot tell
-    /// whether the trail was moved here since.
+    /// The finding for a missing trail. One account and Region cannot show whether the trail was
+    /// moved here later.
     fn all_deleted(&self, latest: &LatestDelivery) -> Finding {
-        let found = "no digest of this trail, which may have come to this bucket since";
+        let found = "no digest of this trail, which may have been moved to this bucket since";
         self.at(FindingKind::NewestDeleted, self.digest_folder())
-            .because(latest.wanted(), found)
-            .over(latest.at, latest.at)
-            .weighing(Severity::Incomplete)
+            .with_mismatch(latest.wanted(), found)
+            .with_period(latest.at, latest.at)
+            .with_severity(Severity::Incomplete)
     }
 
     fn digest_folder(&self) -> String {
-        let Lane { root, account, region, .. } = self.first();
+        let ChainScope { root, account, region, .. } = self.first();
         root.folder(account, DIGEST_FOLDER, region)
     }
 
     fn saved_keys(&self, summary: &ChainSummary) -> Option<Finding> {
         let hours = summary.hours_by_saved_key?;
-        let (objects, stem) = (summary.by_saved_key, &summary.stem);
+        let (objects, chain_name) = (summary.by_saved_key, &summary.chain_name);
         Some(Finding {
             objects,
             ..self
                 .at(FindingKind::PublicKeySaved, self.digest_folder())
-                .because(
+                .with_mismatch(
                     "digests signed by keys that AWS lists, or that `--public-keys` gives",
-                    format!("{objects} of {stem} verify with saved keys alone"),
+                    format!("{objects} of {chain_name} verify only with saved keys"),
                 )
-                .over(hours.from, hours.to)
+                .with_period(hours.from, hours.to)
         })
     }
 
@@ -495,9 +498,9 @@ impl ChainVerifier {
         let objects = summary.through_successor;
         (objects > 0).then(|| Finding {
             objects,
-            ..self.at(FindingKind::SignatureFromSuccessor, self.digest_folder()).because(
+            ..self.at(FindingKind::SignatureFromSuccessor, self.digest_folder()).with_mismatch(
                 "digests with metadata `signature` and `signature-algorithm`",
-                format!("{objects} of {} without", summary.stem),
+                format!("{objects} of {} without", summary.chain_name),
             )
         })
     }
@@ -506,11 +509,11 @@ impl ChainVerifier {
         let objects = summary.stored_inflated;
         (objects > 0).then(|| Finding {
             objects,
-            ..self.at(FindingKind::StoredInflated, self.digest_folder()).because(
+            ..self.at(FindingKind::StoredInflated, self.digest_folder()).with_mismatch(
                 "digests as gzip streams",
                 format!(
                     "{objects} of {} stored inflated, with the bytes that were signed",
-                    summary.stem
+                    summary.chain_name
                 ),
             )
         })

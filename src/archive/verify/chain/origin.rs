@@ -1,17 +1,17 @@
-//! What CloudTrail says of a trail whose chain was copied here from elsewhere.
+//! What CloudTrail reports about trails whose chains were copied here.
 
 use jiff::Timestamp;
 
 use super::{
-    Chain, ChainSummary, ChainVerifier, Finding, FindingKind, Located, Outcome, Stem, TrailOwner,
-    TrailReports,
+    Chain, ChainName, ChainSummary, ChainVerifier, Finding, FindingKind, Outcome, Placement,
+    TrailOwner, TrailReports,
 };
 use crate::archive::key::Root;
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, Arn, Partition};
 
-/// A trail that delivers elsewhere than into what is verified.
+/// A trail that delivers to another place than the verified archive.
 #[derive(Debug, Clone)]
 pub struct OriginTrail {
     /// Its name.
@@ -26,44 +26,43 @@ pub struct OriginTrail {
     pub latest: Result<Option<Timestamp>, String>,
 }
 
-/// A chain here that ends before the newest digest that its trail delivered elsewhere.
+/// A chain that ends before the newest digest that its trail delivered to another place.
 #[derive(Debug, Clone)]
-pub(crate) struct Behind {
-    pub(crate) stem: Stem,
-    /// Where the trail delivers to now.
+pub(crate) struct LaggingChain {
+    pub(crate) chain_name: ChainName,
+    /// The bucket that the trail delivers to now.
     pub(crate) bucket: String,
     pub(crate) root: Root,
-    /// Where the newest digest here ends.
+    /// The end of the newest digest here.
     pub(crate) end: Timestamp,
-    /// When the newest was delivered.
+    /// When the newest digest was delivered.
     pub(crate) latest: Timestamp,
     /// The `expected` of its finding.
     pub(crate) wanted: String,
 }
 
 impl ChainVerifier {
-    /// Compares the end of a chain that was copied here with what CloudTrail says of its
-    /// trail.
+    /// Compares the end of a relocated chain with what CloudTrail reports about its trail.
     pub(super) fn at_origin(
         &self,
         chain: &Chain,
         reports: &TrailReports,
         out: &mut Vec<Outcome>,
-    ) -> Option<Behind> {
+    ) -> Option<LaggingChain> {
         let summary = &chain.summary;
         let end = summary.proven_until()?;
-        if summary.backfill || summary.located != Located::Relocated || !reports.origins_known {
+        if summary.backfill || summary.placement != Placement::Relocated || !reports.origins_known {
             return None;
         }
-        // The digests that follow in this bucket say where it goes on.
+        // Later digests in this bucket show where the chain continues.
         let at_hand = end.max(chain.tip.end);
-        if self.rules.window.until.is_none_or(|until| until <= at_hand) {
+        if self.config.window.until.is_none_or(|until| until <= at_hand) {
             return None;
         }
-        // The trail that delivers here now has been asked already.
+        // The trail that delivers here now was already checked.
         let is_here = |trail: &str, home: &str, root: &Root| summary.is_of(trail, home, root);
         if reports.latest.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
-            || reports.silent.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
+            || reports.unreported.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
         {
             return None;
         }
@@ -78,8 +77,9 @@ impl ChainVerifier {
         };
         let wanted = |at: Timestamp| format!("the digest of {named} that was delivered at {at}");
         let unknown = |kind, expected: String, found: &str| {
-            let finding = self.at(kind, &chain.tip.key).because(expected, found).over(end, end);
-            Outcome::found(finding.weighing(Severity::Incomplete))
+            let finding =
+                self.at(kind, &chain.tip.key).with_mismatch(expected, found).with_period(end, end);
+            Outcome::found(finding.with_severity(Severity::Incomplete))
         };
         match &origin.latest {
             Err(why) => {
@@ -93,18 +93,18 @@ impl ChainVerifier {
             }
             Ok(Some(latest)) => {
                 let is_newer = latest.duration_since(at_hand) > NEWER_AFTER;
-                if !self.asks_for_time(*latest) || !is_newer {
+                if !self.window_includes_time(*latest) || !is_newer {
                     return None;
                 }
                 let found = format!("none here after the one that ends at {end}");
                 let finding = self
                     .at(FindingKind::NewestDeleted, &chain.tip.key)
-                    .because(wanted(*latest), found)
-                    .over(end, *latest)
-                    .weighing(Severity::Incomplete);
+                    .with_mismatch(wanted(*latest), found)
+                    .with_period(end, *latest)
+                    .with_severity(Severity::Incomplete);
                 out.push(Outcome::found(finding));
-                Some(Behind {
-                    stem: summary.stem.clone(),
+                Some(LaggingChain {
+                    chain_name: summary.chain_name.clone(),
                     bucket: origin.bucket.clone(),
                     root: origin.root.clone(),
                     end,
@@ -115,21 +115,21 @@ impl ChainVerifier {
         }
     }
 
-    /// The finding that a chain is whose trail no longer exists: the finding's key is the
-    /// trail's ARN, which a record of its retirement names.
+    /// The finding for a chain whose trail no longer exists. The finding's key is the trail's
+    /// ARN, as in the record of a retirement.
     fn vanished(&self, summary: &ChainSummary, newest: &str, end: Timestamp) -> Finding {
-        let lane = self.first();
+        let scope = self.first();
         let is_own = summary.owners.contains(&TrailOwner::Account);
         let owner: Option<AccountId> = if is_own {
-            Some(lane.account.clone())
+            Some(scope.account.clone())
         } else {
-            self.rules.org_owner.as_ref().map(|known| known.management.clone())
+            self.config.org_owner.as_ref().map(|known| known.management.clone())
         };
         let name = match owner {
             Some(owner) => Arn::regional(
-                Partition::of(&lane.region),
+                Partition::of(&scope.region),
                 "cloudtrail",
-                &summary.stem.home_region,
+                &summary.chain_name.home_region,
                 &owner,
                 format!("trail/{}", summary.trail),
             )
@@ -137,10 +137,10 @@ impl ChainVerifier {
             None => format!("trail/{}", summary.trail),
         };
         Finding { key: Some(name), ..Finding::new(FindingKind::SourceVanished) }
-            .because(
+            .with_mismatch(
                 "a trail whose status says when its newest digest was delivered",
                 format!("no such trail; the newest digest here is {newest}"),
             )
-            .over(end, end)
+            .with_period(end, end)
     }
 }

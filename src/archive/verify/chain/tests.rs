@@ -5,13 +5,13 @@ use flate2::{Compression, write::GzEncoder};
 use super::*;
 
 fn verifier() -> ChainVerifier {
-    let lane = Lane {
+    let scope = ChainScope {
         bucket: Some("b".into()),
         root: Root::default(),
         account: "111111111111".parse().unwrap(),
         region: "us-east-1".parse().unwrap(),
     };
-    let rules = Rules {
+    let config = VerifierConfig {
         window: Window::default(),
         keys: Arc::default(),
         saved_keys: Arc::default(),
@@ -21,7 +21,7 @@ fn verifier() -> ChainVerifier {
         metadata_travels: true,
         keys_given: true,
     };
-    ChainVerifier::new(vec![Arc::new(lane)], rules)
+    ChainVerifier::new(vec![Arc::new(scope)], config)
 }
 
 /// Takes unsigned digests that overlap each other, of a trail, and gives how many
@@ -43,7 +43,7 @@ fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
         gzip.write_all(text.as_bytes()).unwrap();
         let gzip = gzip.finish().unwrap();
-        let content = OpenedDigest::open(&gzip, |_| None, false, &mut Vec::new());
+        let content = ParsedDigest::parse(&gzip, |_| None, false, &mut Vec::new());
         verifier.accept(FetchedDigest { key: key.parse().unwrap(), content }, &mut out);
     }
     let pending = verifier.chains.values().flatten().filter(|chain| chain.pending() > 0).count();
@@ -68,12 +68,12 @@ fn what_waits_for_a_successor_does_not_grow_without_bound() {
 
 #[test]
 fn a_trail_without_digests_and_without_reported_deliveries_is_unknown() {
-    let silent = SilentTrail {
+    let unreported = UnreportedTrail {
         trail: "trail".to_owned(),
         home_region: "us-east-1".to_owned(),
         root: Root::default(),
     };
-    let reports = TrailReports { silent: vec![silent], ..TrailReports::default() };
+    let reports = TrailReports { unreported: vec![unreported], ..TrailReports::default() };
     let (_, outcomes) = verifier().finish(&reports);
     let [Outcome::Found(finding)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
     assert_eq!(finding.kind, FindingKind::DeliveryUnknown);

@@ -1,40 +1,40 @@
-//! Digests of which only a delete marker is left, where no later digest names them.
+//! Deleted digests that no later digest refers to: only their delete markers are left.
 //!
-//! Inside a chain, the digest after a deleted one names it. At a chain's end, or where all
-//! of a chain was deleted, nothing does, and other chains may cover its time.
+//! Inside a chain, the next digest refers to a deleted one. At a chain's end, or if the
+//! whole chain was deleted, no digest does, and other chains may cover its time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Lane, Request};
+use super::{ChainScope, Request};
 use crate::archive::key::ObjectKey;
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::place::Stem;
+use crate::archive::verify::place::ChainName;
 
-/// The time that a digest covers.
+/// The period that a digest covers.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The digests of a window below one root, listed and deleted, by chain.
+/// The existing and deleted digests of a window below one root, by chain.
 #[derive(Debug, Default)]
 pub(super) struct DeletedDigests {
-    chains: BTreeMap<Stem, OfChain>,
+    chains: BTreeMap<ChainName, ChainDeletions>,
 }
 
 #[derive(Debug, Default)]
-struct OfChain {
-    /// The first and the last digest that is there.
+struct ChainDeletions {
+    /// The first and the last existing digest.
     listed: Option<(Timestamp, Timestamp)>,
-    /// Those deleted before the first that is there.
-    before: Option<Stretch>,
-    /// Those deleted after the last that is there.
-    after: Option<Stretch>,
+    /// The deleted digests before the first existing one.
+    before: Option<DeletedRange>,
+    /// The deleted digests after the last existing one.
+    after: Option<DeletedRange>,
 }
 
-/// Deleted digests that follow one another.
+/// A range of consecutive deleted digests.
 #[derive(Debug, Clone)]
-struct Stretch {
+struct DeletedRange {
     count: u64,
     first: Timestamp,
     last: Timestamp,
@@ -45,13 +45,13 @@ struct Stretch {
 }
 
 impl DeletedDigests {
-    /// Takes a digest that is there. Those of a chain come in the order of their hours.
+    /// Adds an existing digest. Digests of a chain are added in the order of their hours.
     pub(super) fn listed(&mut self, request: &Request, key: &ObjectKey) {
-        let Some(stem) = chosen(request, key) else { return };
-        let chain = self.chains.entry(stem).or_default();
+        let Some(chain_name) = chosen(request, key) else { return };
+        let chain = self.chains.entry(chain_name).or_default();
         let after = chain.after.take();
         if let Some((_, last)) = &mut chain.listed {
-            // The digest after them names the last of them.
+            // The next digest refers to the last deleted one.
             *last = key.time();
         } else {
             chain.before = after;
@@ -59,13 +59,13 @@ impl DeletedDigests {
         }
     }
 
-    /// Takes a digest that was deleted.
+    /// Adds a deleted digest.
     pub(super) fn deleted(&mut self, request: &Request, key: &ObjectKey, at: Option<Timestamp>) {
-        let Some(stem) = chosen(request, key) else { return };
-        let chain = self.chains.entry(stem).or_default();
+        let Some(chain_name) = chosen(request, key) else { return };
+        let chain = self.chains.entry(chain_name).or_default();
         let time = key.time();
         let before = chain.after.take();
-        chain.after = Some(Stretch {
+        chain.after = Some(DeletedRange {
             count: before.as_ref().map_or(1, |before| before.count + 1),
             first: before.map_or(time, |before| before.first),
             last: time,
@@ -74,25 +74,28 @@ impl DeletedDigests {
         });
     }
 
-    /// What was deleted below each of the lanes and lies below no other; with a
-    /// `missing_start`, not what was deleted before the first digest of a chain.
-    pub(super) fn findings(all: &[Self], lanes: &[Arc<Lane>], missing_start: bool) -> Vec<Finding> {
+    /// The findings for digests that were deleted in a scope and exist in no other; with
+    /// `missing_start`, without those before the first digest of a chain.
+    pub(super) fn findings(
+        all: &[Self],
+        scopes: &[Arc<ChainScope>],
+        missing_start: bool,
+    ) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for (at, (deleted, lane)) in all.iter().zip(lanes).enumerate() {
+        for (at, (deleted, scope)) in all.iter().zip(scopes).enumerate() {
             let others = || all.iter().enumerate().filter(move |(other, _)| *other != at);
-            for (stem, chain) in &deleted.chains {
-                let lies_elsewhere = |stretch: &Stretch| {
+            for (chain_name, chain) in &deleted.chains {
+                let lies_elsewhere = |range: &DeletedRange| {
                     others().any(|(_, other)| {
-                        let listed = other.chains.get(stem).and_then(|chain| chain.listed);
-                        listed.is_some_and(|(first, last)| {
-                            first <= stretch.first && last >= stretch.last
-                        })
+                        let listed = other.chains.get(chain_name).and_then(|chain| chain.listed);
+                        listed
+                            .is_some_and(|(first, last)| first <= range.first && last >= range.last)
                     })
                 };
                 let before = chain.before.as_ref().filter(|_| !missing_start);
-                let stretches = before.into_iter().chain(&chain.after);
-                for stretch in stretches.filter(|stretch| !lies_elsewhere(stretch)) {
-                    findings.push(stretch.finding(stem, lane));
+                let ranges = before.into_iter().chain(&chain.after);
+                for range in ranges.filter(|range| !lies_elsewhere(range)) {
+                    findings.push(range.finding(chain_name, scope));
                 }
             }
         }
@@ -100,8 +103,8 @@ impl DeletedDigests {
     }
 }
 
-impl Stretch {
-    fn finding(&self, stem: &Stem, lane: &Lane) -> Finding {
+impl DeletedRange {
+    fn finding(&self, chain_name: &ChainName, scope: &ChainScope) -> Finding {
         let from = self.first.checked_sub(HOUR).unwrap_or(self.first);
         let when = self.at.map(|at| format!(", deleted at {at}")).unwrap_or_default();
         let found = match self.count {
@@ -109,19 +112,19 @@ impl Stretch {
             count => format!("{count} delete markers; this is the last{when}"),
         };
         let finding = Finding::new(FindingKind::DigestsDeleted)
-            .at(lane.bucket.as_deref(), &self.key)
-            .because(format!("the digests of {stem}"), found)
-            .over(from, self.last);
+            .at(scope.bucket.as_deref(), &self.key)
+            .with_mismatch(format!("the digests of {chain_name}"), found)
+            .with_period(from, self.last);
         Finding { objects: self.count, ..finding }
     }
 }
 
-/// The chain of a digest, where it was chosen and the digest belongs to the window.
-fn chosen(request: &Request, key: &ObjectKey) -> Option<Stem> {
+/// The chain of a digest, if it was selected and the digest is in the window.
+fn chosen(request: &Request, key: &ObjectKey) -> Option<ChainName> {
     let (window, trails) = (request.window, &request.selection.trails);
     let time = key.time();
     let is_within = window.since.is_none_or(|since| time > since)
         && window.last.or(window.until).is_none_or(|until| time <= until);
-    let stem = Stem::of(key).filter(|_| is_within)?;
-    (trails.is_empty() || trails.contains(&stem.trail)).then_some(stem)
+    let chain_name = ChainName::of(key).filter(|_| is_within)?;
+    (trails.is_empty() || trails.contains(&chain_name.trail)).then_some(chain_name)
 }

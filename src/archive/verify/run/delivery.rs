@@ -1,4 +1,4 @@
-//! What CloudTrail says of the newest digests.
+//! What CloudTrail reports about the newest digests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,118 +7,123 @@ use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
 use aws_sdk_cloudtrail::types::Trail;
 use jiff::Timestamp;
 
-use super::selectors::Records;
-use super::{LaneReport, Selection};
+use super::selectors::TrailRecordings;
+use super::{ScopeReport, Selection};
 use crate::archive::key::Root;
 use crate::archive::verify::chain::{
-    Coverage, DeclaredTrail, LatestDelivery, OriginTrail, SilentTrail, TrailHere, TrailReports,
+    Coverage, DeclaredTrail, LatestDelivery, OriginTrail, ProvenTrail, TrailReports,
+    UnreportedTrail,
 };
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::place::{Lane, OrgOwner};
+use crate::archive::verify::place::{ChainScope, OrgOwner};
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::names::{AccountId, Region};
 
-/// What CloudTrail says of trails: when they delivered the newest digest, and what they
+/// What CloudTrail reports about trails: their newest digest deliveries, and what they
 /// record.
 #[derive(Debug)]
 pub struct Deliveries {
-    kind: Kind,
+    kind: DeliverySource,
     declared: Option<DeclaredTrail>,
-    records: Records,
+    records: TrailRecordings,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum DeliverySource {
     None,
     Known(Root, BTreeMap<(AccountId, Region), Vec<LatestDelivery>>),
     Ask(Box<Aws>),
 }
 
 impl Deliveries {
-    fn new(kind: Kind) -> Self {
-        Self { kind, declared: None, records: Records::default() }
+    fn new(kind: DeliverySource) -> Self {
+        Self { kind, declared: None, records: TrailRecordings::default() }
     }
 
-    /// Nobody can be asked.
+    /// No information.
     #[must_use]
     pub fn none() -> Self {
-        Self::new(Kind::None)
+        Self::new(DeliverySource::None)
     }
 
-    /// What was told already of the trails that deliver below a root now, by
-    /// account and Region.
+    /// Known deliveries of the trails that currently deliver below a root, by account and
+    /// Region.
     #[must_use]
     pub fn known(
         root: Root,
-        told: impl IntoIterator<Item = (AccountId, Region, LatestDelivery)>,
+        reports: impl IntoIterator<Item = (AccountId, Region, LatestDelivery)>,
     ) -> Self {
         let mut known = BTreeMap::<_, Vec<_>>::new();
-        for (account, region, latest) in told {
+        for (account, region, latest) in reports {
             known.entry((account, region)).or_default().push(latest);
         }
-        Self::new(Kind::Known(root, known))
+        Self::new(DeliverySource::Known(root, known))
     }
 
-    /// `GetTrailStatus` of every trail that delivers to the bucket now, and of those
-    /// whose chains were copied to it, asked in each account and Region, through the
-    /// account's own role: it tells of that account's digests.
+    /// Reads `GetTrailStatus` of every trail that delivers to the bucket, and of those whose
+    /// chains were copied to it, in each account and Region with the account's role: the status
+    /// is about that account's digests.
     #[must_use]
-    pub fn ask(aws: Aws) -> Self {
-        Self::new(Kind::Ask(Box::new(aws)))
+    pub fn query(aws: Aws) -> Self {
+        Self::new(DeliverySource::Ask(Box::new(aws)))
     }
 
-    /// The same with the organization's trail that the configuration declares: its
-    /// digests stand for those of every other.
+    /// Sets the declared organization trail: its digests cover those of all other trails.
     #[must_use]
-    pub fn of_declared(self, declared: Option<DeclaredTrail>) -> Self {
+    pub fn with_declared_trail(self, declared: Option<DeclaredTrail>) -> Self {
         Self { declared, ..self }
     }
 
-    /// The organization's trail that the configuration declares.
+    /// The declared organization trail.
     pub(super) fn declared(&self) -> Option<&DeclaredTrail> {
         self.declared.as_ref()
     }
 
-    /// Whether everything in a folder is looked at, also beside the window's days: a
-    /// frequent look at the newest hours does without.
+    /// Whether whole folders are checked, not only the window's days; frequent checks of the
+    /// newest hours skip this.
     pub(super) fn is_thorough(&self) -> bool {
-        !matches!(self.kind, Kind::Known(..))
+        !matches!(self.kind, DeliverySource::Known(..))
     }
 
-    /// What is known of one account and Region, and what could not be asked.
+    /// The reports about one account and Region, and findings about failed reads.
     pub(super) async fn of(
         &self,
-        lanes: &[Arc<Lane>],
+        scopes: &[Arc<ChainScope>],
         selection: &Selection,
         until: Option<Timestamp>,
     ) -> (TrailReports, Vec<Finding>) {
         match &self.kind {
-            Kind::Known(root, told) => {
-                let lane = lanes.iter().find(|lane| lane.root == *root);
-                let here = lane.map(|lane| (lane.account.clone(), lane.region.clone()));
-                let latest = here.and_then(|here| told.get(&here)).cloned().unwrap_or_default();
+            DeliverySource::Known(root, reports) => {
+                let scope = scopes.iter().find(|scope| scope.root == *root);
+                let here = scope.map(|scope| (scope.account.clone(), scope.region.clone()));
+                let latest = here.and_then(|here| reports.get(&here)).cloned().unwrap_or_default();
                 (TrailReports { latest, ..TrailReports::default() }, Vec::new())
             }
-            Kind::None => (TrailReports::default(), Vec::new()),
-            Kind::Ask(aws) => ask(aws, lanes, selection, until).await,
+            DeliverySource::None => (TrailReports::default(), Vec::new()),
+            DeliverySource::Ask(aws) => ask(aws, scopes, selection, until).await,
         }
     }
 
-    /// Which of a lane's trails stands for which.
+    /// Which of a scope's trails cover which.
     pub(super) async fn coverage(
         &self,
-        lane: &Lane,
-        trails: Vec<TrailHere>,
+        scope: &ChainScope,
+        trails: Vec<ProvenTrail>,
         org_owner: Option<&OrgOwner>,
     ) -> Coverage {
         let mut coverage = Coverage { declared: self.declared.clone(), ..Coverage::default() };
-        let Kind::Ask(aws) = &self.kind else { return coverage };
+        let DeliverySource::Ask(aws) = &self.kind else { return coverage };
         for missed in &trails {
-            let Some(since) = missed.missed_since else { continue };
+            let Some(since) = missed.uncovered_since else { continue };
             for other in trails.iter().filter(|other| other.id != missed.id) {
-                let known =
-                    self.records.stand_for(aws, lane, (&other.id, &missed.id), since, org_owner);
+                let known = self.records.covers_trail(
+                    aws,
+                    scope,
+                    (&other.id, &missed.id),
+                    since,
+                    org_owner,
+                );
                 coverage.pairs.insert((other.id.clone(), missed.id.clone()), known.await);
             }
         }
@@ -128,15 +133,15 @@ impl Deliveries {
 
 async fn ask(
     aws: &Aws,
-    lanes: &[Arc<Lane>],
+    scopes: &[Arc<ChainScope>],
     selection: &Selection,
     until: Option<Timestamp>,
 ) -> (TrailReports, Vec<Finding>) {
-    let (mut told, mut unread) = (TrailReports::default(), Vec::new());
-    let Some(lane) = lanes.first() else { return (told, unread) };
-    let clients = aws.clients(&lane.account, &lane.region);
+    let (mut reports, mut unread) = (TrailReports::default(), Vec::new());
+    let Some(scope) = scopes.first() else { return (reports, unread) };
+    let clients = aws.clients(&scope.account, &scope.region);
     let mut failed = |what: String, error: AwsError| {
-        unread.push(Finding::new(FindingKind::Unreadable).because(what, error));
+        unread.push(Finding::new(FindingKind::Unreadable).with_mismatch(what, error));
     };
     let described = clients
         .cloudtrail()
@@ -147,19 +152,19 @@ async fn ask(
         .at(&clients, "cloudtrail:DescribeTrails");
     match described {
         Ok(described) => {
-            told.origins_known = true;
+            reports.origins_known = true;
             for trail in described.trail_list() {
                 if !is_chosen(trail, selection) {
                     continue;
                 }
-                let Some(lane) = lanes.iter().find(|lane| delivers_to(trail, lane)) else {
-                    // Only what lies below an organization can have been copied there.
-                    if lanes.iter().any(|lane| lane.root.org.is_some()) {
-                        told.origins.extend(origin(&clients, trail, lanes).await);
+                let Some(scope) = scopes.iter().find(|scope| delivers_to(trail, scope)) else {
+                    // Only logs below an organization's folder can have been copied there.
+                    if scopes.iter().any(|scope| scope.root.org.is_some()) {
+                        reports.origins.extend(origin(&clients, trail, scopes).await);
                     }
                     continue;
                 };
-                match latest(&clients, trail, &lane.root, until, &mut told).await {
+                match latest(&clients, trail, &scope.root, until, &mut reports).await {
                     Ok(()) => {}
                     Err(error) if error.is_not_found() => {}
                     Err(error) => {
@@ -170,17 +175,21 @@ async fn ask(
             }
         }
         Err(error) => failed(
-            format!("what {} says of its newest digests in {}", lane.account, lane.region),
+            format!("what {} reports about its newest digests in {}", scope.account, scope.region),
             error,
         ),
     }
-    (told, unread)
+    (reports, unread)
 }
 
-/// A trail that delivers elsewhere, with its status.
-async fn origin(clients: &Clients, trail: &Trail, lanes: &[Arc<Lane>]) -> Option<OriginTrail> {
+/// A trail that delivers to another place, with its status.
+async fn origin(
+    clients: &Clients,
+    trail: &Trail,
+    scopes: &[Arc<ChainScope>],
+) -> Option<OriginTrail> {
     let org = trail.is_organization_trail().unwrap_or(false);
-    let org = lanes.iter().find_map(|lane| lane.root.org.clone()).filter(|_| org);
+    let org = scopes.iter().find_map(|scope| scope.root.org.clone()).filter(|_| org);
     let prefix = trail.s3_key_prefix().map(|prefix| prefix.trim_end_matches('/'));
     let root = Root { prefix: prefix.filter(|it| !it.is_empty()).map(Into::into), org };
     let latest = match status(clients, trail).await {
@@ -200,7 +209,7 @@ async fn status(clients: &Clients, trail: &Trail) -> Result<GetTrailStatusOutput
     clients
         .cloudtrail()
         .get_trail_status()
-        // Of a shadow or an organization's trail, only the ARN will do.
+        // Shadow and organization trails require the ARN.
         .set_name(trail.trail_arn().or(trail.name()).map(str::to_owned))
         .send()
         .await
@@ -216,7 +225,7 @@ async fn latest(
     trail: &Trail,
     root: &Root,
     until: Option<Timestamp>,
-    told: &mut TrailReports,
+    reports: &mut TrailReports,
 ) -> Result<(), AwsError> {
     let status = status(clients, trail).await?;
     let at = time_of(status.latest_digest_delivery_time());
@@ -224,30 +233,34 @@ async fn latest(
     let (trail_name, home_region) = (text(trail.name()), text(trail.home_region()));
     if let Some(at) = at {
         let (trail, root) = (trail_name, root.clone());
-        told.latest.push(LatestDelivery { trail, home_region, root, at });
-    } else if is_silent(&status, until) && trail.log_file_validation_enabled() == Some(true) {
-        told.silent.push(SilentTrail { trail: trail_name, home_region, root: root.clone() });
+        reports.latest.push(LatestDelivery { trail, home_region, root, at });
+    } else if is_unreported(&status, until) && trail.log_file_validation_enabled() == Some(true) {
+        reports.unreported.push(UnreportedTrail {
+            trail: trail_name,
+            home_region,
+            root: root.clone(),
+        });
     }
     Ok(())
 }
 
-/// Whether a trail is logging, its status has no delivery, and a digest is due before
+/// Whether a trail is logging without reported deliveries, although a digest is due before
 /// the end of the window.
-fn is_silent(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> bool {
+fn is_unreported(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> bool {
     let started = time_of(status.start_logging_time());
     status.is_logging() == Some(true)
         && status.latest_delivery_time().is_none()
         && started.is_none_or(|started| until.is_some_and(|until| started < until))
 }
 
-/// Whether a trail writes into a lane now; where it wrote before, its status
-/// tells nothing of.
-fn delivers_to(trail: &Trail, lane: &Lane) -> bool {
-    // Slashes at its ends may be missing in keys.
+/// Whether a trail currently writes to a scope; its status says nothing about earlier
+/// places.
+fn delivers_to(trail: &Trail, scope: &ChainScope) -> bool {
+    // Keys may lack the prefix's leading and trailing slashes.
     let folder = |prefix: Option<&str>| prefix.unwrap_or_default().trim_matches('/').to_owned();
-    trail.s3_bucket_name() == lane.bucket.as_deref()
-        && folder(trail.s3_key_prefix()) == folder(lane.root.prefix.as_deref())
-        && trail.is_organization_trail().unwrap_or(false) == lane.root.org.is_some()
+    trail.s3_bucket_name() == scope.bucket.as_deref()
+        && folder(trail.s3_key_prefix()) == folder(scope.root.prefix.as_deref())
+        && trail.is_organization_trail().unwrap_or(false) == scope.root.org.is_some()
 }
 
 fn is_chosen(trail: &Trail, selection: &Selection) -> bool {
@@ -255,28 +268,28 @@ fn is_chosen(trail: &Trail, selection: &Selection) -> bool {
     chosen.is_empty() || chosen.iter().any(|name| Some(name.as_str()) == trail.name())
 }
 
-/// Calls digests deleted where their trail was writing here already when it
-/// delivered them: other accounts and Regions have its earlier digests, or the same
-/// one has earlier log files.
-pub(super) fn weigh(reports: &mut [LaneReport]) {
+/// Reports missing digests as deleted if their trail already wrote here when it delivered
+/// them: other accounts and Regions have earlier digests of the trail, or this one has
+/// earlier log files.
+pub(super) fn mark_deleted(reports: &mut [ScopeReport]) {
     for at in 0..reports.len() {
-        for absent in std::mem::take(&mut reports[at].absent) {
+        for absent in std::mem::take(&mut reports[at].missing_trails) {
             let (here, latest) = (&reports[at], &absent.latest);
             let has_earlier = reports
                 .iter()
-                .filter(|lane| lane.roots.contains(&latest.root.to_string()))
-                .flat_map(|lane| &lane.chains)
-                // Trails of several accounts can have one name.
+                .filter(|scope| scope.roots.contains(&latest.root.to_string()))
+                .flat_map(|scope| &scope.chains)
+                // Trails of several accounts can have the same name.
                 .any(|chain| chain.owner == absent.owner && chain.began_before(latest));
             if !has_earlier && !here.findings.iter().any(|one| is_of_earlier_logs(one, latest)) {
                 continue;
             }
             let wanted = latest.wanted();
-            let told = reports[at].findings.iter_mut().find(|finding| {
+            let reports = reports[at].findings.iter_mut().find(|finding| {
                 finding.kind == FindingKind::NewestDeleted
                     && finding.expected.as_ref() == Some(&wanted)
             });
-            if let Some(finding) = told {
+            if let Some(finding) = reports {
                 finding.severity = Severity::Broken;
                 finding.found = Some("no digest of this trail".to_owned());
             }
@@ -284,7 +297,8 @@ pub(super) fn weigh(reports: &mut [LaneReport]) {
     }
 }
 
-/// Whether it tells of log files without digests that came before a digest did.
+/// Whether a finding is about log files without digests that are older than a delivered
+/// digest.
 fn is_of_earlier_logs(finding: &Finding, latest: &LatestDelivery) -> bool {
     finding.kind == FindingKind::NoDigests
         && finding.period.is_some_and(|period| latest.at.duration_since(period.from) > NEWER_AFTER)
@@ -299,34 +313,34 @@ mod tests {
         let time = aws_smithy_types::DateTime::from_secs;
         let until = Some(Timestamp::from_second(10_000).unwrap());
         let status = GetTrailStatusOutput::builder().is_logging(true);
-        assert!(is_silent(&status.clone().build(), None));
-        assert!(is_silent(&status.clone().start_logging_time(time(9_000)).build(), until));
+        assert!(is_unreported(&status.clone().build(), None));
+        assert!(is_unreported(&status.clone().start_logging_time(time(9_000)).build(), until));
         // It was started too lately, it delivers, or it does not log.
-        assert!(!is_silent(&status.clone().start_logging_time(time(11_000)).build(), until));
-        assert!(!is_silent(&status.clone().latest_delivery_time(time(9_000)).build(), until));
-        assert!(!is_silent(&status.is_logging(false).build(), until));
+        assert!(!is_unreported(&status.clone().start_logging_time(time(11_000)).build(), until));
+        assert!(!is_unreported(&status.clone().latest_delivery_time(time(9_000)).build(), until));
+        assert!(!is_unreported(&status.is_logging(false).build(), until));
     }
 
     #[test]
     fn only_trails_that_write_here_now_are_asked() {
-        let lane = |prefix: Option<&str>, org: Option<&str>| Lane {
+        let scope = |prefix: Option<&str>, org: Option<&str>| ChainScope {
             bucket: Some("b".into()),
             root: Root { prefix: prefix.map(Into::into), org: org.map(|org| org.parse().unwrap()) },
             account: "111111111111".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
         };
         let trail = Trail::builder().name("t").s3_bucket_name("b");
-        assert!(delivers_to(&trail.clone().build(), &lane(None, None)));
-        assert!(delivers_to(&trail.clone().s3_key_prefix("").build(), &lane(None, None)));
-        assert!(!delivers_to(&trail.clone().s3_key_prefix("p").build(), &lane(None, None)));
-        assert!(delivers_to(&trail.clone().s3_key_prefix("p/").build(), &lane(Some("p/"), None)));
-        assert!(delivers_to(&trail.clone().s3_key_prefix("/p").build(), &lane(Some("p"), None)));
-        assert!(!delivers_to(&trail.clone().build(), &lane(None, Some("o-exampleorgid"))));
+        assert!(delivers_to(&trail.clone().build(), &scope(None, None)));
+        assert!(delivers_to(&trail.clone().s3_key_prefix("").build(), &scope(None, None)));
+        assert!(!delivers_to(&trail.clone().s3_key_prefix("p").build(), &scope(None, None)));
+        assert!(delivers_to(&trail.clone().s3_key_prefix("p/").build(), &scope(Some("p/"), None)));
+        assert!(delivers_to(&trail.clone().s3_key_prefix("/p").build(), &scope(Some("p"), None)));
+        assert!(!delivers_to(&trail.clone().build(), &scope(None, Some("o-exampleorgid"))));
         let org = trail.s3_key_prefix("p").is_organization_trail(true);
-        assert!(delivers_to(&org.clone().build(), &lane(Some("p"), Some("o-exampleorgid"))));
+        assert!(delivers_to(&org.clone().build(), &scope(Some("p"), Some("o-exampleorgid"))));
         assert!(!delivers_to(
             &org.s3_bucket_name("other").build(),
-            &lane(Some("p"), Some("o-exampleorgid"))
+            &scope(Some("p"), Some("o-exampleorgid"))
         ));
     }
 }

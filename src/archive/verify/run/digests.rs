@@ -1,4 +1,4 @@
-//! Fetching and opening a lane's digests, many at a time, in their order.
+//! Fetches and parses a scope's digests concurrently, in order.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use super::logs::Limits;
 use crate::archive::blocking::blocking;
 use crate::archive::key::{ObjectKey, ObjectKind};
 use crate::archive::verify::gzip::GzipError;
-use crate::archive::verify::opened::{DigestFault, FetchedDigest, LIMIT, OpenedDigest};
+use crate::archive::verify::parsed_digest::{DigestFault, FetchedDigest, LIMIT, ParsedDigest};
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
-/// How many digests one thread takes at a time.
+/// Digests per blocking task.
 const BATCH: usize = 16;
-/// A larger digest is opened as soon as it is there, and its memory given back.
-/// Units: bytes, as stored.
-const SMALL: usize = 16 << 10;
+/// Larger digests are parsed as soon as they are fetched, to release memory. Units: bytes,
+/// as stored.
+const MAX_BATCHED_BYTES: usize = 16 << 10;
 
-/// No deflate stream inflates to more than this times its length.
+/// The maximum compression ratio of deflate.
 const EXPANSION: u64 = 1032;
 
 thread_local! {
@@ -27,36 +27,35 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A digest on its way.
+/// A digest that is being fetched.
 enum Fetched {
     Small(ObjectKey, Box<FetchedObject>),
-    Done(Box<Ready>),
+    Done(Box<QueuedDigest>),
 }
 
-/// A digest whose turn may come.
-pub(super) enum Ready {
+/// A queued digest.
+pub(super) enum QueuedDigest {
     Digest(Box<FetchedDigest>),
-    /// There was no room to keep it: it is fetched when its turn has come, see
-    /// [`alone`]. Waiting for room here would be for ever, since what holds it
-    /// may wait for this one's turn.
-    Later(ObjectKey),
+    /// It did not fit into memory and is fetched when it is needed, see [`fetch_deferred`].
+    /// Waiting for memory here could deadlock, since digests in memory may wait for this one.
+    Deferred(ObjectKey),
 }
 
-impl Ready {
+impl QueuedDigest {
     pub(super) fn key(&self) -> &ObjectKey {
         match self {
             Self::Digest(digest) => &digest.key,
-            Self::Later(key) => key,
+            Self::Deferred(key) => key,
         }
     }
 }
 
-/// Fetches digests, and opens them on blocking threads.
+/// Fetches digests and parses them on blocking threads.
 pub(super) async fn fetch_all(
     source: &Arc<Source>,
     limits: &Arc<Limits>,
     keys: Vec<ObjectKey>,
-) -> Vec<Ready> {
+) -> Vec<QueuedDigest> {
     let at_once = keys.len().max(1);
     match &**source {
         Source::Folder(folder) => {
@@ -83,14 +82,14 @@ pub(super) async fn fetch_all(
     }
 }
 
-/// Fetches a digest for which there was no room, and keeps others of its kind
-/// waiting until what is returned beside it is dropped.
-pub(super) async fn alone<'a>(
+/// Fetches a deferred digest. Other deferred digests wait until the returned permit is
+/// dropped.
+pub(super) async fn fetch_deferred<'a>(
     source: &Source,
     limits: &'a Arc<Limits>,
     key: ObjectKey,
 ) -> (FetchedDigest, Option<SemaphorePermit<'a>>) {
-    let room = limits.alone.acquire().await.ok();
+    let room = limits.fetch_deferred.acquire().await.ok();
     let permit = limits.fetch().await;
     let fetched = source.fetch(None, &key.to_string()).await;
     drop(permit);
@@ -116,9 +115,9 @@ async fn fetch(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> Fetched
     match fetched {
         Err(error) => {
             let digest = FetchedDigest { key, content: Err(unreadable(&error)) };
-            Fetched::Done(Box::new(Ready::Digest(Box::new(digest))))
+            Fetched::Done(Box::new(QueuedDigest::Digest(Box::new(digest))))
         }
-        Ok(mut object) if object.bytes.len() <= SMALL => {
+        Ok(mut object) if object.bytes.len() <= MAX_BATCHED_BYTES => {
             object.release();
             Fetched::Small(key, Box::new(object))
         }
@@ -129,8 +128,12 @@ async fn fetch(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> Fetched
     }
 }
 
-/// Opens those that are not yet, in their order.
-async fn open_batch(source: &Source, limits: &Arc<Limits>, batch: Vec<Fetched>) -> Vec<Ready> {
+/// Parses the digests of a batch, in order.
+async fn open_batch(
+    source: &Source,
+    limits: &Arc<Limits>,
+    batch: Vec<Fetched>,
+) -> Vec<QueuedDigest> {
     let of_batch = Arc::clone(limits);
     let opened = blocking(move || {
         let open = |fetched| match fetched {
@@ -144,10 +147,10 @@ async fn open_batch(source: &Source, limits: &Arc<Limits>, batch: Vec<Fetched>) 
     });
     let mut opened = opened.await;
     for one in &mut opened {
-        if let Ready::Digest(digest) = one
+        if let QueuedDigest::Digest(digest) = one
             && is_damaged(digest)
         {
-            let again = look_again(source, limits, digest.key.clone()).await;
+            let again = fetch_and_open_again(source, limits, digest.key.clone()).await;
             *one = ready(again, limits);
         }
     }
@@ -166,12 +169,16 @@ async fn open_one(
         FetchedDigest { key, content }
     });
     let opened = opened.await;
-    if is_damaged(&opened) { look_again(source, limits, opened.key).await } else { opened }
+    if is_damaged(&opened) {
+        fetch_and_open_again(source, limits, opened.key).await
+    } else {
+        opened
+    }
 }
 
 fn is_damaged(digest: &FetchedDigest) -> bool {
     match &digest.content {
-        // No damage makes a stream inflate to that much.
+        // Damage does not cause such a size.
         Ok(_) | Err(DigestFault::Unreadable(_) | DigestFault::Gzip(GzipError::TooLarge { .. })) => {
             false
         }
@@ -179,8 +186,12 @@ fn is_damaged(digest: &FetchedDigest) -> bool {
     }
 }
 
-/// What is damaged may have been damaged on its way: it is fetched once more.
-async fn look_again(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> FetchedDigest {
+/// A damaged digest may have been damaged in transit: fetch it again.
+async fn fetch_and_open_again(
+    source: &Source,
+    limits: &Arc<Limits>,
+    key: ObjectKey,
+) -> FetchedDigest {
     match source.fetch_again(None, &key.to_string()).await {
         Ok(object) => {
             let limits = Arc::clone(limits);
@@ -194,31 +205,31 @@ async fn look_again(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> Fe
     }
 }
 
-/// Opens a digest once there is room to inflate it. Blocks.
+/// Parses a digest when memory for decompression is available. Blocks.
 fn open(
     key: &ObjectKey,
     object: &FetchedObject,
     limits: &Limits,
-) -> Result<OpenedDigest, DigestFault> {
+) -> Result<ParsedDigest, DigestFault> {
     let most = (object.bytes.len() as u64).saturating_mul(EXPANSION).min(LIMIT);
-    // Who has room inflates and waits for nothing.
+    // The holder of a permit waits for nothing else, so this cannot deadlock.
     let room = limits.inflating.acquire_many(kib(most));
     let _room = tokio::runtime::Handle::current().block_on(room);
     let backfill = matches!(key.kind(), ObjectKind::Digest { backfill: true, .. });
     let metadata = |name: &str| object.metadata.get(name).map(String::as_str);
-    BUFFER.with_borrow_mut(|buffer| OpenedDigest::open(&object.bytes, metadata, backfill, buffer))
+    BUFFER.with_borrow_mut(|buffer| ParsedDigest::parse(&object.bytes, metadata, backfill, buffer))
 }
 
-/// Keeps an opened digest where there is room for it.
-fn ready(mut digest: FetchedDigest, limits: &Limits) -> Ready {
+/// Queues a parsed digest, or defers it if it does not fit into memory.
+fn ready(mut digest: FetchedDigest, limits: &Limits) -> QueuedDigest {
     if let Ok(opened) = &mut digest.content {
         let room = Arc::clone(&limits.opened);
         match room.try_acquire_many_owned(kib(opened.memory as u64)) {
             Ok(held) => opened.held = Some(held),
-            Err(_) => return Ready::Later(digest.key),
+            Err(_) => return QueuedDigest::Deferred(digest.key),
         }
     }
-    Ready::Digest(Box::new(digest))
+    QueuedDigest::Digest(Box::new(digest))
 }
 
 fn kib(bytes: u64) -> u32 {
@@ -269,13 +280,13 @@ mod tests {
         let later: Vec<&ObjectKey> = ready
             .iter()
             .filter_map(|one| match one {
-                Ready::Later(key) => Some(key),
-                Ready::Digest(_) => None,
+                QueuedDigest::Deferred(key) => Some(key),
+                QueuedDigest::Digest(_) => None,
             })
             .collect();
         assert_eq!(later.len(), 18);
         for key in later {
-            let (digest, room) = alone(&source, &limits, key.clone()).await;
+            let (digest, room) = fetch_deferred(&source, &limits, key.clone()).await;
             assert!(digest.content.is_ok() && room.is_some(), "{digest:?}");
         }
         // What was followed gives its room back.

@@ -1,11 +1,11 @@
-//! Which accounts and Regions an archive has.
+//! Discovers the accounts and Regions of an archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::loose::LooseFiles;
-use super::{Finding, Lane, ListError, Selection, Source, Window, stray};
+use super::{ChainScope, Finding, ListError, Selection, Source, Window, stray};
 use crate::archive::consolidate::quarantine::QUARANTINE;
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::archive::verify::finding::FindingKind;
@@ -13,28 +13,27 @@ use crate::archive::verify::source::{Children, ListedObject};
 use crate::names::{AccountId, MOST_CHARACTERS, OrgId, Region};
 
 const AWSLOGS: &str = "AWSLogs";
-/// How many folders are searched for `AWSLogs`.
-const MOST_FOLDERS: usize = 20_000;
-/// How many accounts are looked at at a time.
+/// The maximum number of folders to search for `AWSLogs`.
+const MAX_FOLDERS: usize = 20_000;
+/// Concurrently listed accounts.
 const AT_ONCE: usize = 32;
-/// Into how many folders is looked that lie beside those of accounts.
-const MOST_OTHERS: usize = 200;
+/// The maximum number of folders to list next to those of accounts.
+const MAX_OTHER_FOLDERS: usize = 200;
 
-/// What lies below a prefix.
+/// The contents of a prefix.
 #[derive(Debug, Default)]
 pub(super) struct Discovered {
-    /// All chosen accounts and Regions that have digests or log files, in order.
-    pub(super) lanes: Vec<Lane>,
+    /// All selected accounts and Regions with digests or log files, in order.
+    pub(super) scopes: Vec<ChainScope>,
     /// The classes of log files that each account and Region has.
     pub(super) classes: BTreeMap<(AccountId, Region), BTreeSet<LogClass>>,
-    /// What lies where CloudTrail writes nothing.
+    /// Findings about objects in places where CloudTrail writes nothing.
     pub(super) strays: Vec<Finding>,
-    /// Says so where not every folder could be searched.
+    /// The finding if not every folder could be searched.
     pub(super) unsearched: Option<Finding>,
 }
 
-/// Finds all chosen accounts and Regions that have digests or log files below a
-/// prefix.
+/// Finds all selected accounts and Regions with digests or log files below a prefix.
 pub(super) async fn discover(
     source: &Source,
     prefix: &str,
@@ -42,7 +41,7 @@ pub(super) async fn discover(
     window: Window,
 ) -> Result<Discovered, ListError> {
     let mut discovered = Discovered::default();
-    let mut lanes = BTreeSet::new();
+    let mut scopes = BTreeSet::new();
     let Searched { roots, whole, files } = roots(source, prefix).await?;
     let chosen = &selection.accounts;
     discovered.strays.extend(files.finding(source, selection, window));
@@ -63,18 +62,19 @@ pub(super) async fn discover(
                     others.push(name);
                 }
             }
-            // They are no chosen account's.
+            // These objects belong to no selected account.
             if chosen.is_empty() && folder.starts_with(prefix) {
                 let logs = children.objects.into_iter().filter(looks_like_log).collect();
                 stray::objects(source, logs, &mut discovered.strays).await;
-                if others.len() > MOST_OTHERS {
-                    let wanted = format!("at most {MOST_OTHERS} folders beside those of accounts");
+                if others.len() > MAX_OTHER_FOLDERS {
+                    let wanted =
+                        format!("at most {MAX_OTHER_FOLDERS} folders next to those of accounts");
                     let finding =
                         Finding::new(FindingKind::Unreadable).at(source.bucket(), &folder);
                     let found = format!("{}: not all were searched", others.len());
-                    discovered.strays.push(finding.because(wanted, found));
+                    discovered.strays.push(finding.with_mismatch(wanted, found));
                 }
-                for name in others.iter().take(MOST_OTHERS) {
+                for name in others.iter().take(MAX_OTHER_FOLDERS) {
                     let folder = format!("{folder}{name}/");
                     for name in source.folders(&folder).await?.iter().filter(|it| is_like_class(it))
                     {
@@ -85,7 +85,7 @@ pub(super) async fn discover(
             }
         }
         found.retain(|(_, account)| chosen.is_empty() || chosen.contains(account));
-        let of_each: Vec<OfAccount> = stream::iter(found)
+        let of_each: Vec<AccountFolders> = stream::iter(found)
             .map(async |(root, account)| {
                 of_account(source, prefix, selection, &root, &account).await
             })
@@ -93,26 +93,26 @@ pub(super) async fn discover(
             .try_collect()
             .await?;
         for one in of_each {
-            for (lane, classes) in one.lanes {
-                let place = (lane.account.clone(), lane.region.clone());
+            for (scope, classes) in one.scopes {
+                let place = (scope.account.clone(), scope.region.clone());
                 discovered.classes.entry(place).or_default().extend(classes);
-                lanes.insert(lane);
+                scopes.insert(scope);
             }
             discovered.strays.extend(one.strays);
         }
     }
     let unsearched = (!whole).then(|| {
         let wanted = format!("every folder below `{prefix}` searched for `{AWSLOGS}`");
-        let found = format!("more than {MOST_FOLDERS} folders: name the prefix of the logs");
-        let finding = Finding::new(FindingKind::Unreadable).because(wanted, found);
+        let found = format!("more than {MAX_FOLDERS} folders: name the prefix of the logs");
+        let finding = Finding::new(FindingKind::Unreadable).with_mismatch(wanted, found);
         finding.at(source.bucket(), prefix)
     });
-    Ok(Discovered { lanes: lanes.into_iter().collect(), unsearched, ..discovered })
+    Ok(Discovered { scopes: scopes.into_iter().collect(), unsearched, ..discovered })
 }
 
-/// What an account has below a root.
-struct OfAccount {
-    lanes: Vec<(Lane, BTreeSet<LogClass>)>,
+/// The folders of an account below a root.
+struct AccountFolders {
+    scopes: Vec<(ChainScope, BTreeSet<LogClass>)>,
     strays: Vec<Finding>,
 }
 
@@ -122,7 +122,7 @@ async fn of_account(
     selection: &Selection,
     root: &Root,
     account: &AccountId,
-) -> Result<OfAccount, ListError> {
+) -> Result<AccountFolders, ListError> {
     let top = format!("{root}{account}/");
     let is_within = |folder: &str| folder.starts_with(prefix) || prefix.starts_with(folder);
     let mut strays = Vec::new();
@@ -136,7 +136,7 @@ async fn of_account(
         let folder = format!("{top}{name}/");
         let class = LogClass::ALL.into_iter().find(|class| class.folder() == name);
         if class.is_none() && name != DIGEST_FOLDER {
-            // Other services have folders here too, and of other names.
+            // Other services have folders with other names here.
             if is_like_class(name) && folder.starts_with(prefix) {
                 stray::below(source, &folder, &mut strays).await?;
             }
@@ -166,43 +166,43 @@ async fn of_account(
         stray.account = Some(account.clone());
     }
     let chosen = &selection.regions;
-    let lanes = regions
+    let scopes = regions
         .into_iter()
         .filter(|(region, _)| chosen.is_empty() || chosen.contains(region))
         .map(|(region, classes)| {
             let bucket = source.bucket().map(Into::into);
-            (Lane { bucket, root: root.clone(), account: account.clone(), region }, classes)
+            (ChainScope { bucket, root: root.clone(), account: account.clone(), region }, classes)
         });
-    Ok(OfAccount { lanes: lanes.collect(), strays })
+    Ok(AccountFolders { scopes: scopes.collect(), strays })
 }
 
-/// Whether a folder's name is, or is easily taken for, one of CloudTrail's.
+/// Whether a folder's name is one of CloudTrail's, or similar.
 fn is_like_class(name: &str) -> bool {
     name.to_lowercase().contains("cloudtrail")
 }
 
-/// Whether an object is easily taken for a log file or a digest.
+/// Whether an object could be mistaken for a log file or a digest.
 fn looks_like_log(object: &ListedObject) -> bool {
     let name = object.key.rsplit('/').next().unwrap_or_default().to_lowercase();
     name.contains("cloudtrail") || [".json.gz", ".json", ".gz"].iter().any(|it| name.ends_with(it))
 }
 
-/// The roots that were found, and whether every folder was looked into.
+/// The roots that were found, and whether every folder was listed.
 struct Searched {
     roots: BTreeSet<Root>,
     whole: bool,
-    /// What lies beside them.
+    /// CloudTrail-like files outside of them.
     files: LooseFiles,
 }
 
-/// The roots without their organizations: what stands before `AWSLogs/` where
-/// that holds accounts or an organization. A trail's prefix may itself have a
-/// folder of that name, and lie as deep as its length allows.
+/// The roots without their organizations: the prefixes before each `AWSLogs/` that contains
+/// accounts or an organization. A trail's prefix may itself contain a folder of that name,
+/// and may be as deep as its length allows.
 async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
     let leading = named(prefix);
     let mut level = match &leading {
         None => vec![Folder { path: prefix.to_owned(), kind: FolderKind::Any }],
-        // A prefix may end in what looks like an account.
+        // A prefix may end with what looks like an account.
         Some(_) if ends_in_owner(prefix) => {
             vec![Folder { path: prefix.to_owned(), kind: FolderKind::Owner }]
         }
@@ -210,7 +210,7 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
     };
     let roots = leading.into_iter().collect();
     let mut searched = Searched { roots, whole: true, files: LooseFiles::default() };
-    let mut left = MOST_FOLDERS;
+    let mut left = MAX_FOLDERS;
     while !level.is_empty() {
         if level.len() > left {
             searched.whole = false;
@@ -228,7 +228,7 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
         level = Vec::new();
         for (folder, children) in listed {
             let before = before_awslogs(&folder.path);
-            // What lies in an owner's folder is looked at with the account.
+            // Objects in an owner's folder are checked with the account.
             if folder.kind != FolderKind::Owner && before.is_none() {
                 searched.files.add(&children.objects);
             }
@@ -247,37 +247,37 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
     Ok(searched)
 }
 
-/// A folder that is searched.
+/// A folder to search.
 struct Folder {
     path: String,
     kind: FolderKind,
 }
 
-/// Where a folder that is searched lies.
+/// The place of a folder to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FolderKind {
     /// Above all owners.
     Any,
     /// Right below an `AWSLogs/`, named by an account or an organization.
     Owner,
-    /// Below that of an owner, and none of CloudTrail's: a trail's prefix may lead there,
-    /// and other services have their logs there.
+    /// Below an owner's folder, but not CloudTrail's: a trail's prefix may lead there, and other
+    /// services store logs there.
     InOwner,
 }
 
 impl FolderKind {
-    /// What a folder in it is; `None` where it is not searched.
+    /// The kind of a subfolder; `None` if it is not searched.
     fn of(self, name: &str, is_owner: bool) -> Option<Self> {
         let is_cloudtrails =
             name == DIGEST_FOLDER || LogClass::ALL.into_iter().any(|class| class.folder() == name);
-        // Services have folders of Regions and years, with more folders than can be searched.
+        // Services have folders for Regions and years, with too many subfolders to search.
         let is_year = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
         let is_of_service = is_year || name.contains('=') || name.parse::<Region>().is_ok();
         match self {
             _ if is_owner => Some(Self::Owner),
             Self::Owner if is_cloudtrails => None,
             Self::InOwner if is_of_service => None,
-            // From here on, the search begins anew.
+            // The search restarts here.
             Self::Owner | Self::InOwner if name == AWSLOGS => Some(Self::Any),
             Self::Owner | Self::InOwner => Some(Self::InOwner),
             Self::Any => Some(Self::Any),
@@ -293,7 +293,7 @@ fn ends_in_owner(prefix: &str) -> bool {
     })
 }
 
-/// The root that a prefix names itself, where it leads below one.
+/// The root in a prefix, if the prefix is below one.
 fn named(prefix: &str) -> Option<Root> {
     let folders =
         prefix.match_indices("AWSLogs/").map(|(at, name)| prefix.split_at(at + name.len()));
@@ -309,27 +309,26 @@ fn named(prefix: &str) -> Option<Root> {
     roots.last()
 }
 
-/// What stands before a folder's `AWSLogs/`, with the slash at its end.
+/// The part before a folder's `AWSLogs/`, with the trailing slash.
 fn before_awslogs(folder: &str) -> Option<&str> {
     let before = folder.strip_suffix("AWSLogs/")?;
     (before.is_empty() || before.ends_with('/')).then_some(before)
 }
 
-/// Whether it is what CloudTrail has right below `AWSLogs/`.
+/// Whether a name is an account or organization, as directly below `AWSLogs/`.
 fn is_owner(name: &str) -> bool {
     name.parse::<AccountId>().is_ok() || name.parse::<OrgId>().is_ok()
 }
 
-/// Whether an account's id may begin so.
+/// Whether a name may be the start of an account id.
 fn begins_account(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether a root can lie in or below a folder: none is deeper than a prefix is
-/// long.
+/// Whether a folder can contain a root: a prefix has a maximum length.
 fn may_lead_on(folder: &str, name: &str) -> bool {
-    // What consolidation refused keeps its key there, below its hash, and is no archive. A
-    // trail's prefix may have the same folders, and no hash.
+    // Quarantined objects keep their keys there, below a hash, and are not an archive. A trail's
+    // prefix may have the same folders, but no hash.
     let is_sha256 = name.len() == 64 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
     if is_sha256 && folder.ends_with(QUARANTINE) {
         return false;

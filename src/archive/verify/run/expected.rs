@@ -1,7 +1,7 @@
-//! Accounts and Regions of which the archive has nothing, though it should.
+//! Accounts and Regions that are missing in the archive.
 //!
-//! What was deleted as a whole, or never delivered, is in no listing of the archive: the
-//! organization's accounts and CloudTrail's own status say what to expect.
+//! Listings of the archive do not show what was deleted completely or never delivered: the
+//! organization's accounts and CloudTrail's status determine what to expect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::lane::{self, Extent};
 use super::logs::Limits;
-use super::{Finding, LaneReport, Progress, Request};
+use super::scope::{self, Extent};
+use super::{Finding, Progress, Request, ScopeReport};
 use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::archive::verify::chain::DeclaredTrail;
 use crate::archive::verify::finding::FindingKind;
-use crate::archive::verify::place::Lane;
+use crate::archive::verify::place::ChainScope;
 use crate::aws::Aws;
 use crate::names::{AccountId, Partition, Region};
 use crate::org::{AccountState, Organization};
 
-/// How long after an account joined its first digest may take.
+/// The maximum time from joining the organization to an account's first digest.
 const FIRST_DIGEST: SignedDuration = SignedDuration::from_hours(24);
-/// How many accounts and Regions are asked at a time.
+/// Concurrently checked accounts and Regions.
 const AT_ONCE: usize = 32;
 
-/// Whose digests an archive should have: every account's of the organization.
+/// The accounts whose digests an archive should have: all accounts of the organization.
 #[derive(Debug)]
 pub struct ExpectedAccounts {
     aws: Aws,
@@ -33,7 +33,7 @@ pub struct ExpectedAccounts {
     home_region: Region,
 }
 
-/// The accounts of the organization, and when each joined, where that is known.
+/// The accounts of the organization, and when each joined, if known.
 type Members = BTreeMap<AccountId, Option<Timestamp>>;
 
 impl ExpectedAccounts {
@@ -49,7 +49,7 @@ impl ExpectedAccounts {
             Ok(organization) => organization,
             Err(error) => {
                 let finding = Finding::new(FindingKind::AccountsUnknown);
-                return Err(finding.because("the organization's accounts", error));
+                return Err(finding.with_mismatch("the organization's accounts", error));
             }
         };
         let active = organization.accounts.into_values();
@@ -58,23 +58,23 @@ impl ExpectedAccounts {
     }
 }
 
-/// What the organization trail's digests cover, by Region: of any account.
+/// The end of the organization trail's digests of any account, by Region.
 type Covered = BTreeMap<Region, Timestamp>;
 
-/// Reports the accounts and Regions that have no folder below the declared root, where
-/// CloudTrail says that it delivered digests, or delivered some to others in the Region.
+/// Reports accounts and Regions without a folder below the declared root, if CloudTrail
+/// reports digest deliveries for them, or other accounts have digests in the Region.
 pub(super) async fn missing(
     request: &Arc<Request>,
-    reports: &[LaneReport],
+    reports: &[ScopeReport],
     limits: &Arc<Limits>,
     progress: &Arc<dyn Progress>,
-) -> (Vec<LaneReport>, Vec<Finding>) {
+) -> (Vec<ScopeReport>, Vec<Finding>) {
     let (Some(expected), Some(root), Some(declared)) =
         (&request.expected, &request.declared, request.delivered.declared())
     else {
         return (Vec::new(), Vec::new());
     };
-    // Whether an account has a trail of a name is not known.
+    // It is not known which accounts have a trail of a name.
     if !request.selection.trails.is_empty() {
         return (Vec::new(), Vec::new());
     }
@@ -83,8 +83,8 @@ pub(super) async fn missing(
         Err(finding) => return (Vec::new(), vec![finding]),
     };
     let covered = covered(reports, root, declared);
-    let asked = asked(request, expected, &members, reports, root);
-    let reports = stream::iter(asked)
+    let accounts_to_check = accounts_to_check(request, expected, &members, reports, root);
+    let reports = stream::iter(accounts_to_check)
         .map(async |(account, region)| {
             let joined = members.get(&account).copied().flatten();
             let others = covered.get(&region).filter(|until| {
@@ -92,24 +92,23 @@ pub(super) async fn missing(
                 !region.is_opt_in() && due.is_none_or(|due| due < **until)
             });
             let bucket = request.source.bucket().map(Into::into);
-            let lane = Lane { bucket, root: root.clone(), account, region };
-            let nothing = others.map(|until| nothing(&lane, declared, *until));
+            let scope = ChainScope { bucket, root: root.clone(), account, region };
+            let account_missing = others.map(|until| account_missing(&scope, declared, *until));
             let (request, limits) = (Arc::clone(request), Arc::clone(limits));
             let progress = Arc::clone(progress);
-            let found = lane::verify(
+            let found = scope::verify(
                 request,
-                vec![lane.clone()],
+                vec![scope.clone()],
                 BTreeSet::new(),
                 Extent::Expected,
                 limits,
                 progress,
             );
             let mut report = found.await?;
-            // Where nobody delivers anything, nothing is missed, and a status that cannot be
-            // read says nothing.
+            // Without deliveries nothing is missing, and an unreadable status proves nothing.
             report.findings.retain(|finding| finding.kind == FindingKind::NewestDeleted);
-            if report.absent.is_empty() {
-                report.findings.extend(nothing);
+            if report.missing_trails.is_empty() {
+                report.findings.extend(account_missing);
             }
             (!report.findings.is_empty()).then_some(report)
         })
@@ -120,8 +119,8 @@ pub(super) async fn missing(
     (reports, Vec::new())
 }
 
-/// Until when the digests of the declared trail reach in each Region.
-fn covered(reports: &[LaneReport], root: &Root, declared: &DeclaredTrail) -> Covered {
+/// The end of the declared trail's digests in each Region.
+fn covered(reports: &[ScopeReport], root: &Root, declared: &DeclaredTrail) -> Covered {
     let mut covered = Covered::new();
     let home = declared.home_region.as_str();
     for report in reports {
@@ -135,21 +134,20 @@ fn covered(reports: &[LaneReport], root: &Root, declared: &DeclaredTrail) -> Cov
     covered
 }
 
-/// The accounts and Regions that are asked about: of the organization, chosen, and without
-/// a folder below the root.
+/// The accounts and Regions to check: selected ones of the organization without a folder
+/// below the root.
 ///
-/// The management account is asked about in every Region that all accounts have, as is
-/// each account that was chosen by itself; others in those of which the archive has
-/// something.
-fn asked(
+/// The management account and explicitly selected accounts are checked in every Region that
+/// is enabled by default; other accounts in the Regions that the archive contains.
+fn accounts_to_check(
     request: &Request,
     expected: &ExpectedAccounts,
     members: &Members,
-    reports: &[LaneReport],
+    reports: &[ScopeReport],
     root: &Root,
 ) -> BTreeSet<(AccountId, Region)> {
     let root = root.to_string();
-    let below = |report: &&LaneReport| report.roots.contains(&root);
+    let below = |report: &&ScopeReport| report.roots.contains(&root);
     let found: BTreeSet<(&AccountId, &Region)> =
         reports.iter().filter(below).map(|report| (&report.account, &report.region)).collect();
     let mut used: BTreeSet<Region> = found.iter().map(|(_, region)| (*region).clone()).collect();
@@ -159,28 +157,29 @@ fn asked(
         all.extend(Region::enabled_by_default());
     }
     let (accounts, regions) = (&request.selection.accounts, &request.selection.regions);
-    let mut asked = BTreeSet::new();
+    let mut accounts_to_check = BTreeSet::new();
     let chosen = |account: &&AccountId| accounts.is_empty() || accounts.contains(*account);
     for account in members.keys().filter(chosen) {
         let is_asked_everywhere = !accounts.is_empty() || *account == expected.management;
         for region in if is_asked_everywhere { &all } else { &used } {
             let is_chosen = regions.is_empty() || regions.contains(region);
             if is_chosen && !found.contains(&(account, region)) {
-                asked.insert((account.clone(), region.clone()));
+                accounts_to_check.insert((account.clone(), region.clone()));
             }
         }
     }
-    asked
+    accounts_to_check
 }
 
-/// The finding that an account and Region has no digest, where others have.
-fn nothing(lane: &Lane, declared: &DeclaredTrail, until: Timestamp) -> Finding {
-    let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
+/// The finding for an account and Region without digests in a Region where other accounts
+/// have digests.
+fn account_missing(scope: &ChainScope, declared: &DeclaredTrail, until: Timestamp) -> Finding {
+    let folder = scope.root.folder(&scope.account, DIGEST_FOLDER, &scope.region);
     let wanted = format!(
         "digests of the organization trail {}, as other accounts have in this Region up to {until}",
         declared.name
     );
-    let finding = Finding::new(FindingKind::AccountMissing).at(lane.bucket.as_deref(), folder);
-    let finding = finding.because(wanted, "neither digests nor log files");
-    Finding { account: Some(lane.account.clone()), region: Some(lane.region.clone()), ..finding }
+    let finding = Finding::new(FindingKind::AccountMissing).at(scope.bucket.as_deref(), folder);
+    let finding = finding.with_mismatch(wanted, "neither digests nor log files");
+    Finding { account: Some(scope.account.clone()), region: Some(scope.region.clone()), ..finding }
 }

@@ -1,4 +1,4 @@
-//! The log files below one root, and which of them no digest lists.
+//! The log files below one root, and those that no digest lists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,56 +6,55 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::listing::{Listing, day_of, listing, next_key};
-use super::{Lane, Request};
+use super::{ChainScope, Request};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey};
 use crate::archive::verify::chain::ChainVerifier;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::period::Periods;
-use crate::archive::verify::unlisted::{NAMED, Unclaimed, is_asked};
+use crate::archive::verify::unlisted::{MAX_NAMED, Unclaimed, is_in_window};
 
-/// The log files of one class of a lane, listed a little ahead of the digests.
+/// The log files of one class of a scope, listed slightly ahead of the digests.
 pub(super) struct LogFiles {
-    /// The place of the lane among the roots of its bucket.
+    /// The index of the scope's root.
     pub(super) place: usize,
-    lane: Arc<Lane>,
+    scope: Arc<ChainScope>,
     class: LogClass,
     listing: Option<Listing>,
     next: Option<ObjectKey>,
     unclaimed: Unclaimed,
-    /// How many were listed, the first and the newest of them, and the keys of some.
+    /// The number of listed files, the oldest and newest time, and some keys.
     listed: u64,
     span: Option<(Timestamp, Timestamp)>,
     names: Vec<String>,
     request: Arc<Request>,
 }
 
-/// How many files are listed before it is decided which are unproven, once no further
-/// digest comes.
+/// Files per step, after the last digest.
 const STEP: usize = 10_000;
 
 impl LogFiles {
-    /// Those of each lane.
+    /// The log files of each scope and class.
     pub(super) fn of_all(
         request: &Arc<Request>,
-        lanes: &[Arc<Lane>],
+        scopes: &[Arc<ChainScope>],
         classes: &BTreeSet<LogClass>,
     ) -> Vec<Self> {
-        let of = |(place, lane)| {
-            let class = |class: &LogClass| Self::new(request, place, lane, *class);
+        let of = |(place, scope)| {
+            let class = |class: &LogClass| Self::new(request, place, scope, *class);
             classes.iter().map(class).collect::<Vec<_>>()
         };
-        lanes.iter().enumerate().flat_map(of).collect()
+        scopes.iter().enumerate().flat_map(of).collect()
     }
 
-    fn new(request: &Arc<Request>, place: usize, lane: &Arc<Lane>, class: LogClass) -> Self {
+    fn new(request: &Arc<Request>, place: usize, scope: &Arc<ChainScope>, class: LogClass) -> Self {
         let window = request.window;
         Self {
             place,
-            lane: Arc::clone(lane),
+            scope: Arc::clone(scope),
             class,
-            listing: Some(listing(request, lane, class.folder(), window.since)),
+            listing: Some(listing(request, scope, class.folder(), window.since)),
             next: None,
-            unclaimed: Unclaimed::new((**lane).clone(), class, window),
+            unclaimed: Unclaimed::new((**scope).clone(), class, window),
             listed: 0,
             span: None,
             names: Vec::new(),
@@ -63,8 +62,7 @@ impl LogFiles {
         }
     }
 
-    /// Strikes a file out that a verified digest lists, and tells whether it was
-    /// there.
+    /// Removes a file that a verified digest lists; returns whether it was present.
     pub(super) fn claimed(&mut self, key: &ObjectKey) -> bool {
         self.unclaimed.claimed(key)
     }
@@ -84,7 +82,7 @@ impl LogFiles {
         self.read(horizon, usize::MAX, findings).await;
     }
 
-    /// Takes in at most so many files up to an instant, and tells whether that is all.
+    /// Reads at most `most` files up to an instant; returns whether these are all.
     async fn read(&mut self, horizon: Timestamp, most: usize, findings: &mut Vec<Finding>) -> bool {
         for _ in 0..most {
             let Some(key) = self.next(findings).await else { return true };
@@ -101,18 +99,18 @@ impl LogFiles {
         false
     }
 
-    pub(super) fn wait_until_converged(
+    pub(super) fn classify_before(
         &mut self,
         before: Timestamp,
         verifier: &ChainVerifier,
         findings: &mut Vec<Finding>,
     ) {
-        let root = &self.lane.root;
+        let root = &self.scope.root;
         let Some(covered) = verifier.covered(root) else { return };
-        findings.extend(self.unclaimed.wait_until_converged(before, covered, &verifier.ends(root)));
+        findings.extend(self.unclaimed.classify_before(before, covered, &verifier.ends(root)));
     }
 
-    /// The finding that a lane without a single proven digest is.
+    /// The finding for a scope without proven digests.
     pub(super) async fn nothing_proven(&mut self, findings: &mut Vec<Finding>) -> Option<Finding> {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
         while let Some(key) = self.next(findings).await {
@@ -124,22 +122,22 @@ impl LogFiles {
         }
         self.read_out_day(last, findings).await;
         let (files, (from, to)) = (self.listed, self.span?);
-        let lane = &self.lane;
-        let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
+        let scope = &self.scope;
+        let folder = scope.root.folder(&scope.account, DIGEST_FOLDER, &scope.region);
         let what = match self.class {
             LogClass::Events => "log files".to_owned(),
             other => format!("log files in {}", other.folder()),
         };
         Some(
             Finding::new(FindingKind::NoDigests)
-                .at(lane.bucket.as_deref(), folder)
-                .because("digests", format!("none that proves anything, and {files} {what}"))
-                .over(from, to)
-                .of_files(files, std::mem::take(&mut self.names)),
+                .at(scope.bucket.as_deref(), folder)
+                .with_mismatch("digests", format!("no proven digest, and {files} {what}"))
+                .with_period(from, to)
+                .with_files(files, std::mem::take(&mut self.names)),
         )
     }
 
-    /// Looks at the rest of a day's folder, for what CloudTrail would not have written.
+    /// Reads the rest of a day's folder, to find unexpected objects.
     async fn read_out_day(&mut self, time: Timestamp, findings: &mut Vec<Finding>) {
         while let Some(key) = self.next(findings).await {
             if day_of(key.time()) > day_of(time) {
@@ -151,18 +149,18 @@ impl LogFiles {
 
     fn count(&mut self, key: &ObjectKey) {
         let time = key.time();
-        if !is_asked(self.request.window, time) {
+        if !is_in_window(self.request.window, time) {
             return;
         }
         self.listed += 1;
         let (from, to) = self.span.unwrap_or((time, time));
         self.span = Some((from.min(time), to.max(time)));
-        if self.names.len() < NAMED {
+        if self.names.len() < MAX_NAMED {
             self.names.push(key.to_string());
         }
     }
 
-    /// Reads to the window's end, and decides about all that no digest claimed.
+    /// Reads up to the window's end and reports files that no digest lists.
     pub(super) async fn finish(
         mut self,
         covered: &Periods,
@@ -171,7 +169,7 @@ impl LogFiles {
     ) {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
         while !self.read(last, STEP, findings).await {
-            findings.extend(self.unclaimed.wait_until_converged(Timestamp::MAX, covered, ends));
+            findings.extend(self.unclaimed.classify_before(Timestamp::MAX, covered, ends));
         }
         self.read_out_day(last, findings).await;
         findings.extend(self.unclaimed.finish(covered, ends));

@@ -1,4 +1,4 @@
-//! Following chains into the buckets that they came from.
+//! Follows chains into the buckets that they came from.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,82 +7,79 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 
 use super::delivery::Deliveries;
-use super::lane::Extent;
 use super::logs::Limits;
-use super::{Lane, LaneReport, Progress, Request, Selection, Source, Window, lane};
+use super::scope::Extent;
+use super::{ChainScope, Progress, Request, ScopeReport, Selection, Source, Window, scope};
 use crate::archive::accept::Acceptances;
-use crate::archive::authenticity::Trust;
+use crate::archive::authenticity::RecordTrust;
 use crate::archive::bundle::Followed;
-use crate::archive::verify::chain::Border;
+use crate::archive::verify::chain::BucketHandoff;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::source::{FolderSource, S3Source};
 use crate::aws::Aws;
 use crate::names::{AccountId, BucketName};
 use crate::org::{BucketPlace, BucketState, Buckets};
 
-/// Whether other buckets than the one that is verified can be read.
+/// Access to buckets other than the verified one.
 #[derive(Debug, Clone)]
-pub struct OtherBuckets(Kind);
+pub struct OtherBuckets(BucketAccess);
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum BucketAccess {
     None,
     ReadAs(Aws, Vec<AccountId>, Option<Arc<Buckets>>),
-    /// To look for what was not copied yet; chains are not followed.
+    /// Only to look for files that were not copied yet; chains are not followed.
     OriginsAs(Aws, Vec<AccountId>),
     Packed(PathBuf, Arc<BTreeSet<Followed>>, Arc<Source>),
 }
 
 impl OtherBuckets {
-    /// None can.
+    /// No access.
     #[must_use]
     pub fn none() -> Self {
-        Self(Kind::None)
+        Self(BucketAccess::None)
     }
 
-    /// They are read as these accounts, or else as the account that the digests
-    /// are of.
+    /// Reads buckets with these accounts, or else with the account of the digests.
     #[must_use]
     pub fn read_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
-        Self(Kind::ReadAs(aws, accounts, None))
+        Self(BucketAccess::ReadAs(aws, accounts, None))
     }
 
-    /// The same; where none of these may read a bucket, its owner is looked for in
-    /// the organization.
+    /// Also looks up the owner of a bucket in the organization if none of these accounts can
+    /// read it.
     #[must_use]
-    pub fn or_of_owner(self, buckets: Buckets) -> Self {
+    pub fn with_owner_lookup(self, buckets: Buckets) -> Self {
         match self.0 {
-            Kind::ReadAs(aws, accounts, _) => {
-                Self(Kind::ReadAs(aws, accounts, Some(Arc::new(buckets))))
+            BucketAccess::ReadAs(aws, accounts, _) => {
+                Self(BucketAccess::ReadAs(aws, accounts, Some(Arc::new(buckets))))
             }
             other => Self(other),
         }
     }
 
-    /// They are read as these accounts, or else as the account that the digests
-    /// are of, for what was not copied from them yet; chains are not followed.
+    /// Reads buckets only to look for files that were not copied yet; chains are not followed.
     #[must_use]
     pub fn origins_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
-        Self(Kind::OriginsAs(aws, accounts))
+        Self(BucketAccess::OriginsAs(aws, accounts))
     }
 
-    /// Those that a bundle holds lie in a folder, each in one of its name; the run
-    /// records lie in another.
+    /// Reads the buckets of a bundle: one folder per bucket, and a folder with the run records.
     #[must_use]
     pub fn packed(folder: PathBuf, followed: BTreeSet<Followed>, records: PathBuf) -> Self {
         let records = Arc::new(Source::Folder(FolderSource::new(records)));
-        Self(Kind::Packed(folder, Arc::new(followed), records))
+        Self(BucketAccess::Packed(folder, Arc::new(followed), records))
     }
 
-    /// Whether the buckets that files were copied from can be looked into.
+    /// Whether the buckets that files were copied from are accessible.
     pub(super) fn has_origins(&self) -> bool {
-        matches!(self.0, Kind::ReadAs(..) | Kind::OriginsAs(..))
+        matches!(self.0, BucketAccess::ReadAs(..) | BucketAccess::OriginsAs(..))
     }
 
-    /// Opens a bucket that files were copied from, or says why it cannot be read.
+    /// Opens a bucket that files were copied from; returns why it cannot be read.
     pub(super) async fn origin(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
         match &self.0 {
-            Kind::OriginsAs(aws, accounts) => {
+            BucketAccess::OriginsAs(aws, accounts) => {
                 let name: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
                 read_as(aws, accounts, &name, account).await
             }
@@ -90,21 +87,25 @@ impl OtherBuckets {
         }
     }
 
-    /// The run records, where they do not lie in what is verified.
+    /// The run records, where they do not are in what is verified.
     pub(super) fn records(&self) -> Option<Arc<Source>> {
         match &self.0 {
-            Kind::Packed(.., records) => Some(Arc::clone(records)),
+            BucketAccess::Packed(.., records) => Some(Arc::clone(records)),
             _ => None,
         }
     }
 
-    /// Opens a bucket, or says why it cannot be read.
+    /// Opens a bucket; returns why it cannot be read.
     pub async fn open(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
         let name: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
         match &self.0 {
-            Kind::None => Err("this is no bucket, and no other is read".to_owned()),
-            Kind::OriginsAs(..) => Err("no chain is followed into other buckets".to_owned()),
-            Kind::ReadAs(aws, accounts, buckets) => {
+            BucketAccess::None => {
+                Err("this is not a bucket, and no other bucket is read".to_owned())
+            }
+            BucketAccess::OriginsAs(..) => {
+                Err("chains are not followed into other buckets".to_owned())
+            }
+            BucketAccess::ReadAs(aws, accounts, buckets) => {
                 let refused = match read_as(aws, accounts, &name, account).await {
                     Ok(source) => return Ok(source),
                     Err(refused) => refused,
@@ -120,10 +121,10 @@ impl OtherBuckets {
                     BucketState::Outside(why) | BucketState::Unknown(why) => Err(why.reason),
                 }
             }
-            Kind::Packed(folder, followed, _) => {
+            BucketAccess::Packed(folder, followed, _) => {
                 let packed = Followed { bucket: name.clone(), account: account.clone() };
                 if !followed.contains(&packed) {
-                    return Err("the bundle does not hold it".to_owned());
+                    return Err("the bundle does not contain it".to_owned());
                 }
                 let root = folder.join(name.as_str());
                 let source = FolderSource::of_bucket(root, name.as_str(), folder.clone());
@@ -144,7 +145,7 @@ async fn read_as(
         accounts.iter().chain((!accounts.contains(account)).then_some(account)).collect();
     for reader in &tried {
         let clients = aws.clients(reader, aws.own_clients().region());
-        // Its own bucket, or that of another account that is known: nobody else's.
+        // Only buckets of known accounts.
         let owners = std::iter::once(reader).chain(tried.iter().filter(|owner| owner != &reader));
         for owner in owners {
             match clients.bucket_region_of(bucket, Some(owner)).await {
@@ -160,42 +161,43 @@ async fn read_as(
     Err(refused.join("; "))
 }
 
-/// Follows every chain that begins elsewhere, bucket by bucket, to its start,
-/// and adds what lies there to the reports.
+/// Follows every chain from another bucket to its start, bucket by bucket, and adds the
+/// reports of those buckets.
 pub(super) async fn follow(
     request: &Arc<Request>,
-    reports: &mut Vec<LaneReport>,
+    reports: &mut Vec<ScopeReport>,
     limits: &Arc<Limits>,
     progress: &Arc<dyn Progress>,
 ) {
     let mut seen = BTreeSet::new();
     let mut from = 0;
     loop {
-        let mut borders: Vec<(usize, Border)> = Vec::new();
+        let mut handoffs: Vec<(usize, BucketHandoff)> = Vec::new();
         for (at, report) in reports.iter_mut().enumerate().skip(from) {
-            borders.extend(std::mem::take(&mut report.borders).into_iter().map(|it| (at, it)));
+            handoffs.extend(std::mem::take(&mut report.handoffs).into_iter().map(|it| (at, it)));
         }
-        borders.retain(|(_, border)| seen.insert((border.bucket.clone(), border.key.to_string())));
-        if borders.is_empty() {
+        handoffs
+            .retain(|(_, handoff)| seen.insert((handoff.bucket.clone(), handoff.key.to_string())));
+        if handoffs.is_empty() {
             return;
         }
         from = reports.len();
         let is_known =
-            |border: &Border| reports.iter().any(|report| is_of(report, border, request));
-        let borders: Vec<_> =
-            borders.into_iter().map(|(at, border)| (at, is_known(&border), border)).collect();
-        let followed: Vec<_> = stream::iter(borders)
-            .map(async |(at, is_known, border)| {
-                let earlier = earlier(request, border.clone(), is_known, limits, progress).await;
-                (at, is_known, border, earlier)
+            |handoff: &BucketHandoff| reports.iter().any(|report| is_of(report, handoff, request));
+        let handoffs: Vec<_> =
+            handoffs.into_iter().map(|(at, handoff)| (at, is_known(&handoff), handoff)).collect();
+        let followed: Vec<_> = stream::iter(handoffs)
+            .map(async |(at, is_known, handoff)| {
+                let earlier = earlier(request, handoff.clone(), is_known, limits, progress).await;
+                (at, is_known, handoff, earlier)
             })
-            .buffer_unordered(request.concurrency.lanes)
+            .buffer_unordered(request.concurrency.scopes)
             .collect()
             .await;
-        for (at, is_known, border, earlier) in followed {
-            tell(&mut reports[at], &border, earlier.as_ref());
+        for (at, is_known, handoff, earlier) in followed {
+            describe_handoff(&mut reports[at], &handoff, earlier.as_ref());
             match earlier {
-                // What lies there counts where it was verified; the link counts here.
+                // The digests count in the other report; the link counts here.
                 Ok(report) if is_known => reports[at].findings.extend(
                     report.findings.into_iter().filter(|it| it.severity > Severity::Notice),
                 ),
@@ -206,12 +208,12 @@ pub(super) async fn follow(
     }
 }
 
-/// Whether a report is of the place that a border leads to: all of the window there was
-/// verified, or all of the trail up to another border.
-fn is_of(report: &LaneReport, border: &Border, request: &Request) -> bool {
-    let key = &border.key;
+/// Whether a report covers the place of a handoff: the whole window there was verified, or
+/// the trail up to another handoff.
+fn is_of(report: &ScopeReport, handoff: &BucketHandoff, request: &Request) -> bool {
+    let key = &handoff.key;
     let is_before = request.window.since.is_some_and(|since| key.time() < since);
-    report.bucket.as_deref() == Some(border.bucket.as_str())
+    report.bucket.as_deref() == Some(handoff.bucket.as_str())
         && report.account == *key.account()
         && report.region == *key.region()
         && report.roots.contains(&key.root().to_string())
@@ -219,19 +221,19 @@ fn is_of(report: &LaneReport, border: &Border, request: &Request) -> bool {
         && !is_before
 }
 
-/// Verifies one trail's digests in another bucket up to a border, or the one at the
-/// border alone where the others are verified already.
+/// Verifies one trail's digests in another bucket up to a handoff, or only the digest at the
+/// handoff if the others are already verified.
 async fn earlier(
     request: &Arc<Request>,
-    border: Border,
+    handoff: BucketHandoff,
     is_known: bool,
     limits: &Arc<Limits>,
     progress: &Arc<dyn Progress>,
-) -> Result<LaneReport, String> {
-    let key = &border.key;
-    let source = request.other_buckets.open(&border.bucket, key.account()).await?;
-    let lane = Lane {
-        bucket: Some(border.bucket.as_str().into()),
+) -> Result<ScopeReport, String> {
+    let key = &handoff.key;
+    let source = request.other_buckets.open(&handoff.bucket, key.account()).await?;
+    let scope = ChainScope {
+        bucket: Some(handoff.bucket.as_str().into()),
         root: key.root().clone(),
         account: key.account().clone(),
         region: key.region().clone(),
@@ -241,7 +243,10 @@ async fn earlier(
     let request = Request {
         source: Arc::new(source),
         prefix: String::new(),
-        selection: Selection { trails: [border.stem.trail.clone()].into(), ..Selection::default() },
+        selection: Selection {
+            trails: [handoff.chain_name.trail.clone()].into(),
+            ..Selection::default()
+        },
         window,
         keys: request.keys.clone(),
         declared: None,
@@ -250,33 +255,37 @@ async fn earlier(
         expected: None,
         other_buckets: request.other_buckets.clone(),
         acceptances: Acceptances::none(),
-        trust: Trust::default(),
+        trust: RecordTrust::default(),
         concurrency: request.concurrency,
         kept: None,
     };
     let (limits, progress) = (Arc::clone(limits), Arc::clone(progress));
-    let extent = if is_known { Extent::At(border) } else { Extent::UpTo(border) };
+    let extent = if is_known { Extent::At(handoff) } else { Extent::UpTo(handoff) };
     let report =
-        lane::verify(Arc::new(request), vec![lane], BTreeSet::new(), extent, limits, progress)
+        scope::verify(Arc::new(request), vec![scope], BTreeSet::new(), extent, limits, progress)
             .await;
     let report = report.ok_or_else(|| "there is nothing to follow".to_owned())?;
-    Ok(LaneReport { followed: true, ..report })
+    Ok(ScopeReport { followed: true, ..report })
 }
 
-/// Says at the border what following it gave.
-fn tell(report: &mut LaneReport, border: &Border, earlier: Result<&LaneReport, &String>) {
+/// Adds the result of following a handoff to its finding.
+fn describe_handoff(
+    report: &mut ScopeReport,
+    handoff: &BucketHandoff,
+    earlier: Result<&ScopeReport, &String>,
+) {
     let here = |finding: &&mut crate::archive::verify::finding::Finding| {
         finding.kind == FindingKind::ContinuesElsewhere
-            && finding.key.as_ref() == Some(&border.recorded_by)
+            && finding.key.as_ref() == Some(&handoff.recorded_by)
     };
     let Some(finding) = report.findings.iter_mut().find(here) else { return };
     match earlier {
         Ok(earlier) => {
             let proven: Vec<_> = earlier.proven.iter().map(ToString::to_string).collect();
             let proven = if proven.is_empty() { "nothing".to_owned() } else { proven.join(", ") };
-            finding.found = Some(format!("followed there: proven is {proven}"));
+            finding.found = Some(format!("followed there: proven from {proven}"));
             finding.severity = Severity::Notice;
         }
-        Err(why) => finding.found = Some(format!("nothing of it here; not followed: {why}")),
+        Err(why) => finding.found = Some(format!("not in this archive; not followed: {why}")),
     }
 }

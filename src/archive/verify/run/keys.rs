@@ -1,4 +1,4 @@
-//! Public keys: given, or asked for Region by Region.
+//! Public keys: given, or listed for each Region.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,66 +8,64 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Finding, Lane, Window};
+use super::{ChainScope, Finding, Window};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet, SIGNED_WITHIN};
 use crate::aws::{At as _, Aws, AwsError, ErrorKind};
 use crate::names::{AccountId, Region};
 
-/// When CloudTrail's digests began. Source: CloudTrail's document history.
+/// The date of CloudTrail's first digests. Source: CloudTrail's document history.
 const FIRST_DIGESTS: &str = "2015-10-01T00:00:00Z";
 
-/// Where public keys come from.
+/// The source of public keys.
 #[derive(Debug, Clone)]
 pub enum KeyRing {
-    /// These, and no others.
+    /// Only these keys.
     Given(Arc<PublicKeySet>),
-    /// Those saved in what is verified, and no others: its supplier can have
-    /// made them, so that they prove nothing by themselves. Of some Regions not all
-    /// could be packed.
+    /// Only the keys saved in the verified source: its supplier may have created them, so they
+    /// prove nothing by themselves. The keys of some Regions may be incomplete.
     Saved(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),
-    /// `ListPublicKeys` of each digest's Region; before it begins, those that
-    /// were saved.
+    /// `ListPublicKeys` of each digest's Region; for earlier times, the saved keys.
     Api(ApiKeys),
 }
 
-/// The keys of one Region, by who vouches for them.
+/// The keys of one Region, by provenance.
 #[derive(Debug, Clone)]
 pub struct RegionKeys {
-    /// Given by whoever asks, or listed by AWS.
-    pub vouched: Arc<PublicKeySet>,
-    /// Saved beside the archive: whoever may write there can have put them there.
-    /// They sign only for times before AWS's list begins.
+    /// Listed by AWS, or given by the user.
+    pub listed: Arc<PublicKeySet>,
+    /// Saved in the archive, by anyone with write access. They are used only for times before
+    /// AWS's list starts.
     pub saved: Arc<PublicKeySet>,
-    /// Why AWS could not be asked.
+    /// Why the keys could not be listed.
     pub failed: Option<Finding>,
 }
 
-/// Keys that are asked for once per Region.
+/// Keys that are listed once per Region.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
     aws: Aws,
     account: AccountId,
-    /// Further accounts by the Regions that they have, or had, enabled.
+    /// Further accounts, by Regions that they have or had enabled.
     others: Arc<parking_lot::Mutex<BTreeMap<Region, BTreeSet<AccountId>>>>,
     saved: PublicKeySet,
     now: Timestamp,
     asked: Arc<Mutex<BTreeMap<Region, Arc<OnceCell<RegionKeys>>>>>,
 }
 
-/// Why keys could not be had.
+/// Why keys could not be listed.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ListKeysError {
     /// The call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// What was answered is no key.
+    /// The response contains an invalid key.
     #[error(transparent)]
     Keys(#[from] KeyListError),
 }
 
-impl AskError {
-    /// What can be done about it.
+impl ListKeysError {
+    /// A hint for the user.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -76,9 +74,8 @@ impl AskError {
         }
     }
 
-    /// Whether another account would be told the same: the endpoint did not
-    /// answer.
-    fn is_of_the_way(&self) -> bool {
+    /// Whether the endpoint did not respond, so another account would fail too.
+    fn is_endpoint_failure(&self) -> bool {
         match self {
             Self::Aws(error) => matches!(error.kind(), ErrorKind::Network | ErrorKind::Timeout),
             Self::Keys(_) => false,
@@ -87,23 +84,26 @@ impl AskError {
 }
 
 impl ApiKeys {
-    /// Keys as `account` is told them in the Regions that it has enabled, with
-    /// those that were saved for times that AWS no longer lists keys of.
+    /// Lists keys with `account` in its enabled Regions, with saved keys for times for which AWS
+    /// no longer lists keys.
     #[must_use]
     pub fn new(aws: Aws, account: AccountId, saved: PublicKeySet, now: Timestamp) -> Self {
         Self { aws, account, others: Arc::default(), saved, now, asked: Arc::default() }
     }
 
-    /// Names accounts that have a Region enabled, as those have whose digests lie
-    /// there. They are asked where the first account cannot be: the keys of a
-    /// Region are the same in all accounts, and only those are told them that
-    /// have opted into it.
-    pub fn ask_too<'a>(&self, region: &Region, accounts: impl IntoIterator<Item = &'a AccountId>) {
+    /// Adds accounts that have a Region enabled, such as those with digests there. They are used
+    /// if the first account fails: the keys of a Region are the same in all accounts, but only
+    /// accounts that have opted in can list them.
+    pub fn add_accounts<'a>(
+        &self,
+        region: &Region,
+        accounts: impl IntoIterator<Item = &'a AccountId>,
+    ) {
         let mut others = self.others.lock();
         others.entry(region.clone()).or_default().extend(accounts.into_iter().cloned());
     }
 
-    /// The accounts that are asked for a Region's keys, in order.
+    /// The accounts that list a Region's keys, in order.
     fn accounts_for(&self, region: &Region) -> Vec<AccountId> {
         let others = self.others.lock().get(region).cloned().unwrap_or_default();
         let others = others.into_iter().filter(|other| *other != self.account);
@@ -113,31 +113,35 @@ impl ApiKeys {
     async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         let cell = Arc::clone(self.asked.lock().await.entry(region.clone()).or_default());
         let answer = cell.get_or_init(async || {
-            let (listed, failed) = match self.ask(region, window).await {
+            let (listed, failed) = match self.list(region, window).await {
                 Ok(listed) => (listed, None),
                 Err(error) => {
                     let finding = Finding::new(FindingKind::Unreadable)
-                        .because(format!("the public keys of {region}"), error);
+                        .with_mismatch(format!("the public keys of {region}"), error);
                     (PublicKeySet::default(), Some(finding))
                 }
             };
             let saved = self.saved.before(&listed, region);
-            RegionKeys { vouched: Arc::new(listed), saved: Arc::new(saved), failed }
+            RegionKeys { listed: Arc::new(listed), saved: Arc::new(saved), failed }
         });
         answer.await.clone()
     }
 
-    /// Every key that signed digests of a Region in the window, as CloudTrail
-    /// tells them now: to the first account that has the Region enabled.
+    /// Lists all keys that signed digests of a Region in the window, with the first account that
+    /// has the Region enabled.
     ///
     /// # Errors
-    /// No account could be asked; the last one's failure.
-    pub async fn ask(&self, region: &Region, window: Window) -> Result<PublicKeySet, AskError> {
+    /// No account could list the keys; the error is the last account's.
+    pub async fn list(
+        &self,
+        region: &Region,
+        window: Window,
+    ) -> Result<PublicKeySet, ListKeysError> {
         let mut accounts = self.accounts_for(region).into_iter().peekable();
         loop {
             let Some(account) = accounts.next() else { return Ok(PublicKeySet::default()) };
-            match self.ask_in(&account, region, window).await {
-                Err(error) if accounts.peek().is_some() && !error.is_of_the_way() => {
+            match self.list_as(&account, region, window).await {
+                Err(error) if accounts.peek().is_some() && !error.is_endpoint_failure() => {
                     tracing::debug!(%account, %region, %error, "asking the next account for keys");
                 }
                 answer => return answer,
@@ -145,12 +149,12 @@ impl ApiKeys {
         }
     }
 
-    async fn ask_in(
+    async fn list_as(
         &self,
         account: &AccountId,
         region: &Region,
         window: Window,
-    ) -> Result<PublicKeySet, AskError> {
+    ) -> Result<PublicKeySet, ListKeysError> {
         const ACTION: &str = "cloudtrail:ListPublicKeys";
         let clients = self.aws.clients(account, region);
         let time = |time: Timestamp| aws_smithy_types::DateTime::from_secs(time.as_second());
@@ -165,7 +169,7 @@ impl ApiKeys {
                 .cloudtrail()
                 .list_public_keys()
                 .start_time(time(start))
-                // Backfill digests of the window may have been signed since.
+                // Backfill digests of the window may have been signed later.
                 .end_time(time(self.now.saturating_add(SIGNED_WITHIN).unwrap_or(self.now)))
                 .set_next_token(token)
                 .send()
@@ -192,12 +196,12 @@ impl ApiKeys {
 }
 
 impl KeyRing {
-    /// Names the accounts and Regions whose digests are verified, so that each
-    /// Region's keys are asked for in an account that has it.
-    pub(super) fn ask_too<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
+    /// Adds the verified accounts and Regions, so that each Region's keys are listed in an
+    /// account that has it enabled.
+    pub(super) fn add_accounts<'a>(&self, scopes: impl IntoIterator<Item = &'a ChainScope>) {
         if let Self::Api(api) = self {
-            for lane in lanes {
-                api.ask_too(&lane.region, [&lane.account]);
+            for scope in scopes {
+                api.add_accounts(&scope.region, [&scope.account]);
             }
         }
     }
@@ -205,18 +209,18 @@ impl KeyRing {
     /// The keys of a Region.
     pub async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         match self {
-            // INVARIANT: keys that came with the evidence vouch for nothing.
+            // INVARIANT: keys that came with the evidence are not trusted.
             Self::Saved(keys, unread) => {
                 let missing = unread.contains(region).then(|| {
-                    Finding::new(FindingKind::Unreadable).because(
+                    Finding::new(FindingKind::Unreadable).with_mismatch(
                         format!("the public keys of {region}"),
                         "they could not be read when the bundle was packed",
                     )
                 });
-                RegionKeys { vouched: Arc::default(), saved: Arc::clone(keys), failed: missing }
+                RegionKeys { listed: Arc::default(), saved: Arc::clone(keys), failed: missing }
             }
             Self::Given(keys) => {
-                RegionKeys { vouched: Arc::clone(keys), saved: Arc::default(), failed: None }
+                RegionKeys { listed: Arc::clone(keys), saved: Arc::default(), failed: None }
             }
             Self::Api(api) => api.of(region, window).await,
         }

@@ -1,4 +1,4 @@
-//! Listing digests and log files below the roots of a bucket.
+//! Lists digests and log files below the roots of a bucket.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,73 +9,73 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::deleted::DeletedDigests;
-use super::{Lane, Request};
+use super::{ChainScope, Request};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey, Root};
 use crate::archive::verify::clutter::is_clutter;
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::place::Stem;
+use crate::archive::verify::place::ChainName;
 use crate::archive::verify::source::{ListError, ListedKey, ListedObject, Source};
-use crate::archive::verify::unlisted::BORDER;
+use crate::archive::verify::unlisted::HOUR_MARGIN;
 use crate::names::TrailName;
 
-/// How many digests are fetched and followed at a time.
+/// Digests per step.
 const STEP: usize = 64;
-/// How many objects of a folder that CloudTrail would not have written have a finding
-/// of their own; the last stands for all further ones.
-const FOREIGN: usize = 1000;
+/// The maximum number of unexpected objects per folder with their own finding; the last
+/// finding counts all further ones.
+const MAX_UNEXPECTED: usize = 1000;
 
-/// The objects of one of a lane's folders, in the order of their keys.
+/// The objects of one folder of a scope, in key order.
 pub(super) struct Listing {
-    /// What all of CloudTrail's keys in it have above the account.
+    /// The root of CloudTrail's keys in it.
     root: Root,
     objects: BoxStream<'static, Result<ListedKey, ListError>>,
-    /// Of digests, what was deleted.
+    /// The deleted digests.
     deleted: DeletedDigests,
-    /// How many objects were found in it that CloudTrail would not have written.
-    foreign: usize,
+    /// The number of unexpected objects in it.
+    unexpected: usize,
 }
 
-/// The digests of an account and Region, listed a day at a time below all roots.
+/// The digests of an account and Region below all roots, listed by day.
 pub(super) struct Digests {
-    /// By root; one that ended is taken out.
+    /// By root; completed listings are removed.
     listings: Vec<DigestListing>,
-    /// What the listings that ended found deleted, by root.
+    /// The deleted digests of completed listings, by root.
     deleted: Vec<DeletedDigests>,
-    /// Those that were listed and not yet handed out.
+    /// Listed digests that were not returned yet.
     waiting: VecDeque<ObjectKey>,
     /// The first digest after the window.
     pub(super) beyond: Option<ObjectKey>,
-    /// The trails that have digests here and were not chosen.
+    /// The trails with digests that were not selected.
     pub(super) other_trails: BTreeSet<TrailName>,
 }
 
 /// The digests below one root.
 struct DigestListing {
-    /// The place of the root among the lanes.
+    /// The index of the root among the scopes.
     place: usize,
     listing: Listing,
-    /// The next one.
+    /// The next digest.
     next: Option<ObjectKey>,
-    /// Whether it came to its end, or past the window's.
+    /// Whether it is complete, or past the window.
     ended: bool,
 }
 
 impl Digests {
-    pub(super) fn new(request: &Request, lanes: &[Arc<Lane>]) -> Self {
-        let open = |(place, lane): (usize, &Arc<Lane>)| {
-            let listing = listing(request, lane, DIGEST_FOLDER, request.window.since);
+    pub(super) fn new(request: &Request, scopes: &[Arc<ChainScope>]) -> Self {
+        let open = |(place, scope): (usize, &Arc<ChainScope>)| {
+            let listing = listing(request, scope, DIGEST_FOLDER, request.window.since);
             DigestListing { place, listing, next: None, ended: false }
         };
         Self {
-            listings: lanes.iter().enumerate().map(open).collect(),
-            deleted: lanes.iter().map(|_| DeletedDigests::default()).collect(),
+            listings: scopes.iter().enumerate().map(open).collect(),
+            deleted: scopes.iter().map(|_| DeletedDigests::default()).collect(),
             waiting: VecDeque::new(),
             beyond: None,
             other_trails: BTreeSet::new(),
         }
     }
 
-    /// The next digests to follow, in the order of their hours; none at the end.
+    /// The next digests to verify, in the order of their hours; empty at the end.
     pub(super) async fn next_step(
         &mut self,
         request: &Request,
@@ -88,14 +88,14 @@ impl Digests {
         self.waiting.drain(..self.waiting.len().min(STEP)).collect()
     }
 
-    /// The digests of which only delete markers are left, once all were handed out:
-    /// without those before a chain where its `missing_start` is reported.
-    pub(super) fn deleted(&self, lanes: &[Arc<Lane>], missing_start: bool) -> Vec<Finding> {
-        DeletedDigests::findings(&self.deleted, lanes, missing_start)
+    /// The deleted digests, after all digests were returned: without those before a chain if its
+    /// `missing_start` is reported.
+    pub(super) fn deleted(&self, scopes: &[Arc<ChainScope>], missing_start: bool) -> Vec<Finding> {
+        DeletedDigests::findings(&self.deleted, scopes, missing_start)
     }
 
-    /// The next day's digests in the order of their hours: the listings have
-    /// those of one trail after those of another, and one root's after another's.
+    /// The next day's digests in the order of their hours: listings are ordered by root and
+    /// trail first.
     async fn next_day(
         &mut self,
         request: &Request,
@@ -121,7 +121,7 @@ impl Digests {
         Some(keys)
     }
 
-    /// Takes a listing's digests of a day that are to be followed.
+    /// Takes a listing's digests of a day that are to be verified.
     async fn take_day(
         &mut self,
         at: usize,
@@ -136,20 +136,20 @@ impl Digests {
                 listing.next = Some(key);
                 return;
             }
-            if let Some(stem) = Stem::of(&key) {
+            if let Some(chain_name) = ChainName::of(&key) {
                 let trails = &request.selection.trails;
-                if !trails.is_empty() && !trails.contains(&stem.trail) {
-                    self.other_trails.insert(stem.trail);
+                if !trails.is_empty() && !trails.contains(&chain_name.trail) {
+                    self.other_trails.insert(chain_name.trail);
                 } else if !request.before_last(key.time()) {
                     let known = self.beyond.take();
                     self.beyond = known.into_iter().chain([key]).min_by_key(ObjectKey::time);
-                    // The keys of a day are ordered by trail before time; those of
-                    // the days after it are not looked at.
+                    // The keys of a day are ordered by trail before time; later days are not
+                    // read.
                 } else if request.includes(key.time()) {
                     keys.push(key);
                 }
             }
-            let last = request.window.last.and_then(|last| last.checked_add(BORDER).ok());
+            let last = request.window.last.and_then(|last| last.checked_add(HOUR_MARGIN).ok());
             let is_past = last.is_some_and(|last| day > day_of(last));
             if is_past {
                 listing.ended = true;
@@ -161,14 +161,14 @@ impl Digests {
 }
 
 impl DigestListing {
-    /// Reads on to the next digest.
+    /// Reads up to the next digest.
     async fn read(&mut self, request: &Request, findings: &mut Vec<Finding>) {
         loop {
             let Some(key) = next_key(&mut self.listing, request, findings).await else {
                 self.ended = true;
                 return;
             };
-            if Stem::of(&key).is_some() {
+            if ChainName::of(&key).is_some() {
                 self.next = Some(key);
                 return;
             }
@@ -180,27 +180,27 @@ pub(super) fn day_of(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }
 
-/// Lists a lane's folder from the day of an instant on.
+/// Lists a scope's folder from the day of an instant on.
 pub(super) fn listing(
     request: &Request,
-    lane: &Lane,
+    scope: &ChainScope,
     folder: &str,
     since: Option<Timestamp>,
 ) -> Listing {
-    let prefix = lane.root.folder(&lane.account, folder, &lane.region);
-    let since = since.and_then(|since| since.checked_sub(BORDER).ok());
+    let prefix = scope.root.folder(&scope.account, folder, &scope.region);
+    let since = since.and_then(|since| since.checked_sub(HOUR_MARGIN).ok());
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
-    // What is missing of the log files, digests name.
+    // Digests show which log files are missing.
     let objects = if folder == DIGEST_FOLDER {
         request.source.list_with_deleted(&prefix, after)
     } else {
         request.source.list(&prefix, after).map_ok(ListedKey::Object).boxed()
     };
     let deleted = DeletedDigests::default();
-    Listing { root: lane.root.clone(), objects, deleted, foreign: 0 }
+    Listing { root: scope.root.clone(), objects, deleted, unexpected: 0 }
 }
 
-/// The next key that CloudTrail would write; others are found.
+/// The next key that CloudTrail writes; other objects become findings.
 pub(super) async fn next_key(
     listing: &mut Listing,
     request: &Request,
@@ -222,17 +222,16 @@ pub(super) async fn next_key(
                     listing.deleted.listed(request, &key);
                     return Some(key);
                 }
-                // A whole key of CloudTrail's, of whatever account and Region, in
-                // a folder further down.
-                Ok(key) => listing.foreign(
+                // A complete CloudTrail key of any account and Region, in a deeper folder.
+                Ok(key) => listing.unexpected(
                     findings,
                     Finding::new(FindingKind::ForeignObject)
                         .at(bucket, &object.key)
-                        .because(format!("a key below `{}`", listing.root), key.root()),
+                        .with_mismatch(format!("a key below `{}`", listing.root), key.root()),
                 ),
                 Err(error) => {
                     if let Some(found) = odd(&request.source, &object, error).await {
-                        listing.foreign(findings, found);
+                        listing.unexpected(findings, found);
                     }
                 }
             },
@@ -241,7 +240,7 @@ pub(super) async fn next_key(
                 findings.push(
                     Finding::new(FindingKind::Unreadable)
                         .at(bucket, &error.prefix)
-                        .because("a whole listing", cause),
+                        .with_mismatch("a whole listing", cause),
                 );
                 return None;
             }
@@ -250,14 +249,14 @@ pub(super) async fn next_key(
 }
 
 impl Listing {
-    /// Adds a finding about an object of the folder, and bounds how many there are.
-    fn foreign(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
+    /// Adds a finding about an object of the folder, up to a maximum number.
+    fn unexpected(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
         if finding.kind != FindingKind::ForeignObject {
             return findings.push(finding);
         }
-        self.foreign += 1;
+        self.unexpected += 1;
         let same = |known: &&mut Finding| known.kind == FindingKind::ForeignObject;
-        match findings.iter_mut().rev().find(same).filter(|_| self.foreign > FOREIGN) {
+        match findings.iter_mut().rev().find(same).filter(|_| self.unexpected > MAX_UNEXPECTED) {
             Some(last) => {
                 last.objects += 1;
                 last.found = Some(format!("this, and {} more in its folder", last.objects - 1));
@@ -267,36 +266,37 @@ impl Listing {
     }
 }
 
-/// What is to be said of an object in one of CloudTrail's folders whose key it would
-/// not have written.
+/// The finding for an object in one of CloudTrail's folders with an unexpected key.
 pub(super) async fn odd(
     source: &Source,
     object: &ListedObject,
     why: impl std::fmt::Display,
 ) -> Option<Finding> {
     let at = |kind| Finding::new(kind).at(source.bucket(), &object.key);
-    // What consoles and tools create for an empty folder.
+    // Consoles and tools create such objects for empty folders.
     if object.key.ends_with('/') && object.size_bytes == 0 {
         return None;
     }
-    // Only on people's machines: nothing puts these into a bucket unseen.
+    // Only in local mirrors: nothing creates these files in a bucket unnoticed.
     if source.is_mirror() && is_clutter(&object.key) {
         let holds_log = match source.fetch(None, &object.key).await {
             Ok(fetched) => is_readable_as_log(&fetched.bytes),
             Err(error) => {
-                return Some(at(FindingKind::Unreadable).because("a file", error));
+                return Some(at(FindingKind::Unreadable).with_mismatch("a file", error));
             }
         };
         if !holds_log {
             let clutter = at(FindingKind::Clutter);
-            return Some(clutter.because("a key of CloudTrail's", "a file that is left alone"));
+            return Some(
+                clutter.with_mismatch("a key of CloudTrail's", "a file that verification ignores"),
+            );
         }
     }
-    Some(at(FindingKind::ForeignObject).because("a key of CloudTrail's", why))
+    Some(at(FindingKind::ForeignObject).with_mismatch("a key of CloudTrail's", why))
 }
 
-/// What formats begin with that programs decompress before they read: gzip, compress, zstd,
-/// bzip2, xz, zip, LZ4, 7z, lzip, framed Snappy and zlib.
+/// Magic numbers of compressed formats that programs decompress automatically: gzip,
+/// compress, zstd, bzip2, xz, zip, LZ4, 7z, lzip, framed Snappy and zlib.
 const COMPRESSED: [&[u8]; 13] = [
     &[0x1f, 0x8b],
     &[0x1f, 0x9d],
@@ -312,10 +312,10 @@ const COMPRESSED: [&[u8]; 13] = [
     &[0x78, 0x9c],
     &[0x78, 0xda],
 ];
-/// What records and digests have in any spelling.
+/// Fields of records and digests, in lower case.
 const FIELDS: [&str; 4] = ["\"records\"", "eventversion", "eventtime", "digeststarttime"];
 
-/// Whether a program that reads logs could take a file for one.
+/// Whether a program that reads logs could mistake a file for one.
 fn is_readable_as_log(bytes: &[u8]) -> bool {
     if COMPRESSED.iter().any(|magic| bytes.starts_with(magic)) {
         return true;

@@ -1,5 +1,5 @@
-//! Checking log files: fetched many at a time, inflated and hashed in batches on
-//! blocking threads.
+//! Checks log files: fetched concurrently, decompressed and hashed in batches on blocking
+//! threads.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,23 +13,23 @@ use super::{Concurrency, LogTally, Period, Progress};
 use crate::archive::blocking::{blocking, or_panic};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
-use crate::archive::verify::place::Lane;
+use crate::archive::verify::place::ChainScope;
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
-/// How many files one thread takes at a time.
+/// Files per blocking task.
 const BATCH: usize = 32;
-/// How much a batch of fetched files is. Units: bytes, as stored.
+/// The maximum size of a batch of fetched files. Units: bytes, as stored.
 ///
-/// What waits for its batch is held, so that this times the lanes must lie far
-/// below what may be held at a time.
+/// Files that wait for a batch stay in memory, so this size times the number of scopes must
+/// be far below the memory for objects.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Whatever somebody puts in the place of digests, all lanes together take no more
-/// than this before they know its signature. Units: KiB.
+/// The memory for all digests before their signatures are verified, whatever objects are in
+/// their place. Units: KiB.
 const INFLATING_KIB: usize = 64 << 10;
 const OPENED_KIB: usize = 128 << 10;
-/// How many digests at a time are opened beyond that, each as large as it may be.
-const ALONE: usize = 1;
+/// The number of deferred digests in memory in addition, each of the maximum size.
+const DEFERRED_AT_ONCE: usize = 1;
 
 type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
 
@@ -38,18 +38,18 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
-/// What all lanes share.
+/// The limits that all scopes share.
 #[derive(Debug)]
 pub(super) struct Limits {
     fetches: Arc<Semaphore>,
     batches: Arc<Semaphore>,
-    /// What digests may inflate to at a time. Units: KiB.
+    /// The memory for decompressing digests. Units: KiB.
     pub(super) inflating: Semaphore,
-    /// What opened digests that are not proven yet may take. Units: KiB.
+    /// The memory for parsed, unproven digests. Units: KiB.
     pub(super) opened: Arc<Semaphore>,
-    /// How many digests may be open at a time for which there was no room.
-    pub(super) alone: Semaphore,
-    /// How many blocking threads are kept busy.
+    /// The slots for deferred digests.
+    pub(super) fetch_deferred: Semaphore,
+    /// The number of busy blocking threads.
     pub(super) threads: usize,
 }
 
@@ -61,22 +61,22 @@ impl Limits {
             batches: Arc::new(Semaphore::new(threads * 2)),
             inflating: Semaphore::new(INFLATING_KIB),
             opened: Arc::new(Semaphore::new(OPENED_KIB)),
-            alone: Semaphore::new(ALONE),
+            fetch_deferred: Semaphore::new(DEFERRED_AT_ONCE),
             threads,
         }
     }
 
-    /// A share of the fetches; `None` never comes, because nobody closes them.
+    /// Acquires a fetch permit; never `None`, since the semaphore is not closed.
     pub(super) async fn fetch(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         self.fetches.acquire().await.ok()
     }
 }
 
-/// The log files of one lane, being checked.
+/// The log files of one scope that are being checked.
 pub(super) struct LogChecks {
     source: Arc<Source>,
-    /// The roots of the bucket: a file that is not below one may lie below another.
-    lanes: Arc<[Arc<Lane>]>,
+    /// The roots of the bucket: a file that is missing below one may be below another.
+    scopes: Arc<[Arc<ChainScope>]>,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
     running: JoinSet<()>,
@@ -85,33 +85,33 @@ pub(super) struct LogChecks {
     fetched: Arc<Mutex<Fetched>>,
 }
 
-/// Files that were fetched and wait for a batch to be full.
+/// Fetched files that wait for a full batch.
 #[derive(Debug, Default)]
 struct Fetched {
     files: Vec<(LogClaim, FetchedObject)>,
     bytes: usize,
 }
 
-/// What checking gave.
+/// The results of checking.
 #[derive(Debug, Default)]
 pub(super) struct LogResults {
     pub(super) tally: LogTally,
     pub(super) findings: Vec<Finding>,
     pub(super) bad_hours: Vec<Period>,
-    /// What holds for many files, told once.
+    /// Findings that apply to many files, reported once.
     noted: BTreeMap<FindingKind, Finding>,
 }
 
 impl LogChecks {
     pub(super) fn new(
         source: &Arc<Source>,
-        lanes: &[Arc<Lane>],
+        scopes: &[Arc<ChainScope>],
         limits: &Arc<Limits>,
         progress: &Arc<dyn Progress>,
     ) -> Self {
         Self {
             source: Arc::clone(source),
-            lanes: lanes.into(),
+            scopes: scopes.into(),
             limits: Arc::clone(limits),
             progress: Arc::clone(progress),
             running: JoinSet::new(),
@@ -121,7 +121,7 @@ impl LogChecks {
         }
     }
 
-    /// Checks a file, as soon as there is room for it.
+    /// Checks a file when a slot is available.
     pub(super) async fn check(&mut self, claim: LogClaim) {
         match &*self.source {
             Source::Folder(_) => {
@@ -132,7 +132,7 @@ impl LogChecks {
             }
             Source::S3(_) => self.check_one(claim).await,
         }
-        // What is done makes room.
+        // Remove completed tasks.
         while let Some(done) = self.running.try_join_next() {
             or_panic(done);
         }
@@ -142,13 +142,13 @@ impl LogChecks {
         let Ok(permit) = Arc::clone(&self.limits.fetches).acquire_owned().await else { return };
         let (source, results, progress) =
             (Arc::clone(&self.source), Arc::clone(&self.results), Arc::clone(&self.progress));
-        let (waiting, lanes) = (Arc::clone(&self.fetched), Arc::clone(&self.lanes));
+        let (waiting, scopes) = (Arc::clone(&self.fetched), Arc::clone(&self.scopes));
         self.running.spawn(async move {
             let fetched = source.fetch(claim.bucket(), claim.key()).await;
             match fetched {
                 Err(error) => {
                     let elsewhere = match error {
-                        FetchError::NotFound => elsewhere(&source, &lanes, &claim).await,
+                        FetchError::NotFound => elsewhere(&source, &scopes, &claim).await,
                         _ => None,
                     };
                     match elsewhere {
@@ -175,19 +175,19 @@ impl LogChecks {
         let batch = std::mem::take(&mut self.batch);
         let (folder, results, progress) =
             (folder.clone(), Arc::clone(&self.results), Arc::clone(&self.progress));
-        let lanes = Arc::clone(&self.lanes);
+        let scopes = Arc::clone(&self.scopes);
         self.running.spawn_blocking(move || {
             let _permit = permit;
             let count = batch.len() as u64;
             let checked: Vec<_> =
                 batch.into_iter().map(|claim| (check_file(&folder, &claim), claim)).collect();
             for (result, claim) in checked {
-                let below = |lane: &Arc<Lane>| {
-                    let other = claim.below(&lane.root, lane)?;
+                let below = |scope: &Arc<ChainScope>| {
+                    let other = claim.below(&scope.root, scope)?;
                     matches!(check_file(&folder, &other), Ok(Ok(_))).then(|| other.key().to_owned())
                 };
                 let is_missing = matches!(result, Err(FetchError::NotFound));
-                match is_missing.then(|| lanes.iter().find_map(below)).flatten() {
+                match is_missing.then(|| scopes.iter().find_map(below)).flatten() {
                     Some(key) => results.lock().elsewhere(&claim, &key),
                     None => results.lock().add(&claim, result),
                 }
@@ -196,7 +196,7 @@ impl LogChecks {
         });
     }
 
-    /// Waits for all files and tells what checking gave.
+    /// Waits for all files and returns the results.
     pub(super) async fn finish(mut self) -> LogResults {
         if !self.batch.is_empty() {
             self.check_batch().await;
@@ -212,11 +212,15 @@ impl LogChecks {
     }
 }
 
-/// The key of a missing file below another root of the bucket, where it lies there
-/// as its digest lists it.
-async fn elsewhere(source: &Source, lanes: &[Arc<Lane>], claim: &LogClaim) -> Option<String> {
-    for lane in lanes {
-        let Some(other) = claim.below(&lane.root, lane) else { continue };
+/// The key of a missing file below another root of the bucket, if the file there matches the
+/// claim.
+async fn elsewhere(
+    source: &Source,
+    scopes: &[Arc<ChainScope>],
+    claim: &LogClaim,
+) -> Option<String> {
+    for scope in scopes {
+        let Some(other) = claim.below(&scope.root, scope) else { continue };
         if matches!(check_again(source, &other).await, Ok(Ok(_))) {
             return Some(other.key().to_owned());
         }
@@ -225,7 +229,7 @@ async fn elsewhere(source: &Source, lanes: &[Arc<Lane>], claim: &LogClaim) -> Op
 }
 
 impl Fetched {
-    /// Adds a file, and hands the batch out once it is full.
+    /// Adds a file and returns the batch when it is full.
     fn push(
         &mut self,
         claim: LogClaim,
@@ -238,8 +242,7 @@ impl Fetched {
     }
 }
 
-/// Checks fetched files on a blocking thread; what is not as it should be is
-/// fetched once more.
+/// Checks fetched files on a blocking thread; faulty files are fetched again.
 async fn check_fetched(
     source: &Source,
     batch: Vec<(LogClaim, FetchedObject)>,
@@ -266,7 +269,7 @@ async fn check_again(source: &Source, claim: &LogClaim) -> Checked {
 async fn check_all(
     batch: Vec<(LogClaim, FetchedObject)>,
 ) -> Vec<(LogClaim, Result<VerifiedLog, LogFault>)> {
-    // Whatever happens, no claim may be lost: it would count as proven.
+    // No claim may be lost: it would count as proven.
     blocking(move || {
         let check = |(claim, object): (LogClaim, FetchedObject)| {
             let result = SCRATCH.with_borrow_mut(|(_, buffer)| claim.check(&object.bytes, buffer));
@@ -294,7 +297,7 @@ impl LogResults {
                 if log.is_stored_inflated() {
                     let finding = Finding::new(FindingKind::StoredInflated)
                         .at(claim.bucket(), claim.key())
-                        .because("log files as gzip streams", "log files stored inflated");
+                        .with_mismatch("log files as gzip streams", "log files stored inflated");
                     self.noted(finding);
                 }
                 return;
@@ -316,13 +319,13 @@ impl LogResults {
         self.findings.push(finding);
     }
 
-    /// Counts a file that is missing and lies below another root.
+    /// Counts a file that is below another root instead.
     fn elsewhere(&mut self, claim: &LogClaim, key: &str) {
         self.tally.valid += u64::from(!claim.is_copy());
         self.noted(claim.elsewhere(key));
     }
 
-    /// Notes what holds for many files once, with the first of them.
+    /// Merges findings that apply to many files into one, with the first file.
     fn noted(&mut self, finding: Finding) {
         let known = self.noted.remove(&finding.kind);
         let objects = 1 + known.as_ref().map_or(0, |known| known.objects);

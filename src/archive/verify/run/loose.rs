@@ -1,5 +1,5 @@
-//! Files named as CloudTrail names its own, beside every `AWSLogs/<account>/`: no digest is
-//! asked about them there, and a program that reads a bucket by file names takes them.
+//! Files with CloudTrail-like names outside every `AWSLogs/<account>/`: no digest covers
+//! them there, but a program that reads a bucket by file names would use them.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -8,27 +8,27 @@ use jiff::tz::TimeZone;
 use super::{Finding, Selection, Source, Window};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::source::ListedObject;
-use crate::archive::verify::unlisted::NAMED;
+use crate::archive::verify::unlisted::MAX_NAMED;
 use crate::names::AccountId;
 
-/// How many files are kept to be reported.
-const KEPT: usize = 1000;
+/// The maximum number of reported files.
+const MAX_FILES: usize = 1000;
 
-/// Files named as CloudTrail names its own, where it writes none.
+/// Files with CloudTrail-like names in places where CloudTrail writes none.
 #[derive(Debug, Default)]
 pub(super) struct LooseFiles {
-    /// The first of them, with what their names say.
+    /// The first files, with the account and time in their names.
     files: Vec<(String, AccountId, Timestamp)>,
     more: u64,
 }
 
 impl LooseFiles {
-    /// Takes the objects of a folder.
+    /// Adds the objects of a folder.
     pub(super) fn add(&mut self, objects: &[ListedObject]) {
         for object in objects {
             let name = object.key.rsplit('/').next().unwrap_or_default();
             let Some((account, time)) = parse(name) else { continue };
-            if self.files.len() < KEPT {
+            if self.files.len() < MAX_FILES {
                 self.files.push((object.key.clone(), account, time));
             } else {
                 self.more += 1;
@@ -36,7 +36,7 @@ impl LooseFiles {
         }
     }
 
-    /// What is found of those that are of the chosen accounts and the window.
+    /// The finding for files of the selected accounts and the window.
     pub(super) fn finding(
         self,
         source: &Source,
@@ -44,24 +44,27 @@ impl LooseFiles {
         window: Window,
     ) -> Option<Finding> {
         let end = window.last.or(window.until);
-        let is_asked = |(_, account, time): &(String, AccountId, Timestamp)| {
+        let is_in_window = |(_, account, time): &(String, AccountId, Timestamp)| {
             (selection.accounts.is_empty() || selection.accounts.contains(account))
                 && window.since.is_none_or(|since| *time >= since)
                 && end.is_none_or(|end| *time <= end)
         };
         let asked: Vec<String> =
-            self.files.into_iter().filter(is_asked).map(|(key, ..)| key).collect();
+            self.files.into_iter().filter(is_in_window).map(|(key, ..)| key).collect();
         let count = asked.len() as u64 + self.more;
         let folder = asked.first().and_then(|key| Some(key.rsplit_once('/')?.0.to_owned() + "/"));
-        let names = asked.into_iter().take(NAMED).collect();
+        let names = asked.into_iter().take(MAX_NAMED).collect();
         let finding = Finding::new(FindingKind::LogsUnproven)
             .at(source.bucket(), folder.unwrap_or_default())
-            .because("files below `AWSLogs/<account>/`, where digests list them", "elsewhere");
-        (count > 0).then(|| finding.of_files(count, names))
+            .with_mismatch(
+                "files below `AWSLogs/<account>/`, where digests list them",
+                "elsewhere",
+            );
+        (count > 0).then(|| finding.with_files(count, names))
     }
 }
 
-/// The account and time in a name such as CloudTrail gives its files:
+/// The account and time in a CloudTrail-like file name:
 /// `<account>_CloudTrail_<region>_<time>_<characters>.json.gz`, and of digests.
 fn parse(name: &str) -> Option<(AccountId, Timestamp)> {
     let (account, rest) = name.split_once('_')?;

@@ -1,5 +1,5 @@
-//! What trails record, and whether they recorded it at a time: as CloudTrail says now,
-//! where its event history shows no change since.
+//! The events that trails record, and whether they recorded them at a time: the current
+//! settings, if the event history shows no change since.
 
 use std::collections::BTreeMap;
 
@@ -7,49 +7,49 @@ use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
-use super::Lane;
+use super::ChainScope;
 use crate::archive::verify::chain::TrailId;
 use crate::archive::verify::place::{OrgOwner, TrailOwner};
 use crate::aws::{At as _, Aws, AwsError, Clients, Observation};
 use crate::names::{Arn, Partition};
 use crate::resources::EventSelectors;
 
-/// How far back the event history reaches. Source: CloudTrail User Guide, "Working with
-/// CloudTrail event history".
+/// The length of the event history. Source: CloudTrail User Guide, "Working with CloudTrail
+/// event history".
 const HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
-/// What changes what a trail records.
+/// The events that change what a trail records.
 const CHANGES: [&str; 4] = ["PutEventSelectors", "UpdateTrail", "CreateTrail", "DeleteTrail"];
-/// How many pages of the history are read; more changes than that are one.
+/// The maximum number of pages to read; more events count as a change.
 const PAGES: usize = 20;
 
-/// What was asked already, by the trail's ARN.
+/// The results by the trail's ARN.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    trails: Mutex<BTreeMap<String, Result<Recorded, String>>>,
+pub(super) struct TrailRecordings {
+    trails: Mutex<BTreeMap<String, Result<RecordedEvents, String>>>,
     changed: Mutex<BTreeMap<(String, Timestamp), Result<(), String>>>,
 }
 
-/// What a trail records.
+/// The events that a trail records.
 #[derive(Debug, Clone)]
-struct Recorded {
+struct RecordedEvents {
     selectors: EventSelectors,
-    /// Whether the events of global services (IAM, STS) are among them.
+    /// Whether it records the events of global services (IAM, STS).
     global: bool,
 }
 
-impl Records {
-    /// Whether one trail recorded at least as much as another since a time, or why that
-    /// is not known.
-    pub(super) async fn stand_for(
+impl TrailRecordings {
+    /// Whether one trail recorded at least as much as another since a time, or why that is
+    /// unknown.
+    pub(super) async fn covers_trail(
         &self,
         aws: &Aws,
-        lane: &Lane,
+        scope: &ChainScope,
         (one, other): (&TrailId, &TrailId),
         since: Timestamp,
         org_owner: Option<&OrgOwner>,
     ) -> Result<(), String> {
-        let own = self.of(aws, lane, one, org_owner).await?;
-        let theirs = self.of(aws, lane, other, org_owner).await?;
+        let own = self.of(aws, scope, one, org_owner).await?;
+        let theirs = self.of(aws, scope, other, org_owner).await?;
         let mut lacks = own.selectors.lacks(&theirs.selectors);
         if theirs.global && !own.global {
             lacks.push("the events of global services".to_owned());
@@ -59,7 +59,7 @@ impl Records {
             return Err(format!("the trail {} does not record {lacks}", one.trail));
         }
         for trail in [one, other] {
-            self.unchanged(aws, lane, trail, since, org_owner).await?;
+            self.unchanged(aws, scope, trail, since, org_owner).await?;
         }
         Ok(())
     }
@@ -67,11 +67,11 @@ impl Records {
     async fn of(
         &self,
         aws: &Aws,
-        lane: &Lane,
+        scope: &ChainScope,
         trail: &TrailId,
         org_owner: Option<&OrgOwner>,
-    ) -> Result<Recorded, String> {
-        let arn = arn(lane, trail, org_owner)?;
+    ) -> Result<RecordedEvents, String> {
+        let arn = arn(scope, trail, org_owner)?;
         let mut known = self.trails.lock().await;
         if let Some(known) = known.get(&arn.to_string()) {
             return known.clone();
@@ -80,7 +80,7 @@ impl Records {
         let read = match EventSelectors::read(&clients, &arn).await {
             Observation::Present(selectors) => records_global(&clients, &arn)
                 .await
-                .map(|global| Recorded { selectors, global })
+                .map(|global| RecordedEvents { selectors, global })
                 .map_err(|error| format!("the trail {arn} could not be read: {error}")),
             Observation::Absent => {
                 Err(format!("the trail {arn} no longer exists: what it recorded is not known"))
@@ -96,14 +96,14 @@ impl Records {
     async fn unchanged(
         &self,
         aws: &Aws,
-        lane: &Lane,
+        scope: &ChainScope,
         trail: &TrailId,
         since: Timestamp,
         org_owner: Option<&OrgOwner>,
     ) -> Result<(), String> {
-        let arn = arn(lane, trail, org_owner)?;
+        let arn = arn(scope, trail, org_owner)?;
         if aws.now().duration_since(since) >= HISTORY {
-            return Err(format!("what the trail {arn} recorded at {since} is not known any more"));
+            return Err(format!("what the trail {arn} recorded at {since} is no longer known"));
         }
         let asked = (arn.to_string(), since);
         let mut known = self.changed.lock().await;
@@ -122,16 +122,17 @@ impl Records {
     }
 }
 
-fn arn(lane: &Lane, trail: &TrailId, org_owner: Option<&OrgOwner>) -> Result<Arn, String> {
+fn arn(scope: &ChainScope, trail: &TrailId, org_owner: Option<&OrgOwner>) -> Result<Arn, String> {
     let owner = match &trail.owner {
-        Some(TrailOwner::Account) => Some(lane.account.clone()),
+        Some(TrailOwner::Account) => Some(scope.account.clone()),
         Some(TrailOwner::Organization(org)) => {
             org_owner.filter(|known| known.org == *org).map(|known| known.management.clone())
         }
         None => None,
     };
-    let owner = owner.ok_or_else(|| format!("whose the trail {} is, is not known", trail.trail))?;
-    let partition = Partition::of(&lane.region);
+    let owner =
+        owner.ok_or_else(|| format!("the owner of the trail {} is not known", trail.trail))?;
+    let partition = Partition::of(&scope.region);
     let name = format!("trail/{}", trail.trail);
     Ok(Arn::regional(partition, "cloudtrail", &trail.home_region, &owner, name))
 }

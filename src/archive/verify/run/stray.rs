@@ -1,5 +1,5 @@
-//! Objects beside the folders of days: no key of CloudTrail's leads there, and a
-//! listing that begins or ends with a window does not reach them.
+//! Objects outside the folders of days, where CloudTrail writes none and listings of a
+//! window do not reach.
 
 use std::collections::BTreeSet;
 
@@ -7,27 +7,27 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
 use super::listing::odd;
-use super::{Finding, Lane, ListError, Request};
+use super::{ChainScope, Finding, ListError, Request};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::source::{ListedObject, Source};
 
-/// How many objects of one folder have a finding.
+/// The maximum number of findings per folder.
 const LISTED: usize = 50;
 
-/// What a folder's name must be, by how deep the folder lies.
+/// The expected folder names by depth.
 type IsDate = fn(u32) -> bool;
 const LEVELS: [(usize, IsDate); 3] =
     [(4, |_| true), (2, |month| (1..=12).contains(&month)), (2, |day| (1..=31).contains(&day))];
 
-/// Finds them in a lane's folder, where a window begins or ends: the listing of the days
-/// between reaches all others.
-pub(super) async fn strays(request: &Request, lane: &Lane, folder: &str) -> Vec<Finding> {
+/// Finds them in a scope's folder at the start and end of the window; the listing of days
+/// finds all others.
+pub(super) async fn strays(request: &Request, scope: &ChainScope, folder: &str) -> Vec<Finding> {
     let window = request.window;
     let edges: Vec<Timestamp> = window.since.into_iter().chain(window.last).collect();
     if edges.is_empty() {
         return Vec::new();
     }
-    let top = lane.root.folder(&lane.account, folder, &lane.region);
+    let top = scope.root.folder(&scope.account, folder, &scope.region);
     let mut prefixes = BTreeSet::from([(0, top.clone())]);
     for edge in edges {
         prefixes.insert((1, format!("{top}{}", edge.strftime("%Y/"))));
@@ -62,7 +62,7 @@ fn is_date(name: &str, level: usize) -> bool {
         && name.parse().is_ok_and(is_in_range)
 }
 
-/// Reports objects that lie where CloudTrail writes none.
+/// Reports objects in places where CloudTrail writes none.
 pub(super) async fn objects(
     source: &Source,
     objects: Vec<ListedObject>,
@@ -82,7 +82,7 @@ pub(super) async fn objects(
     findings.append(&mut found);
 }
 
-/// Reports what lies in a folder that CloudTrail does not create.
+/// Reports the objects in a folder that CloudTrail does not create.
 pub(super) async fn below(
     source: &Source,
     prefix: &str,
@@ -90,7 +90,7 @@ pub(super) async fn below(
 ) -> Result<(), ListError> {
     let mut listed = source.list(prefix, None);
     let mut found = Vec::new();
-    // The rest is as much out of place as the first.
+    // The remaining objects are only counted.
     while found.len() <= LISTED {
         let Some(object) = listed.try_next().await? else { break };
         found.push(object);
@@ -105,11 +105,11 @@ pub(super) async fn below(
     Ok(())
 }
 
-/// Says that a listing failed.
+/// The finding for a failed listing.
 pub(super) fn unlisted(source: &Source, error: &ListError) -> Finding {
     Finding::new(FindingKind::Unreadable)
         .at(source.bucket(), &error.prefix)
-        .because("a whole listing", error.source.to_string())
+        .with_mismatch("a whole listing", error.source.to_string())
 }
 
 #[cfg(test)]

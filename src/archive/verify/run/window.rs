@@ -1,89 +1,90 @@
-//! What lies in the window that was asked for, and beyond it.
+//! Findings about the requested window as a whole.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::digests::alone;
+use super::digests::fetch_deferred;
 use super::logs::Limits;
-use super::{Lane, LaneReport, Request, Window};
+use super::{ChainScope, Request, ScopeReport, Window};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
-use crate::archive::verify::chain::{ChainVerifier, LaneSummary, TrailReports};
+use crate::archive::verify::chain::{ChainVerifier, ScopeSummary, TrailReports};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::period::{Period, Periods};
 
-/// A window that is open at its end ends some hours before now: a digest that ends
-/// this much later comes from the future.
-const AHEAD: SignedDuration = SignedDuration::from_hours(3);
+/// A window that is open at its end ends some hours before now: a digest that ends this much
+/// later is dated in the future.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(3);
 
-/// The finding that an account and Region has nothing in the window.
+/// The finding for an account and Region without digests in the window.
 ///
-/// Where its first chain begins after the window, nothing was to be expected there:
-/// that is a notice.
+/// If its first chain starts after the window, nothing was expected: a notice.
 pub(super) async fn is_empty(
     request: &Request,
-    lanes: &[Arc<Lane>],
+    scopes: &[Arc<ChainScope>],
     limits: &Arc<Limits>,
-    summary: &LaneSummary,
+    summary: &ScopeSummary,
     beyond: Option<ObjectKey>,
 ) -> Option<Finding> {
-    // Whether a trail is in an account and Region is not known by its name alone.
-    if !is_asked(request.window) || !request.selection.trails.is_empty() {
+    // A trail's name does not show whether it exists in an account and Region.
+    if !is_bounded(request.window) || !request.selection.trails.is_empty() {
         return None;
     }
     let covered = summary.covered.as_slice();
     if covered.iter().any(|period| lies_in(period, request.window)) {
         return None;
     }
-    let lane = lanes.first()?;
-    let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
-    let finding = Finding::new(FindingKind::WindowEmpty).at(lane.bucket.as_deref(), folder);
-    let says = |found: String| finding.because("digests of the window", found);
+    let scope = scopes.first()?;
+    let folder = scope.root.folder(&scope.account, DIGEST_FOLDER, &scope.region);
+    let finding = Finding::new(FindingKind::WindowEmpty).at(scope.bucket.as_deref(), folder);
+    let says = |found: String| finding.with_mismatch("digests of the window", found);
     Some(match (covered.first(), beyond) {
-        // Its beginning was looked at, and has nothing before it.
+        // Its first digest was verified, and has no predecessor.
         (Some(first), _) if is_after(first.from, request.window) => {
-            says(format!("the first begins at {}", first.from)).weighing(Severity::Notice)
+            says(format!("the first begins at {}", first.from)).with_severity(Severity::Notice)
         }
-        (_, Some(key)) => match begins_with(request, lanes, limits, key.clone()).await {
+        (_, Some(key)) => match begins_with(request, scopes, limits, key.clone()).await {
             Some(from) => says(format!("the first begins at {from}, after the window"))
-                .weighing(Severity::Notice),
+                .with_severity(Severity::Notice),
             None => says(format!("none; the first after it, {key}, does not begin a chain")),
         },
         (_, None) => says("none".to_owned()),
     })
 }
 
-/// Where a digest after the window begins, if it is proven and the first of its chain.
+/// The start of a digest after the window, if it is proven and the first of its chain.
 async fn begins_with(
     request: &Request,
-    lanes: &[Arc<Lane>],
+    scopes: &[Arc<ChainScope>],
     limits: &Arc<Limits>,
     key: ObjectKey,
 ) -> Option<Timestamp> {
-    let (rules, _) = request.rules(lanes.first()?).await;
-    let open = crate::archive::verify::chain::Rules { window: Window::default(), ..rules };
-    let (digest, _room) = alone(&request.source, limits, key).await;
+    let (config, _) = request.config(scopes.first()?).await;
+    let open =
+        crate::archive::verify::chain::VerifierConfig { window: Window::default(), ..config };
+    let (digest, _room) = fetch_deferred(&request.source, limits, key).await;
     let starts = digest.content.as_ref().is_ok_and(|opened| opened.previous().is_none());
-    let work = move |lanes: Vec<Arc<Lane>>| {
-        let mut verifier = ChainVerifier::new(lanes, open);
+    let work = move |scopes: Vec<Arc<ChainScope>>| {
+        let mut verifier = ChainVerifier::new(scopes, open);
         verifier.accept(digest, &mut Vec::new());
         verifier.finish(&TrailReports::default()).0
     };
-    let lanes = lanes.to_vec();
-    let summary = tokio::task::spawn_blocking(move || work(lanes)).await.ok()?;
+    let scopes = scopes.to_vec();
+    let summary = tokio::task::spawn_blocking(move || work(scopes)).await.ok()?;
     summary.covered.as_slice().first().filter(|_| starts).map(|period| period.from)
 }
 
-/// What is to be said of the window as a whole.
-pub(super) fn of_all(window: Window, reports: &[LaneReport]) -> Vec<Finding> {
-    let own = || reports.iter().filter(|lane| !lane.followed);
+/// The findings about the whole window.
+pub(super) fn of_all(window: Window, reports: &[ScopeReport]) -> Vec<Finding> {
+    let own = || reports.iter().filter(|scope| !scope.followed);
     let mut findings = Vec::new();
-    let proven = |lane: &LaneReport| lane.proven.iter().any(|period| lies_in(period, window));
-    let is_told =
-        |lane: &LaneReport| lane.findings.iter().any(|finding| finding.severity > Severity::Notice);
-    if is_asked(window)
+    let proven = |scope: &ScopeReport| scope.proven.iter().any(|period| lies_in(period, window));
+    let is_told = |scope: &ScopeReport| {
+        scope.findings.iter().any(|finding| finding.severity > Severity::Notice)
+    };
+    if is_bounded(window)
         && own().next().is_some()
-        && !own().any(|lane| proven(lane) || is_told(lane))
+        && !own().any(|scope| proven(scope) || is_told(scope))
     {
         let finding = Finding::new(FindingKind::WindowEmpty);
         let what = match (window.since, window.until) {
@@ -92,30 +93,31 @@ pub(super) fn of_all(window: Window, reports: &[LaneReport]) -> Vec<Finding> {
             (None, Some(until)) => format!("digests up to {until}"),
             (None, None) => return findings,
         };
-        findings.push(finding.because(what, "none in any account and Region"));
+        findings.push(finding.with_mismatch(what, "none in any account and Region"));
     }
-    let end = window.last.or(window.until.and_then(|until| until.checked_add(AHEAD).ok()));
+    let end =
+        window.last.or(window.until.and_then(|until| until.checked_add(CLOCK_TOLERANCE).ok()));
     let Some(end) = end else { return findings };
-    let is_beyond = |lane: &&LaneReport| {
-        lane.is_beyond || lane.proven.last().is_some_and(|period| period.to > end)
+    let has_later_digests = |scope: &&ScopeReport| {
+        scope.has_later_digests || scope.proven.last().is_some_and(|period| period.to > end)
     };
-    let lanes = own().filter(is_beyond).count();
-    if lanes > 0 {
+    let scopes = own().filter(has_later_digests).count();
+    if scopes > 0 {
         let found = match window.last {
-            Some(_) => "later ones, which were not looked at",
+            Some(_) => "later ones, which were not checked",
             None => "later ones, from the future: is the clock of this machine right?",
         };
         findings.push(Finding {
-            objects: lanes as u64,
+            objects: scopes as u64,
             ..Finding::new(FindingKind::BeyondWindow)
-                .because(format!("no digest that ends after {end}"), found)
+                .with_mismatch(format!("no digest that ends after {end}"), found)
         });
     }
     findings
 }
 
-/// Whether somebody asked for a window: what is verified up to now may just have begun.
-fn is_asked(window: Window) -> bool {
+/// Whether the window is bounded: an unbounded verification may be of a new trail.
+fn is_bounded(window: Window) -> bool {
     window.since.is_some() || window.last.is_some()
 }
 
@@ -127,7 +129,7 @@ fn is_after(time: Timestamp, window: Window) -> bool {
     window.until.is_some_and(|until| time >= until)
 }
 
-/// Takes the hours of bad log files out of what is proven.
+/// Removes the hours of faulty log files from the proven periods.
 pub(super) fn proven(mut covered: Periods, bad: &[Period]) -> Vec<Period> {
     for hour in bad {
         covered.remove(*hour);

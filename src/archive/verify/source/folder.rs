@@ -10,24 +10,24 @@ use super::regular::{self, Entry};
 use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::key::DIGEST_FOLDER;
 
-/// What a file is named that holds the metadata of the object beside it: a JSON
-/// object, as `aws s3api head-object --query Metadata` prints it.
+/// The suffix of the file with an object's metadata: a JSON object, as `aws s3api
+/// head-object --query Metadata` prints it.
 pub const METADATA_SUFFIX: &str = ".metadata.json";
 
-/// The longest file of metadata that is read: S3 keeps 2 KB of an object's, and
-/// JSON can take six bytes for one. Units: bytes.
+/// The maximum size of a metadata file: S3 stores 2 KB per object, and JSON may use six
+/// bytes for one. Units: bytes.
 const METADATA_LIMIT: u64 = 64 << 10;
 
-/// How far a listing may run ahead of its reader. Units: objects.
+/// The maximum number of prefetched entries. Units: objects.
 const AHEAD: usize = 1024;
 
 /// A folder that mirrors a bucket.
 #[derive(Debug, Clone)]
 pub struct FolderSource {
     root: PathBuf,
-    /// The bucket that it mirrors, where it is known.
+    /// The mirrored bucket, if known.
     bucket: Option<Box<str>>,
-    /// A folder of mirrors of other buckets, each named by its bucket.
+    /// A folder with mirrors of other buckets, named by bucket.
     others: Option<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ impl FolderSource {
         Self { root, bucket: None, others: None }
     }
 
-    /// A mirror of one bucket with its metadata, beside those of others.
+    /// A mirror of one bucket with metadata, and of other buckets in `others`.
     #[must_use]
     pub fn of_bucket(root: PathBuf, bucket: &str, others: PathBuf) -> Self {
         Self { root, bucket: Some(bucket.into()), others: Some(others) }
@@ -83,7 +83,7 @@ impl FolderSource {
         tokio::task::spawn_blocking(move || {
             let walked = walk(&source.root, &prefix, start_after.as_deref(), &to);
             if let Err(error) = walked {
-                // The reader may have gone away.
+                // The receiver may have been dropped.
                 let _ = to.blocking_send(Err(list_error(&prefix, error)));
             }
         });
@@ -132,7 +132,7 @@ impl FolderSource {
         Ok(place)
     }
 
-    /// Opens a file: of the bucket that is mirrored here, or else of one beside.
+    /// Opens a file of the mirrored bucket, or of another bucket.
     fn open(&self, bucket: Option<&str>, key: &str) -> io::Result<(fs::File, (PathBuf, String))> {
         let open =
             |root: &Path, path: String| Ok((regular::open(root, &path)?, (root.to_owned(), path)));
@@ -156,7 +156,7 @@ impl FolderSource {
     }
 }
 
-/// The metadata that lies beside an object's file; none where there is none.
+/// The metadata in the file next to an object's file; empty if there is no such file.
 fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, FetchError> {
     let file = match regular::open(root, &format!("{path}{METADATA_SUFFIX}")) {
         Ok(file) => file,
@@ -173,7 +173,7 @@ fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, F
         .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
 }
 
-/// Whether a file has the metadata of an object, and nothing else.
+/// Whether a file contains only the metadata of an object.
 fn is_metadata(root: &Path, path: &str) -> bool {
     let mut text = Vec::new();
     let read = regular::open(root, path)
@@ -184,11 +184,11 @@ fn is_metadata(root: &Path, path: &str) -> bool {
 }
 
 /// The files and folders directly below a prefix, in the order in which S3 lists keys: a
-/// folder sorts as its name with a slash. What is neither is left to
+/// folder sorts as its name with a slash. Other entries are reported by
 /// [`not_files`](regular::not_files).
 fn entries(root: &Path, prefix: &str) -> io::Result<Vec<Entry>> {
     let mut entries = match regular::entries(root, prefix.trim_end_matches('/')) {
-        // S3 has no folders: what is not there is empty.
+        // S3 has no folders: a missing folder is empty.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?.files,
     };
@@ -196,10 +196,10 @@ fn entries(root: &Path, prefix: &str) -> io::Result<Vec<Entry>> {
         entries.iter().filter(|it| !it.is_folder).map(|it| it.name.clone()).collect();
     entries.retain(|entry| {
         let object = entry.name.strip_suffix(METADATA_SUFFIX).filter(|_| !entry.is_folder);
-        // Without its object it is a file as any other.
+        // Without its object it is an ordinary file.
         let is_object = |name: &&str| names.contains(*name) && !name.ends_with(METADATA_SUFFIX);
         let Some(object) = object.filter(is_object) else { return true };
-        // Of a digest, it is read with it.
+        // A digest's metadata is read with the digest.
         !object.contains(DIGEST_FOLDER) && !is_metadata(root, &format!("{prefix}{}", entry.name))
     });
     let sorts_as = |entry: &Entry| {
@@ -220,8 +220,8 @@ fn walk(
     for entry in entries(root, prefix)? {
         if entry.is_folder {
             let below = format!("{prefix}{}/", entry.name);
-            // All keys below begin with the folder's, so they come before a
-            // key that sorts after it and does not begin with it.
+            // All keys below start with the folder's name, so they precede a key that sorts after
+            // it and does not start with it.
             let passed = start_after
                 .is_some_and(|start| start > below.as_str() && !start.starts_with(&below));
             if !passed {

@@ -1,11 +1,11 @@
-//! Regular files below a folder that somebody else filled: opened without following a
-//! link anywhere below the folder, and nothing but regular files.
+//! Regular files below an untrusted folder: opened without following links, and only if they
+//! are regular files.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// How many entries that are no files are listed by name.
+/// The maximum number of listed entries that are not files.
 const LISTED: usize = 100;
 
 /// A file or folder.
@@ -18,16 +18,16 @@ pub(super) struct Entry {
     pub(super) size_bytes: u64,
 }
 
-/// What lies directly in a folder.
+/// The entries of a folder.
 #[derive(Default)]
 pub(super) struct Entries {
     /// The regular files and the folders.
     pub(super) files: Vec<Entry>,
-    /// Names of all else, with what it is.
+    /// The names of other entries, with their types.
     pub(super) others: Vec<(String, &'static str)>,
 }
 
-/// An entry that is no regular file and no folder, or has no name that can be a key.
+/// An entry that is neither a regular file nor a folder, or whose name cannot be a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAFile {
     /// Its path below the folder.
@@ -36,9 +36,8 @@ pub struct NotAFile {
     pub what: &'static str,
 }
 
-/// Finds what no mirror of a bucket has below a folder: links, pipes, sockets, devices
-/// and names that are not UTF-8. Returns how many there are, and the first of them.
-/// Blocks.
+/// Finds entries that a mirror of a bucket cannot contain: links, pipes, sockets, devices
+/// and names that are not UTF-8. Returns their number and the first ones. Blocks.
 ///
 /// # Errors
 /// A folder cannot be read.
@@ -62,12 +61,12 @@ fn is_below(path: &str) -> io::Result<()> {
     if path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains('\0') {
         return Ok(());
     }
-    let message = format!("`{}` is no path below the folder", path.escape_debug());
+    let message = format!("`{}` is not a path below the folder", path.escape_debug());
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 fn not_regular() -> io::Error {
-    io::Error::other("it is not a regular file, or lies behind a link: such are never read")
+    io::Error::other("it is not a regular file, or is behind a link: such files are never read")
 }
 
 #[cfg(unix)]
@@ -81,8 +80,8 @@ mod system {
 
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-    /// Opens the folder at a path below `root`. The way to `root` itself may have links:
-    /// the verifier chose it.
+    /// Opens the folder at a path below `root`. The path of `root` itself may contain links,
+    /// since the user chose it.
     fn folder(root: &Path, path: &[&str]) -> io::Result<OwnedFd> {
         let mut folder = openat(CWD, root, FOLDER, Mode::empty())?;
         for part in path {
@@ -95,7 +94,7 @@ mod system {
     fn behind_link(folder: &OwnedFd, part: &str, error: Errno) -> io::Error {
         let about = statat(folder, part, AtFlags::SYMLINK_NOFOLLOW);
         match about.map(|about| FileType::from_raw_mode(about.st_mode)) {
-            // A file where a key has a folder: there is no such object.
+            // A file in place of a folder: no object has this key.
             Ok(FileType::RegularFile) => io::ErrorKind::NotFound.into(),
             Ok(FileType::Directory) | Err(_) => error.into(),
             Ok(_) => not_regular(),
@@ -108,7 +107,7 @@ mod system {
         let parts: Vec<&str> = path.split('/').collect();
         let Some((name, parents)) = parts.split_last() else { return Err(not_regular()) };
         let folder = folder(root, parents)?;
-        // A pipe that took the file's place must not keep us waiting.
+        // Do not block if the file was replaced by a pipe.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file =
             openat(&folder, *name, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
@@ -123,7 +122,7 @@ mod system {
         }
     }
 
-    /// What lies directly in a folder below `root`.
+    /// What is directly in a folder below `root`.
     pub(in super::super) fn entries(root: &Path, path: &str) -> io::Result<Entries> {
         let parts: Vec<&str> = match path {
             "" => Vec::new(),
@@ -146,7 +145,7 @@ mod system {
                 continue;
             };
             let about = match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                // It went since the folder was listed.
+                // It was deleted since the folder was listed.
                 Err(Errno::NOENT) => continue,
                 about => about?,
             };

@@ -8,7 +8,7 @@ use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_L
 use crate::archive::inventory::whole;
 use crate::aws::{At as _, AwsError, Clients, ErrorKind, Object, Objects};
 
-/// How much of objects is held at a time. Units: KiB, as stored.
+/// The memory for objects. Units: KiB, as stored.
 const HELD_KIB: u32 = 128 * 1024;
 
 /// A bucket.
@@ -16,9 +16,9 @@ const HELD_KIB: u32 = 128 * 1024;
 pub struct S3Source {
     objects: Objects,
     bucket: Box<str>,
-    /// In KiB, so that many large objects at a time cannot fill the memory.
+    /// In KiB, to bound the memory for large objects.
     held: Arc<Semaphore>,
-    /// Whether deleted objects are listed: none once that was refused.
+    /// Set if deleted objects are listed.
     pub(super) versions: Option<Arc<Versions>>,
 }
 
@@ -30,8 +30,8 @@ impl S3Source {
         Self { objects: Objects::new(clients), bucket: bucket.into(), held, versions: None }
     }
 
-    /// The same, with the deleted objects of a bucket that keeps versions: a delete marker
-    /// must not hide that there was something.
+    /// Also lists the deleted objects of a bucket with versioning, so delete markers hide
+    /// nothing.
     #[must_use]
     pub fn with_deleted(self) -> Self {
         Self { versions: Some(Arc::default()), ..self }
@@ -122,7 +122,7 @@ impl S3Source {
         let bucket = bucket.unwrap_or(&self.bucket);
         let object = self.objects.get(bucket, key).await.map_err(|error| fetch_error(&error))?;
         match self.read(object).await {
-            // It broke off on the way: the SDK decides.
+            // The body was truncated: let the SDK retry.
             Err(FetchError::Failed(_)) => self.fetch_again(Some(bucket), key).await,
             read => read,
         }
@@ -132,7 +132,7 @@ impl S3Source {
         let clients = self.objects.clients();
         let head = clients.s3().head_object().bucket(&*self.bucket).key(key).send().await;
         let head = head.at(clients, "s3:GetObject").map_err(|error| fetch_error(&error))?;
-        // What was written before the bucket had versions has the version `null`.
+        // Objects from before versioning have the version `null`.
         Ok(head.version_id)
     }
 
@@ -180,7 +180,7 @@ fn fetch_error(error: &AwsError) -> FetchError {
         return FetchError::NotFound;
     }
     match error.hint() {
-        // Whose permission is missing, and on which key.
+        // The hint names the missing permission and the key.
         Some(hint) if error.kind() == ErrorKind::AccessDenied => {
             FetchError::Failed(format!("{error}; {hint}"))
         }

@@ -1,8 +1,8 @@
-//! Listing what was deleted from a bucket.
+//! Lists the deleted objects of a bucket.
 //!
-//! A bucket that keeps versions leaves a delete marker where an object was deleted, so
-//! what is missing from an ordinary listing can still be named. The ordinary listing stays
-//! the source of what is there: its pages count their entries, and show when they were cut.
+//! A bucket with versioning keeps a delete marker for a deleted object, so objects that are
+//! missing from an ordinary listing can be reported. Ordinary listings remain the source for
+//! existing objects: their pages contain an entry count, which shows truncation.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,7 @@ use crate::aws::{At as _, AwsError};
 
 const ACTION: &str = "s3:ListBucketVersions";
 
-/// Whether versions can be listed, as far as is known.
+/// Whether versions can be listed, as far as known.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
     failed: AtomicBool,
@@ -27,7 +27,7 @@ impl Versions {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Notes that versions cannot be listed; verification reports it once.
+    /// Records that versions cannot be listed; verification reports it once.
     fn fail(&self, error: &AwsError) {
         if !self.failed.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "cannot list object versions");
@@ -35,7 +35,7 @@ impl Versions {
     }
 }
 
-/// Where the next page of a listing begins.
+/// The start of the next page of a listing.
 #[derive(Debug, Clone, Default)]
 struct Marker {
     key: Option<String>,
@@ -47,13 +47,13 @@ impl S3Source {
         self.versions.as_ref().is_some_and(|versions| !versions.has_failed())
     }
 
-    /// Whether the bucket's versions were to be listed, and could not be.
+    /// Whether listing the bucket's versions was requested and failed.
     pub(super) fn deleted_unknown(&self) -> bool {
         self.versions.as_ref().is_some_and(|versions| versions.has_failed())
     }
 
-    /// The names of the folders below a prefix, also of those that have only deleted
-    /// objects; none where versions are not to be, or cannot be listed.
+    /// The names of the folders below a prefix, including those with only deleted objects; empty
+    /// if versions are not listed.
     pub(super) async fn folders_with_deleted(&self, prefix: &str) -> Vec<String> {
         let mut names = Vec::new();
         let Some(versions) = self.versions.as_ref().filter(|it| !it.has_failed()) else {
@@ -76,8 +76,8 @@ impl S3Source {
         names
     }
 
-    /// The keys below a prefix whose newest version is a delete marker, in their order,
-    /// from after a key on; up to where versions cannot be listed.
+    /// The keys below a prefix whose newest version is a delete marker, in order, starting after
+    /// a key; ends early if a listing fails.
     pub(super) fn list_deleted(
         &self,
         prefix: &str,
@@ -122,10 +122,10 @@ impl S3Source {
             .send()
             .await
             .at(clients, ACTION)?;
-        // A page that names no next one, and says that there is one, was cut.
+        // A page that announces a next page without its marker is truncated.
         let is_cut = page.is_truncated() == Some(true) && page.next_key_marker().is_none();
         if is_cut || page.is_truncated().is_none() {
-            return Err(clients.malformed(ACTION, "a listing of versions that was cut"));
+            return Err(clients.malformed(ACTION, "a truncated listing of versions"));
         }
         Ok(page)
     }

@@ -39,7 +39,7 @@ pub(super) fn acceptance_list() -> acceptance::List {
         record(Authenticity::Nothing { reason: reason() }),
         record(Authenticity::Unknown { reason: reason() }),
     ];
-    let fault = ("orgtrail/accepted/x".to_owned(), "no record has this name".to_owned());
+    let fault = ("orgtrail/accepted/x".to_owned(), "the name is not that of a record".to_owned());
     acceptance::List::new(&records, &[fault])
 }
 
@@ -91,15 +91,19 @@ pub(super) fn records_report() -> records::Report {
 }
 
 pub(super) fn retirement_report() -> retirement::Report {
-    let condition = |standing| retire::Condition {
+    let condition = |status| retire::Condition {
         name: retire::DELIVERED,
-        standing,
+        status,
         reason: "us-east-1 is proven".to_owned(),
     };
-    let all = [retire::Standing::Holds, retire::Standing::Unseen, retire::Standing::Not];
+    let all = [
+        retire::ConditionStatus::Met,
+        retire::ConditionStatus::Unreadable,
+        retire::ConditionStatus::NotMet,
+    ];
     retirement::Report {
         trail: of(TRAIL),
-        conditions: all.map(|standing| retirement::Condition::from(&condition(standing))).into(),
+        conditions: all.map(|status| retirement::Condition::from(&condition(status))).into(),
         deletable: false,
         retired: false,
         bucket: Some(retirement::KeptBucket {

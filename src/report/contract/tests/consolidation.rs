@@ -1,6 +1,6 @@
 use super::{TRAIL, of};
 use crate::archive::consolidate::{
-    binding, census, discover, outsiders, record, restore, run, server_side, source,
+    binding, discover, record, restore, run, server_side, source, source_stats, unbound,
 };
 use crate::cost::{duplicates, storage};
 use crate::report::contract::{consolidation, cost, prices, sources};
@@ -10,12 +10,12 @@ pub(super) fn counts() -> record::Counts {
 }
 
 fn unreadable() -> sources::UnreadableRegion {
-    (&discover::Unread {
+    (&discover::FailedRead {
         account: of("444444444444"),
         region: of("eu-west-1"),
         reason: "access denied".to_owned(),
         hint: Some("allow cloudtrail:DescribeTrails".to_owned()),
-        source: Some(discover::OddSource {
+        source: Some(discover::UnusableSource {
             name: "s3://Odd".to_owned(),
             account: of("444444444444"),
         }),
@@ -35,18 +35,18 @@ pub(super) fn object() -> record::ObjectRow {
         origin_key: "AWSLogs/444444444444/x".to_owned(),
         size_bytes: 7,
         sha256: Some("aa00".to_owned()),
-        outcome: record::Outcome::Foreign,
+        outcome: record::Outcome::Unexpected,
         reason: Some("it is not CloudTrail's".to_owned()),
-        way: Some(server_side::Way::Server),
+        copy_method: Some(server_side::CopyMethod::Server),
         archived: None,
         quarantined_as: Some("orgtrail/quarantine/aa00/x".to_owned()),
     }
 }
 
 pub(super) fn consolidation_report() -> consolidation::Report {
-    let mut archived = restore::Held::default();
+    let mut archived = restore::ArchivedTotals::default();
     archived.add(restore::Archived { class: restore::Class::Glacier, restoring: true }, 70);
-    let unbound = outsiders::UnboundObjects {
+    let unbound = unbound::UnboundObjects {
         source: "s3://legacy".to_owned(),
         account: of("555555555555"),
         folder: "AWSLogs/555555555555/".to_owned(),
@@ -60,13 +60,13 @@ pub(super) fn consolidation_report() -> consolidation::Report {
     let report = run::Report {
         counts: counts(),
         by_source: [("s3://legacy".to_owned(), counts())].into(),
-        lanes: 2,
+        log_prefixes: 2,
         failures: vec![run::Failure {
             place: "s3://broken".to_owned(),
             reason: "access denied".to_owned(),
             hint: None,
         }],
-        foreign_folders: vec!["s3://legacy/AWSLogs/444444444444/elb/".to_owned()],
+        unexpected_folders: vec!["s3://legacy/AWSLogs/444444444444/elb/".to_owned()],
         stray_objects: 1,
         unbound: vec![unbound],
         archived,
@@ -154,19 +154,19 @@ pub(super) fn sources_report() -> sources::Report {
         prefix: None,
         seen_in: [(of("444444444444"), of("eu-west-1"))].into(),
     };
-    let census = census::Census {
-        counting: census::Counting::Sampled,
-        lanes: 2,
+    let stats = source_stats::SourceStats {
+        counting: source_stats::CountMethod::Sampled,
+        log_prefixes: 2,
         objects: 3,
         bytes: 70,
         archived: 1,
         first_day: Some(of("2025-01-01")),
         last_day: Some(of("2026-01-01")),
         digests: true,
-        foreign: vec!["AWSLogs/444444444444/elb/".to_owned()],
+        unexpected: vec!["AWSLogs/444444444444/elb/".to_owned()],
         stray_objects: 1,
     };
-    let counted = |contents: Option<&census::Census>| sources::CountedSource {
+    let counted = |contents: Option<&source_stats::SourceStats>| sources::CountedSource {
         source: source(),
         contents: contents.map(sources::Contents::from),
         error: contents.is_none().then(|| "access denied".to_owned()),
@@ -174,7 +174,7 @@ pub(super) fn sources_report() -> sources::Report {
     };
     sources::Report {
         trails: vec![(&trail).into()],
-        sources: vec![counted(Some(&census)), counted(None)],
+        sources: vec![counted(Some(&stats)), counted(None)],
         missing_sources: vec![missing_source()],
         excluded_sources: vec![source()],
         unreadable_regions: vec![unreadable()],

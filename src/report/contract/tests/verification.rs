@@ -2,7 +2,7 @@ use super::of;
 use crate::archive::accept::apply::AcceptedBy;
 use crate::archive::verify::chain;
 use crate::archive::verify::finding::{self, FindingKind};
-use crate::archive::verify::run::{LaneReport, LogTally, Verification};
+use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
 use crate::checks::table::holding;
 use crate::report::contract::verification;
 use crate::report::verification::{BundleFacts, KeyUsed, Subject};
@@ -16,8 +16,8 @@ pub(super) fn verification_report() -> verification::Report {
         }),
         ..finding::Finding::new(FindingKind::LogMissing)
             .at(Some("acme-log-archive"), "AWSLogs/o-exampleorgid/444444444444/x")
-            .because("the log file", "nothing")
-            .over(from, to)
+            .with_mismatch("the log file", "nothing")
+            .with_period(from, to)
     };
     let accepted = finding::Finding {
         severity: finding::Severity::Notice,
@@ -29,13 +29,14 @@ pub(super) fn verification_report() -> verification::Report {
             instead_of: finding::Severity::Broken,
         }),
         ..finding::Finding::new(FindingKind::LogUnlisted)
-            .of_files(2, vec!["a".to_owned(), "b".to_owned()])
+            .with_files(2, vec!["a".to_owned(), "b".to_owned()])
     };
     // The chains of a real verification, of an archive that the sandbox filled.
     let facts = holding();
     let verified = facts.chains.present().unwrap();
     let logs = LogTally { valid: 2, invalid: 1, unreadable: 0, inflated_bytes: 70 };
-    let lane = LaneReport { logs, findings: vec![accepted, missing], ..verified.lanes[0].clone() };
+    let scope =
+        ScopeReport { logs, findings: vec![accepted, missing], ..verified.scopes[0].clone() };
 
     let subject = Subject {
         target: "s3://acme-log-archive".to_owned(),
@@ -49,7 +50,7 @@ pub(super) fn verification_report() -> verification::Report {
         overrides: Vec::new(),
     };
     let verification = Verification {
-        lanes: vec![lane],
+        scopes: vec![scope],
         findings: vec![finding::Finding::new(FindingKind::AccountsUnknown)],
     };
     verification::Report::new(&subject, &verification)

@@ -45,6 +45,6 @@ fn digests_that_inflate_without_end_or_list_what_nobody_wrote_are_found() {
     assert_eq!(found.get(&FindingKind::DigestFormat), Some(&8), "{found:?}");
     assert_eq!(found.get(&FindingKind::DigestMoved), Some(&24), "{found:?}");
     // The genuine chain is proven beside them.
-    let own = all.lanes[0].chains.iter().find(|it| it.trail == Chain::new().trail).unwrap();
-    assert_eq!((own.valid, all.lanes[0].logs.valid), (6, 18));
+    let own = all.scopes[0].chains.iter().find(|it| it.trail == Chain::new().trail).unwrap();
+    assert_eq!((own.valid, all.scopes[0].logs.valid), (6, 18));
 }

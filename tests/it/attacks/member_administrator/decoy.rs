@@ -24,12 +24,11 @@ async fn start_trail(
     bucket: &str,
     selector: Option<EventSelector>,
 ) {
-    let clients = clients;
     let cloudtrail = clients.cloudtrail();
     let create = cloudtrail.create_trail().name(name).s3_bucket_name(bucket);
     create.enable_log_file_validation(true).send().await.unwrap();
     if let Some(selector) = selector {
-        record(&clients, name, selector).await;
+        record(clients, name, selector).await;
     }
     cloudtrail.start_logging().name(name).send().await.unwrap();
 }
@@ -197,7 +196,8 @@ async fn a_source_that_vanishes_is_reported_until_it_is_declared_or_retired() {
     for command in [&["sources"][..], &["consolidate", "--yes"], &["sources"]] {
         let ran = env.run(command).await;
         assert_eq!(ran.code, 14, "{command:?}: {}", ran.text());
-        let words = "earlier runs consolidated it, and no trail or declaration names it any more";
+        let words =
+            "earlier runs consolidated it, but no trail or declaration refers to it any more";
         assert!(ran.text().contains(words) && ran.text().contains(LEGACY), "{}", ran.text());
     }
     let retired = env.run(&["retire", OWN_TRAIL, "--yes"]).await;

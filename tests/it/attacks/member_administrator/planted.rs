@@ -286,7 +286,7 @@ async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
             .into_iter()
             .filter(|one| {
                 let name = one["name"].as_str().unwrap();
-                name == "everything is in the archive" || name == "the counts are equal"
+                name == "everything is in the archive" || name == "the object counts match"
             })
             .collect::<Vec<_>>()
     };

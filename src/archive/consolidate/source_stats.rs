@@ -1,5 +1,5 @@
-//! How much lies in a source: counted exactly, or estimated from three days of
-//! each lane.
+//! The number and size of a source's objects: counted exactly, or estimated from three days
+//! of each log prefix.
 
 use futures::StreamExt;
 use jiff::civil::Date;
@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use super::source::Source;
 use crate::{
     archive::{
+        batches::{LogPrefix, day_folder, day_of},
         inventory,
         key::DIGEST_FOLDER,
-        units::{Lane, day_folder, day_of},
     },
     aws::{AwsError, Clients},
     names::BucketName,
@@ -17,36 +17,36 @@ use crate::{
 
 /// How the objects were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counting {
+pub enum CountMethod {
     /// Every object was listed.
     Exact,
-    /// The first, the middle and the last day of each lane were listed, and
-    /// the days between taken to be like them.
+    /// The first, the middle and the last day of each log prefix were listed, and the days
+    /// between are assumed to be similar.
     Sampled,
 }
 
-/// What lies in a source.
+/// The statistics of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Census {
+pub struct SourceStats {
     /// How it was counted.
-    pub counting: Counting,
+    pub counting: CountMethod,
     /// Folders of an account, kind and Region.
-    pub lanes: usize,
+    pub log_prefixes: usize,
     /// Objects under them.
     pub objects: u64,
     /// Units: bytes.
     pub bytes: u64,
     /// Objects among them that must be restored before they can be read.
     pub archived: u64,
-    /// The first day of any lane.
+    /// The first day of any log prefix.
     pub first_day: Option<Date>,
-    /// The last day of any lane.
+    /// The last day of any log prefix.
     pub last_day: Option<Date>,
-    /// Whether there are digests, without which nothing can be proven.
+    /// Whether there are digests; without them nothing can be proven.
     pub digests: bool,
-    /// Folders that are not CloudTrail's, by their full prefix.
-    pub foreign: Vec<String>,
-    /// Objects that lie where CloudTrail writes only folders.
+    /// Folders that CloudTrail does not create, by their full prefix.
+    pub unexpected: Vec<String>,
+    /// Objects in places where CloudTrail creates only folders.
     pub stray_objects: u64,
 }
 
@@ -57,53 +57,60 @@ struct Sum {
     archived: u64,
 }
 
-/// Counts a source, but for what `has_arrived`: an older trail may write into the
-/// archive's own bucket.
+/// Counts a source without the prefixes for which `has_arrived` is true: a legacy trail may
+/// write to the archive's own bucket.
 ///
 /// # Errors
-/// A listing failed: half a count is none.
-pub async fn census(
+/// A listing failed: a partial count is not returned.
+pub async fn source_stats(
     clients: &Clients,
     source: &Source,
-    counting: Counting,
-    has_arrived: impl Fn(&Lane) -> bool,
-) -> Result<Census, AwsError> {
-    let mut lanes = source.lanes(clients).await?;
-    lanes.lanes.retain(|lane| !has_arrived(lane));
-    let mut census = Census {
+    counting: CountMethod,
+    has_arrived: impl Fn(&LogPrefix) -> bool,
+) -> Result<SourceStats, AwsError> {
+    let mut log_prefixes = source.log_prefixes(clients).await?;
+    log_prefixes.log_prefixes.retain(|log_prefix| !has_arrived(log_prefix));
+    let mut stats = SourceStats {
         counting,
-        lanes: lanes.lanes.len(),
+        log_prefixes: log_prefixes.log_prefixes.len(),
         objects: 0,
         bytes: 0,
         archived: 0,
         first_day: None,
         last_day: None,
-        digests: lanes.lanes.iter().any(|lane| lane.folder == DIGEST_FOLDER),
-        foreign: lanes.foreign,
-        stray_objects: lanes.stray_objects,
+        digests: log_prefixes
+            .log_prefixes
+            .iter()
+            .any(|log_prefix| log_prefix.folder == DIGEST_FOLDER),
+        unexpected: log_prefixes.unexpected,
+        stray_objects: log_prefixes.stray_objects,
     };
-    for lane in &lanes.lanes {
+    for log_prefix in &log_prefixes.log_prefixes {
         let (sum, days) = match counting {
-            Counting::Exact => exact(clients, &source.bucket, lane).await?,
-            Counting::Sampled => sampled(clients, &source.bucket, lane).await?,
+            CountMethod::Exact => exact(clients, &source.bucket, log_prefix).await?,
+            CountMethod::Sampled => sampled(clients, &source.bucket, log_prefix).await?,
         };
-        census.objects += sum.objects;
-        census.bytes += sum.bytes;
-        census.archived += sum.archived;
+        stats.objects += sum.objects;
+        stats.bytes += sum.bytes;
+        stats.archived += sum.archived;
         if let Some((first, last)) = days {
-            census.first_day = Some(census.first_day.map_or(first, |day| day.min(first)));
-            census.last_day = census.last_day.max(Some(last));
+            stats.first_day = Some(stats.first_day.map_or(first, |day| day.min(first)));
+            stats.last_day = stats.last_day.max(Some(last));
         }
     }
-    Ok(census)
+    Ok(stats)
 }
 
-type Counted = (Sum, Option<(Date, Date)>);
+type StatsWithDays = (Sum, Option<(Date, Date)>);
 
-async fn exact(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<Counted, AwsError> {
+async fn exact(
+    clients: &Clients,
+    bucket: &BucketName,
+    log_prefix: &LogPrefix,
+) -> Result<StatsWithDays, AwsError> {
     let mut sum = Sum::default();
     let mut days: Option<(Date, Date)> = None;
-    let mut listing = inventory::list(clients, bucket, lane.prefix(), None);
+    let mut listing = inventory::list(clients, bucket, log_prefix.prefix(), None);
     while let Some(listed) = listing.next().await {
         let listed = listed?;
         sum.objects += 1;
@@ -116,8 +123,12 @@ async fn exact(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<Co
     Ok((sum, days))
 }
 
-async fn sampled(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<Counted, AwsError> {
-    let days = days(clients, bucket, &lane.prefix()).await?;
+async fn sampled(
+    clients: &Clients,
+    bucket: &BucketName,
+    log_prefix: &LogPrefix,
+) -> Result<StatsWithDays, AwsError> {
+    let days = days(clients, bucket, &log_prefix.prefix()).await?;
     let (Some(&first), Some(&last)) = (days.first(), days.last()) else {
         return Ok((Sum::default(), None));
     };
@@ -125,7 +136,7 @@ async fn sampled(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<
     sample.dedup();
     let mut sum = Sum::default();
     for day in &sample {
-        let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
+        let prefix = format!("{}{}", log_prefix.prefix(), day_folder(*day));
         let mut listing = inventory::list(clients, bucket, prefix, None);
         while let Some(listed) = listing.next().await {
             let listed = listed?;
@@ -140,20 +151,20 @@ async fn sampled(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<
     Ok((sum, Some((first, last))))
 }
 
-/// How many objects a lane has from the first to the last of these days, if all
-/// of them are like the one in the middle.
-pub(super) async fn expected(
+/// Estimates the number of objects of a log prefix between two days from the day in the
+/// middle.
+pub(super) async fn estimate_objects(
     clients: &Clients,
     bucket: &BucketName,
-    lane: &Lane,
+    log_prefix: &LogPrefix,
     (first, last): (Option<Date>, Option<Date>),
 ) -> Result<u64, AwsError> {
-    let mut days = days(clients, bucket, &lane.prefix()).await?;
+    let mut days = days(clients, bucket, &log_prefix.prefix()).await?;
     days.retain(|day| {
         first.is_none_or(|first| *day >= first) && last.is_none_or(|last| *day <= last)
     });
     let Some(middle) = days.get(days.len() / 2) else { return Ok(0) };
-    let prefix = format!("{}{}", lane.prefix(), day_folder(*middle));
+    let prefix = format!("{}{}", log_prefix.prefix(), day_folder(*middle));
     let mut listing = inventory::list(clients, bucket, prefix, None);
     let mut objects = 0;
     while let Some(listed) = listing.next().await {
@@ -163,7 +174,7 @@ pub(super) async fn expected(
     Ok(objects * days.len() as u64)
 }
 
-/// The days that have a folder below a prefix, in order.
+/// The days with a folder below a prefix, in order.
 pub(crate) async fn days(
     clients: &Clients,
     bucket: &BucketName,

@@ -1,5 +1,5 @@
-//! What the digests beside log files list: which logs they prove, and which must
-//! stay at their source because their digest does.
+//! The log files that a source's digests list: which of them may be copied, and which are
+//! held back because their digest is not in the archive.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,124 +12,122 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::{
+    concurrency::ConcurrencyLimit,
     copy::{CopyError, Origin, fetch},
     inspect::{Expected, Refusal, by_size, inspect},
     join::Listed,
-    pace::Limit,
     proof::{Attester, DigestClaim},
 };
 use crate::{
     archive::{
+        batches::{LogPrefix, day_folder},
         inventory,
         key::{ObjectKey, ObjectKind},
-        units::{Lane, day_folder},
         verify::digest::ListedLog,
     },
     aws::Clients,
     names::BucketName,
 };
 
-/// Digests of a day that are read at once.
+/// Digests of a day that are read concurrently.
 const READS_AT_ONCE: usize = 16;
-/// Log files of read digests that are held for one account and Region. Some days are
-/// held in any case.
-const LISTED_MAX: usize = 50_000;
+/// Log files of digests in memory for one account and Region. A few days are always kept.
+const MAX_LISTED: usize = 50_000;
 const DAYS_MIN: usize = 3;
-/// How far a log file's minute may lie from the hour of the digest that lists it.
-const BORDER: SignedDuration = SignedDuration::from_mins(15);
+/// How far a log file's time may be outside the hour of the digest that lists it.
+const HOUR_MARGIN: SignedDuration = SignedDuration::from_mins(15);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The digests of one account and Region of a source.
 ///
-/// Reads a day's digests when its first missing log asks for them, each once.
+/// Reads a day's digests once, when its first log is looked up.
 #[derive(Debug)]
-pub(super) struct Vouchers {
+pub(super) struct DigestIndex {
     source: Clients,
     bucket: BucketName,
-    pace: Arc<Limit>,
-    /// The folder of the digests, with the slash at its end.
+    source_limit: Arc<ConcurrencyLimit>,
+    /// The folder of the digests, with the trailing slash.
     folder: String,
     /// Digests that are not in the archive, by their path below the folder.
     absent: Mutex<BTreeSet<String>>,
-    /// What proves the digests.
+    /// What verifies the digests.
     attester: Arc<Attester>,
-    days: Mutex<BTreeMap<Date, Arc<OnceCell<Day>>>>,
-    seen: Mutex<Seen>,
+    days: Mutex<BTreeMap<Date, Arc<OnceCell<DayDigests>>>>,
+    cache: Mutex<ListedCache>,
 }
 
 /// A log file's name and hash.
 type Entry = (Box<str>, Box<str>);
 
-/// What digests list that were read when they were copied: they need not be read
-/// again. Holds as much as fits.
+/// The files listed by digests that were copied in this run, so they are not read again.
+/// Limited in size.
 #[derive(Debug, Default)]
-struct Seen {
+struct ListedCache {
     /// By the digest's path below the folder: names and hashes.
     digests: HashMap<String, Vec<Entry>>,
     logs: usize,
 }
 
-/// What a day's digests list.
+/// The files that a day's digests list.
 #[derive(Debug, Default)]
-struct Day {
+struct DayDigests {
     /// By the log file's name.
-    listed: HashMap<Box<str>, Claim>,
-    /// When the hours of digests end that are not in the archive and that could not be
-    /// read.
+    listed: HashMap<Box<str>, ListedHashes>,
+    /// The ends of the hours of digests that are not in the archive and could not be read.
     unread: Vec<Timestamp>,
 }
 
-/// What digests say of one log file.
+/// The hashes that digests list for one log file.
 #[derive(Debug, Default)]
-struct Claim {
-    /// As digests list it that are in the archive.
+struct ListedHashes {
+    /// The hashes in digests that are in the archive.
     hashes: Vec<Box<str>>,
 }
 
-/// Whether a log may be copied, and as what.
+/// Whether a log may be copied.
 #[derive(Debug)]
-pub(super) enum Standing {
-    /// It may be copied where it is this.
-    May(Expected),
-    /// It stays at the source, for this reason.
-    Stays(&'static str),
+pub(super) enum CopyPermission {
+    /// It may be copied if it is as expected.
+    Allowed(Expected),
+    /// It stays at the source, with the reason.
+    HeldBack(&'static str),
 }
 
-impl Vouchers {
-    /// The digests beside a lane of logs or digests.
+impl DigestIndex {
+    /// The digests of the log prefix's account and Region.
     pub(super) fn new(
-        lane: &Lane,
+        log_prefix: &LogPrefix,
         source: Clients,
         bucket: BucketName,
-        pace: Arc<Limit>,
+        source_limit: Arc<ConcurrencyLimit>,
         attester: Arc<Attester>,
     ) -> Self {
         let folder = crate::archive::key::DIGEST_FOLDER.to_owned();
-        let folder = Lane { folder, ..lane.clone() }.prefix();
+        let folder = LogPrefix { folder, ..log_prefix.clone() }.prefix();
         Self {
             source,
             bucket,
-            pace,
+            source_limit,
             folder,
             absent: Mutex::default(),
             attester,
             days: Mutex::default(),
-            seen: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
-    /// What a digest lists that is in the archive by now.
-    pub(super) fn saw(&self, path: &str, listed: Vec<ListedLog>) {
-        let mut seen = self.seen.lock();
-        if seen.logs + listed.len() > LISTED_MAX || seen.digests.len() > LISTED_MAX {
+    /// Adds the files of a digest that is in the archive.
+    pub(super) fn add_listed(&self, path: &str, listed: Vec<ListedLog>) {
+        let mut cache = self.cache.lock();
+        if cache.logs + listed.len() > MAX_LISTED || cache.digests.len() > MAX_LISTED {
             return;
         }
-        seen.logs += listed.len();
-        seen.digests.insert(path.to_owned(), listed.into_iter().map(entry).collect());
+        cache.logs += listed.len();
+        cache.digests.insert(path.to_owned(), listed.into_iter().map(entry).collect());
     }
 
-    /// A digest is not in the archive, and its logs must not go there either.
-    pub(super) fn left(&self, path: &str) {
+    /// Notes that a digest is not in the archive, so its logs must not be copied.
+    pub(super) fn add_absent(&self, path: &str) {
         self.absent.lock().insert(path.to_owned());
     }
 
@@ -137,17 +135,17 @@ impl Vouchers {
     ///
     /// # Errors
     /// Its digests could not be listed or read.
-    pub(super) async fn of(
+    pub(super) async fn permission(
         &self,
         log: &ObjectKey,
         day: Option<Date>,
-    ) -> Result<Standing, CopyError> {
+    ) -> Result<CopyPermission, CopyError> {
         let ObjectKind::Log { class, .. } = log.kind() else {
-            return Ok(Standing::Stays("it is no log file"));
+            return Ok(CopyPermission::HeldBack("it is not a log file"));
         };
         let name = log.file_name();
-        let (mut hashes, mut is_listed, mut may_be) = (Vec::new(), false, false);
-        // The digest of a day's last hour is of the next day.
+        let (mut hashes, mut is_listed, mut may_be_listed) = (Vec::new(), false, false);
+        // The digest of a day's last hour has the date of the next day.
         for day in day.into_iter().chain(day.and_then(|day| day.tomorrow().ok())) {
             let cell = self.cell(day);
             let read = cell.get_or_try_init(|| self.read(day)).await?;
@@ -155,40 +153,40 @@ impl Vouchers {
                 is_listed = true;
                 hashes.extend(claim.hashes.iter().cloned());
             }
-            may_be |= read.unread.iter().any(|end| is_of(log.time(), *end));
+            may_be_listed |= read.unread.iter().any(|end| may_list(log.time(), *end));
         }
-        self.make_room();
+        self.evict_first_days();
         Ok(if !hashes.is_empty() {
-            Standing::May(Expected::Listed(hashes))
+            CopyPermission::Allowed(Expected::Listed(hashes))
         } else if is_listed {
-            Standing::Stays("the digest that lists it is not in the archive")
-        } else if may_be {
-            Standing::Stays("a digest of its hour is not in the archive and may list it")
+            CopyPermission::HeldBack("the digest that lists it is not in the archive")
+        } else if may_be_listed {
+            CopyPermission::HeldBack("a digest of its hour is not in the archive and may list it")
         } else {
-            Standing::May(Expected::Unlisted(*class))
+            CopyPermission::Allowed(Expected::Unlisted(*class))
         })
     }
 
-    fn cell(&self, day: Date) -> Arc<OnceCell<Day>> {
+    fn cell(&self, day: Date) -> Arc<OnceCell<DayDigests>> {
         Arc::clone(self.days.lock().entry(day).or_default())
     }
 
-    /// Forgets the first days once much is held: lanes go on by day.
-    fn make_room(&self) {
+    /// Evicts the first days when the limit is exceeded: log prefixes are processed by day.
+    fn evict_first_days(&self) {
         let mut days = self.days.lock();
-        let listed = |days: &BTreeMap<Date, Arc<OnceCell<Day>>>| -> usize {
+        let listed = |days: &BTreeMap<Date, Arc<OnceCell<DayDigests>>>| -> usize {
             days.values().filter_map(|day| day.get()).map(|day| day.listed.len()).sum()
         };
-        while days.len() > DAYS_MIN && listed(&days) > LISTED_MAX {
+        while days.len() > DAYS_MIN && listed(&days) > MAX_LISTED {
             days.pop_first();
         }
     }
 
-    async fn read(&self, day: Date) -> Result<Day, CopyError> {
+    async fn read(&self, day: Date) -> Result<DayDigests, CopyError> {
         let prefix = format!("{}{}", self.folder, day_folder(day));
         let digests: Vec<Listed> =
             inventory::list(&self.source, &self.bucket, prefix.clone(), None).try_collect().await?;
-        let mut read = Day::default();
+        let mut read = DayDigests::default();
         let mut documents = stream::iter(digests)
             .map(|listed| self.document(&prefix, listed))
             .buffer_unordered(READS_AT_ONCE);
@@ -203,7 +201,7 @@ impl Vouchers {
                     }
                 }
                 None if is_absent => read.unread.extend(key.map(|key| key.time())),
-                // It is in quarantine, or was in the archive before: it lists nothing.
+                // It is in quarantine, or was already in the archive: ignore its list.
                 None => {}
             }
         }
@@ -211,8 +209,8 @@ impl Vouchers {
         Ok(read)
     }
 
-    /// A digest as it can be read: its key, whether it is absent from the archive, and
-    /// the names and hashes that it lists.
+    /// Reads a digest: its key, whether it is absent from the archive, and the names and hashes
+    /// that it lists.
     async fn document(
         &self,
         prefix: &str,
@@ -223,7 +221,7 @@ impl Vouchers {
         let is_absent = self.absent.lock().contains(path);
         let parsed = key.parse::<ObjectKey>().ok();
         // Each day is read once.
-        if let Some(logs) = self.seen.lock().take(path).filter(|_| !is_absent) {
+        if let Some(logs) = self.cache.lock().take(path).filter(|_| !is_absent) {
             return Ok((parsed, false, Some(logs)));
         }
         if parsed.is_none() || listed.archived.is_some() || by_size(listed.size_bytes).is_err() {
@@ -236,20 +234,20 @@ impl Vouchers {
             size_bytes: listed.size_bytes,
             etag: None,
         };
-        let turn = self.pace.turn().await;
+        let permit = self.source_limit.permit().await;
         let fetched = fetch(origin, None).await;
-        drop(turn);
+        drop(permit);
         let (object, stored) = match fetched {
             Ok(fetched) => fetched,
-            // What cannot be read could not be copied.
+            // An unreadable digest was not copied either.
             Err(_) if is_absent => return Ok((parsed, is_absent, None)),
             Err(error) => return Err(error),
         };
         let Some(digest) = parsed.clone() else { return Ok((parsed, is_absent, None)) };
         let claim = DigestClaim { key: digest, attester: Arc::clone(&self.attester) };
         let expected = Expected::Digest(Box::new(claim));
-        // INVARIANT: a digest that may not take its key lists nothing: else whoever
-        // administers the source vouches for logs.
+        // INVARIANT: the list of a refused digest is ignored; otherwise the source's
+        // administrator could vouch for logs.
         match inspect(&expected, &stored, object.metadata.as_ref()).await {
             Ok(logs) => Ok((parsed, is_absent, Some(logs.into_iter().map(entry).collect()))),
             Err(Refusal::Undecided(_)) => Ok((parsed, true, None)),
@@ -258,7 +256,7 @@ impl Vouchers {
     }
 }
 
-impl Seen {
+impl ListedCache {
     fn take(&mut self, path: &str) -> Option<Vec<Entry>> {
         let logs = self.digests.remove(path)?;
         self.logs -= logs.len();
@@ -272,17 +270,17 @@ fn entry(log: ListedLog) -> Entry {
 }
 
 /// Whether a digest whose hour ends at `end` may list a log file of this time.
-fn is_of(log: Timestamp, end: Timestamp) -> bool {
+fn may_list(log: Timestamp, end: Timestamp) -> bool {
     let before = end.duration_since(log);
-    -BORDER <= before && before <= HOUR + BORDER
+    -HOUR_MARGIN <= before && before <= HOUR + HOUR_MARGIN
 }
 
-/// Whether an object was written when CloudTrail delivered it: then nobody has
-/// written over it since. S3 sets that time, and no writer can.
+/// Whether an object was written when CloudTrail delivered it, and not overwritten since. S3
+/// sets this time; a writer cannot.
 pub(super) fn is_as_delivered(delivered: Timestamp, modified: Option<Timestamp>) -> bool {
     modified.is_some_and(|modified| {
         let later = modified.duration_since(delivered);
-        -BORDER <= later && later <= HOUR
+        -HOUR_MARGIN <= later && later <= HOUR
     })
 }
 
@@ -307,7 +305,7 @@ mod tests {
         for (log, is) in
             [("10:05", true), ("09:50", true), ("11:10", true), ("09:40", false), ("11:20", false)]
         {
-            assert_eq!(is_of(at(&format!("2026-01-01T{log}:00Z")), end), is, "{log}");
+            assert_eq!(may_list(at(&format!("2026-01-01T{log}:00Z")), end), is, "{log}");
         }
     }
 }

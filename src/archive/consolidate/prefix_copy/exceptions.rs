@@ -1,19 +1,19 @@
-//! What becomes of an object that is not simply copied.
+//! Handles objects that are not simply copied: quarantine, conflicts and restores.
 
 use std::sync::Arc;
 
 use super::super::{
     copy::{self, CopyError, Origin, WriteTarget},
+    digest_index::{CopyPermission, DigestIndex},
     inspect::{Expected, Refusal, by_size},
     join::Listed,
     proof::DigestClaim,
     quarantine,
     record::{ObjectRow, Outcome},
     restore::{self, Archived, Restoring},
-    server_side::Wanted,
-    vouch::{Standing, Vouchers},
+    server_side::CopyRequest,
 };
-use super::{Done, Work};
+use super::{EntryOutcome, PrefixCopyTask};
 use crate::{
     archive::key::{DIGEST_FOLDER, ObjectKey},
     aws::ErrorKind,
@@ -21,47 +21,48 @@ use crate::{
 };
 use jiff::civil::Date;
 
-impl Work {
-    /// What an object must be to be copied, or why it stays.
-    pub(super) async fn standing(
+impl PrefixCopyTask {
+    /// Whether an object may be copied, and what it must be.
+    pub(super) async fn permission(
         &self,
         key: &ObjectKey,
         day: Option<Date>,
-        vouchers: &Vouchers,
-    ) -> Result<Standing, CopyError> {
-        if self.lane.folder != DIGEST_FOLDER {
-            return vouchers.of(key, day).await;
+        digest_index: &DigestIndex,
+    ) -> Result<CopyPermission, CopyError> {
+        if self.log_prefix.folder != DIGEST_FOLDER {
+            return digest_index.permission(key, day).await;
         }
         let claim = DigestClaim { key: key.clone(), attester: Arc::clone(&self.attester) };
-        Ok(Standing::May(Expected::Digest(Box::new(claim))))
+        Ok(CopyPermission::Allowed(Expected::Digest(Box::new(claim))))
     }
 
-    /// Why an object whose key is taken would not have been copied either: then it is
-    /// no conflict of two log files or digests, and can be accepted in quarantine.
+    /// Why an object whose key exists would be refused anyway: then it is not a conflict of two
+    /// log files or digests, and can be accepted in quarantine.
     pub(super) async fn refused(
         &self,
         key: &ObjectKey,
         listed: &Listed,
         origin_key: &str,
         day: Option<Date>,
-        vouchers: &Vouchers,
+        digest_index: &DigestIndex,
     ) -> Option<(Refusal, [u8; 32])> {
-        let Ok(Standing::May(expected)) = self.standing(key, day, vouchers).await else {
+        let Ok(CopyPermission::Allowed(expected)) = self.permission(key, day, digest_index).await
+        else {
             return None;
         };
         if listed.archived.is_some() || by_size(listed.size_bytes).is_err() {
             return None;
         }
-        let _held = self.limit.hold(listed.size_bytes).await;
-        match copy::look(self.origin(listed, origin_key), &expected).await {
+        let _held = self.limit.reserve(listed.size_bytes).await;
+        match copy::read_and_inspect(self.origin(listed, origin_key), &expected).await {
             Err(CopyError::Refused { refusal: Refusal::Undecided(_), .. }) => None,
             Err(CopyError::Refused { refusal, sha256 }) => Some((refusal, sha256)),
             _ => None,
         }
     }
 
-    /// Keeps an object apart; of a dry run, says what would become of it.
-    pub(super) async fn apart(
+    /// Quarantines an object; in a dry run, returns what the outcome would be.
+    pub(super) async fn quarantine_or_plan(
         &self,
         listed: &Listed,
         origin_key: &str,
@@ -77,16 +78,15 @@ impl Work {
         self.quarantine(writer, listed, origin_key, key, refusal, sha256).await
     }
 
-    /// What becomes of an object whose key the archive has other content under, where
-    /// somebody accepted that content there: it is kept in quarantine, and the matter is
-    /// settled. Else it stays a conflict.
-    pub(super) async fn settled(
+    /// Handles a conflict whose content in the archive was accepted: the source object goes into
+    /// quarantine and counts as accepted. Returns `None` if it stays a conflict.
+    pub(super) async fn accepted_in_place(
         &self,
         listed: &Listed,
         origin_key: &str,
         key: &str,
-        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
-    ) -> Option<Done> {
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> EntryOutcome,
+    ) -> Option<EntryOutcome> {
         if !self.acceptances.may_have_in_place(key)
             || listed.archived.is_some()
             || by_size(listed.size_bytes).is_err()
@@ -94,7 +94,7 @@ impl Work {
             return None;
         }
         let hashes = async {
-            let _held = self.limit.hold(listed.size_bytes.min(self.target.part_bytes)).await;
+            let _held = self.limit.reserve(listed.size_bytes.min(self.target.part_bytes)).await;
             let here = copy::hash_in_archive(&self.target, key).await?;
             let origin = self.origin(listed, origin_key);
             Ok::<_, CopyError>((here, copy::hash(origin, self.target.part_bytes).await?))
@@ -104,25 +104,26 @@ impl Work {
             Ok(_) => return None,
             Err(error) => return Some(row(Outcome::Failed, None, Some(in_one_line(&error)))),
         };
-        let kept = self.apart(listed, origin_key, key, &Refusal::KeyTaken, &sha256).await;
+        let kept =
+            self.quarantine_or_plan(listed, origin_key, key, &Refusal::KeyTaken, &sha256).await;
         let kept = kept.map(|(outcome, kept)| match kept {
-            // What the quarantine has no room for is still to be decided.
+            // The quarantine is full: the object is not accepted.
             None if self.writer.is_some() => (outcome, None),
             kept => (Outcome::Accepted, kept),
         });
-        Some(self.told_apart(kept, &Refusal::KeyTaken, sha256, row))
+        Some(self.quarantine_outcome(kept, &Refusal::KeyTaken, sha256, row))
     }
 
-    /// What the records say of an object that was kept apart.
-    pub(super) fn told_apart(
+    /// The row of a quarantined object.
+    pub(super) fn quarantine_outcome(
         &self,
-        became: Result<(Outcome, Option<String>), CopyError>,
+        result: Result<(Outcome, Option<String>), CopyError>,
         refusal: &Refusal,
         sha256: [u8; 32],
-        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
-    ) -> Done {
-        let (outcome, kept) = match became {
-            Ok(became) => became,
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> EntryOutcome,
+    ) -> EntryOutcome {
+        let (outcome, kept) = match result {
+            Ok(result) => result,
             Err(error) => return row(Outcome::Failed, None, Some(in_one_line(&error))),
         };
         let reason = match &kept {
@@ -131,22 +132,24 @@ impl Work {
             None => format!("{refusal}; left at its source"),
         };
         match row(outcome, Some(sha256), Some(reason)) {
-            Done::Told(row) => Done::Told(ObjectRow { quarantined_as: kept, ..row }),
+            EntryOutcome::Recorded(row) => {
+                EntryOutcome::Recorded(ObjectRow { quarantined_as: kept, ..row })
+            }
             other => other,
         }
     }
 
-    /// What a dry run says of an object of whose key one was accepted in quarantine.
+    /// The outcome of an object in a dry run, after inspecting it.
     pub(super) async fn would_copy(
         &self,
         listed: &Listed,
         origin_key: &str,
         key: &str,
-        wanted: Wanted<'_>,
-        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
-    ) -> Done {
-        let _held = self.limit.hold(listed.size_bytes).await;
-        match copy::look(self.origin(listed, origin_key), wanted.expected).await {
+        request: CopyRequest<'_>,
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> EntryOutcome,
+    ) -> EntryOutcome {
+        let _held = self.limit.reserve(listed.size_bytes).await;
+        match copy::read_and_inspect(self.origin(listed, origin_key), request.expected).await {
             Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
                 row(Outcome::HeldBack, None, Some(Refusal::Undecided(why).to_string()))
             }
@@ -160,7 +163,7 @@ impl Work {
         }
     }
 
-    /// Keeps an object in quarantine; where it is kept, and whether that is accepted.
+    /// Quarantines an object; returns the outcome and its key there.
     pub(super) async fn quarantine(
         &self,
         writer: &WriteTarget,
@@ -181,7 +184,7 @@ impl Work {
         if !self.budget.take(&self.target, listed.size_bytes).await? {
             return Ok((Outcome::Quarantined, None));
         }
-        let _held = self.limit.hold(listed.size_bytes).await;
+        let _held = self.limit.reserve(listed.size_bytes).await;
         let origin = self.origin(listed, origin_key);
         let kept = quarantine::keep(writer, origin, prefix, key, refusal, sha256).await?;
         Ok((Outcome::Quarantined, Some(kept)))
@@ -197,8 +200,7 @@ impl Work {
         }
     }
 
-    /// Starts an archived object's restore where that is asked for; how it then
-    /// stands, in words too.
+    /// Starts restoring an archived object if requested; returns its state and a description.
     pub(super) async fn restore(&self, archived: Archived, key: &str) -> (Archived, String) {
         let class = archived.class.as_str();
         let under_way = || format!("the object is being restored from {class}: run again later");
@@ -206,21 +208,22 @@ impl Work {
             return (archived, under_way());
         }
         let Some(Restoring { how: restore, clients }) = &self.restore else {
-            let reason =
-                format!("the object must be restored from {class} first: `--restore` starts that");
+            let reason = format!(
+                "the object must be restored from {class} first: `--restore` starts the restore"
+            );
             return (archived, reason);
         };
-        let turn = self.pace.turn().await;
+        let permit = self.source_limit.permit().await;
         if self.progress.stopped() {
             return (archived, "the run was stopped before its restore was started".to_owned());
         }
         let started = restore::start(clients, &self.bucket, key, *restore).await;
-        drop(turn);
+        drop(permit);
         match started {
             Ok(()) => (Archived { restoring: true, ..archived }, under_way()),
             Err(error) => {
                 if error.kind() == ErrorKind::Throttled {
-                    self.pace.throttled();
+                    self.source_limit.on_throttled();
                 }
                 (archived, format!("its restore could not be started: {}", error.in_full()))
             }

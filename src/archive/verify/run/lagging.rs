@@ -1,28 +1,28 @@
-//! Chains that end before their trails do: whether the newest digests wait at their
-//! origin to be consolidated, or were deleted there.
+//! Classifies chains that end before their trails: whether the newest digests are not yet
+//! consolidated, or were deleted at their source.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::{LaneReport, Request, Source};
+use super::{Request, ScopeReport, Source};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::retired::{Retired, RetiredRecord};
-use crate::archive::verify::chain::Behind;
+use crate::archive::verify::chain::LaggingChain;
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::place::Stem;
+use crate::archive::verify::place::ChainName;
 
-/// How many folders are listed at a time.
+/// Concurrently listed folders.
 const AT_ONCE: usize = 16;
 
-/// Decides about chains that end too early, and about trails that no longer exist.
-pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneReport]) {
-    let mut behind = Vec::new();
+/// Classifies chains that end too early, and trails that no longer exist.
+pub(super) async fn classify(request: &Request, reports: &mut [ScopeReport]) {
+    let mut lagging = Vec::new();
     for (at, report) in reports.iter_mut().enumerate() {
-        behind.extend(std::mem::take(&mut report.behind).into_iter().map(|one| (at, one)));
+        lagging.extend(std::mem::take(&mut report.lagging).into_iter().map(|one| (at, one)));
     }
     let here = &*reports;
-    let looked: Vec<_> = stream::iter(behind)
+    let located: Vec<_> = stream::iter(lagging)
         .map(async |(at, one)| {
             let newest = newest(request, &here[at], &one).await;
             (at, one, newest)
@@ -30,7 +30,7 @@ pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneR
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    for (at, one, newest) in looked {
+    for (at, one, newest) in located {
         let is_it = |finding: &&mut Finding| {
             finding.kind == FindingKind::NewestDeleted
                 && finding.expected.as_ref() == Some(&one.wanted)
@@ -42,8 +42,12 @@ pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneR
     retired(request, reports).await;
 }
 
-fn decide(finding: &mut Finding, behind: &Behind, newest: Result<Option<Timestamp>, String>) {
-    let Behind { bucket, end, latest, .. } = behind;
+fn decide(
+    finding: &mut Finding,
+    lagging: &LaggingChain,
+    newest: Result<Option<Timestamp>, String>,
+) {
+    let LaggingChain { bucket, end, latest, .. } = lagging;
     let (kind, severity, found) = match newest {
         Ok(Some(newest)) if latest.duration_since(newest) <= NEWER_AFTER => (
             FindingKind::NotConsolidated,
@@ -71,42 +75,42 @@ fn decide(finding: &mut Finding, behind: &Behind, newest: Result<Option<Timestam
     finding.found = Some(found);
 }
 
-/// Where the newest digest of a chain ends that lies where its trail delivers.
+/// The end of a chain's newest digest in the bucket that its trail delivers to.
 async fn newest(
     request: &Request,
-    lane: &LaneReport,
-    behind: &Behind,
+    scope: &ScopeReport,
+    lagging: &LaggingChain,
 ) -> Result<Option<Timestamp>, String> {
     let opened;
-    let source = if request.source.bucket() == Some(behind.bucket.as_str()) {
+    let source = if request.source.bucket() == Some(lagging.bucket.as_str()) {
         &*request.source
     } else {
-        opened = request.other_buckets.origin(&behind.bucket, &lane.account).await?;
+        opened = request.other_buckets.origin(&lagging.bucket, &scope.account).await?;
         &opened
     };
-    let folder = behind.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
-    newest_below(source, &folder, behind).await
+    let folder = lagging.root.folder(&scope.account, DIGEST_FOLDER, &scope.region);
+    newest_below(source, &folder, lagging).await
 }
 
 async fn newest_below(
     source: &Source,
     folder: &str,
-    behind: &Behind,
+    lagging: &LaggingChain,
 ) -> Result<Option<Timestamp>, String> {
-    let start = format!("{folder}{}", behind.end.strftime("%Y/%m/%d/"));
+    let start = format!("{folder}{}", lagging.end.strftime("%Y/%m/%d/"));
     let mut listed = source.list(folder, Some(start));
     let mut newest = None;
     while let Some(object) = listed.try_next().await.map_err(|error| error.source.to_string())? {
         let Ok(key) = object.key.parse::<ObjectKey>() else { continue };
-        if Stem::of(&key).as_ref() == Some(&behind.stem) && key.time() > behind.end {
+        if ChainName::of(&key).as_ref() == Some(&lagging.chain_name) && key.time() > lagging.end {
             newest = newest.max(Some(key.time()));
         }
     }
     Ok(newest)
 }
 
-/// Makes notices of trails that no longer exist and whose retirement is recorded.
-async fn retired(request: &Request, reports: &mut [LaneReport]) {
+/// Turns findings about vanished trails into notices if their retirement is recorded.
+async fn retired(request: &Request, reports: &mut [ScopeReport]) {
     let findings = reports.iter_mut().flat_map(|report| &mut report.findings);
     let mut vanished: Vec<_> =
         findings.filter(|finding| finding.kind == FindingKind::SourceVanished).collect();

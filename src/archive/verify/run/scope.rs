@@ -1,4 +1,4 @@
-//! One account and Region, from its first digest to its last.
+//! Verifies one account and Region, from its first digest to its last.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,102 +7,98 @@ use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::SemaphorePermit;
 
-use super::digests::{Ready, alone, fetch_all};
+use super::digests::{QueuedDigest, fetch_all, fetch_deferred};
 use super::files::LogFiles;
 use super::listing::Digests;
 use super::logs::{Limits, LogChecks};
 use super::stray::strays;
-use super::{LaneReport, Progress, Request, proven, window};
+use super::{Progress, Request, ScopeReport, proven, window};
 use crate::archive::blocking::blocking;
 use crate::archive::key::{DIGEST_FOLDER, LogClass};
-use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
+use crate::archive::verify::chain::{BucketHandoff, ChainVerifier, Outcome};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::opened::FetchedDigest;
-use crate::archive::verify::place::Lane;
-use crate::archive::verify::unlisted::NAMED;
+use crate::archive::verify::parsed_digest::FetchedDigest;
+use crate::archive::verify::place::ChainScope;
+use crate::archive::verify::unlisted::MAX_NAMED;
 
-/// A log file's minute may lie this long after its digest's hour.
-const AFTER: SignedDuration = SignedDuration::from_hours(1);
-/// No digest whose hour ends this much later lists a log file.
+/// How long after its digest's hour a log file's time may be.
+const LOGS_AFTER_DIGEST: SignedDuration = SignedDuration::from_hours(1);
+/// A log file is listed within this time, or not at all.
 const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 
-/// What of an account and Region is verified.
+/// The part of an account and Region to verify.
 pub(super) enum Extent {
-    /// All of the window.
+    /// The whole window.
     Window,
-    /// All of the window, where nothing was found.
+    /// The whole window of an account and Region without a folder.
     Expected,
-    /// What the chain beyond a border continues.
-    UpTo(Border),
-    /// The digest at a border alone: all before it is verified already.
-    At(Border),
+    /// The part of a chain before a handoff.
+    UpTo(BucketHandoff),
+    /// Only the digest at a handoff: earlier ones are already verified.
+    At(BucketHandoff),
 }
 
-/// Verifies one account and Region, below all roots of a bucket that have it.
+/// Verifies one account and Region, below all roots of a bucket that contain it.
 pub(super) async fn verify(
     request: Arc<Request>,
-    lanes: Vec<Lane>,
+    scopes: Vec<ChainScope>,
     classes: BTreeSet<LogClass>,
     extent: Extent,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
-) -> Option<LaneReport> {
-    let lanes: Vec<Arc<Lane>> = lanes.into_iter().map(Arc::new).collect();
-    let declared = |lane: &&Arc<Lane>| request.declared.as_ref() == Some(&lane.root);
-    let lane = Arc::clone(lanes.iter().find(declared).or(lanes.first())?);
-    // INVARIANT: asked before the digests are listed, so that none that CloudTrail
-    // tells of was delivered behind the listing's back.
-    let ((rules, no_keys), (mut delivered, unasked)) = tokio::join!(
-        request.rules(&lane),
-        request.delivered.of(&lanes, &request.selection, request.window.until)
+) -> Option<ScopeReport> {
+    let scopes: Vec<Arc<ChainScope>> = scopes.into_iter().map(Arc::new).collect();
+    let declared = |scope: &&Arc<ChainScope>| request.declared.as_ref() == Some(&scope.root);
+    let scope = Arc::clone(scopes.iter().find(declared).or(scopes.first())?);
+    // INVARIANT: queried before the digests are listed, so that every delivery that CloudTrail
+    // reports precedes the listing.
+    let ((config, no_keys), (mut delivered, unasked)) = tokio::join!(
+        request.config(&scope),
+        request.delivered.of(&scopes, &request.selection, request.window.until)
     );
     let mut unread: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
     let mut findings = Vec::new();
-    let mut verifier = ChainVerifier::new(lanes.clone(), rules);
+    let mut verifier = ChainVerifier::new(scopes.clone(), config);
     let checks_logs = !matches!(extent, Extent::At(_));
     let is_whole = matches!(extent, Extent::Window);
     let is_counted = !matches!(extent, Extent::Expected);
-    if let Extent::UpTo(border) | Extent::At(border) = extent {
-        verifier = verifier.up_to(border);
+    if let Extent::UpTo(handoff) | Extent::At(handoff) = extent {
+        verifier = verifier.up_to_handoff(handoff);
     }
-    let mut checks = LogChecks::new(&request.source, &lanes, &limits, &progress);
-    let mut digests = Digests::new(&request, &lanes);
-    let mut files = LogFiles::of_all(&request, &lanes, &classes);
+    let mut checks = LogChecks::new(&request.source, &scopes, &limits, &progress);
+    let mut digests = Digests::new(&request, &scopes);
+    let mut files = LogFiles::of_all(&request, &scopes, &classes);
 
     let step = digests.next_step(&request, &mut findings).await;
     let mut fetched = fetch_all(&request.source, &limits, step).await;
     while let Some(horizon) = fetched.last().map(|digest| digest.key().time()) {
-        // While these are followed, the next ones are under way.
+        // Fetch the next digests while these are verified.
         let step = digests.next_step(&request, &mut findings).await;
         let ahead = fetch_all(&request.source, &limits, step);
         let now = async {
             for files in &mut files {
-                files.read_until(later(horizon, AFTER), &mut findings).await;
+                files.read_until(later(horizon, LOGS_AFTER_DIGEST), &mut findings).await;
             }
             progress.digests(fetched.len() as u64);
             let mut verifier = verifier;
             for batch in batches(fetched) {
-                let (batch, room) = at_hand(&request, &limits, batch).await;
+                let (batch, room) = load_deferred(&request, &limits, batch).await;
                 let outcomes;
                 (verifier, outcomes) = follow(verifier, batch).await;
                 drop(room);
                 take(outcomes, &mut findings, &mut files, checks_logs.then_some(&mut checks)).await;
             }
             for files in &mut files {
-                files.wait_until_converged(
-                    later(horizon, -CLAIMED_WITHIN),
-                    &verifier,
-                    &mut findings,
-                );
+                files.classify_before(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
             }
             verifier
         };
         (fetched, verifier) = tokio::join!(ahead, now);
     }
 
-    let ends: Vec<_> = lanes.iter().map(|lane| verifier.ends(&lane.root)).collect();
+    let ends: Vec<_> = scopes.iter().map(|scope| verifier.ends(&scope.root)).collect();
     let org_owner = request.org_owner.as_ref();
-    delivered.coverage = request.delivered.coverage(&lane, verifier.trails(), org_owner).await;
+    delivered.coverage = request.delivered.coverage(&scope, verifier.trails(), org_owner).await;
     let (summary, outcomes) = verifier.finish(&delivered);
     take(outcomes, &mut findings, &mut files, checks_logs.then_some(&mut checks)).await;
     for mut files in files {
@@ -114,7 +110,8 @@ pub(super) async fn verify(
             files.finish(covered, ends, &mut findings).await;
         }
     }
-    // Without a digest they have nothing to say, and that none is there is said.
+    // Without digests these findings are irrelevant, and the missing digests are already
+    // reported.
     let is_without_digests = summary.chains.is_empty()
         && findings.iter().any(|finding: &Finding| finding.kind == FindingKind::NoDigests);
     if is_without_digests {
@@ -124,13 +121,13 @@ pub(super) async fn verify(
     }
     findings.extend(unread);
     if !request.selection.trails.is_empty() {
-        findings = of_chosen_trails(findings, &lane, !summary.chains.is_empty());
+        findings = of_chosen_trails(findings, &scope, !summary.chains.is_empty());
     }
     if is_whole && request.delivered.is_thorough() {
         let folders = classes.iter().map(|class| class.folder()).chain([DIGEST_FOLDER]);
-        let places = lanes.iter().flat_map(|lane| folders.clone().map(move |it| (lane, it)));
-        for (lane, folder) in places {
-            findings.extend(strays(&request, lane, folder).await);
+        let places = scopes.iter().flat_map(|scope| folders.clone().map(move |it| (scope, it)));
+        for (scope, folder) in places {
+            findings.extend(strays(&request, scope, folder).await);
         }
         let mut seen = BTreeSet::new();
         findings.retain(|finding| {
@@ -141,63 +138,63 @@ pub(super) async fn verify(
     findings.extend(checked.findings);
     if is_whole {
         let starts_missing = |finding: &Finding| finding.kind == FindingKind::ChainStartMissing;
-        findings.extend(digests.deleted(&lanes, findings.iter().any(starts_missing)));
-        // Where all that was found are delete markers, and none of the window, nothing is
-        // known to have been there in it.
+        findings.extend(digests.deleted(&scopes, findings.iter().any(starts_missing)));
+        // If only delete markers outside the window were found, nothing is known to have existed
+        // in the window.
         if summary.chains.is_empty()
             && findings.is_empty()
             && request.source.lists_deleted()
-            && is_without_objects(&request, &lanes, &classes).await
+            && is_without_objects(&request, &scopes, &classes).await
         {
-            progress.lane_done();
+            progress.scope_done();
             return None;
         }
     }
     if is_whole {
-        let empty = window::is_empty(&request, &lanes, &limits, &summary, digests.beyond.clone());
+        let empty = window::is_empty(&request, &scopes, &limits, &summary, digests.beyond.clone());
         let says_why = |finding: &Finding| finding.severity > Severity::Notice;
         if !findings.iter().any(says_why) {
             findings.extend(empty.await);
         }
     }
     for finding in &mut findings {
-        finding.account.get_or_insert_with(|| lane.account.clone());
-        finding.region.get_or_insert_with(|| lane.region.clone());
+        finding.account.get_or_insert_with(|| scope.account.clone());
+        finding.region.get_or_insert_with(|| scope.region.clone());
     }
     if is_counted {
-        progress.lane_done();
+        progress.scope_done();
     }
-    Some(LaneReport {
-        account: lane.account.clone(),
-        region: lane.region.clone(),
-        bucket: lane.bucket.as_deref().map(str::to_owned),
-        root: lane.root.to_string(),
-        roots: lanes.iter().map(|lane| lane.root.to_string()).collect(),
+    Some(ScopeReport {
+        account: scope.account.clone(),
+        region: scope.region.clone(),
+        bucket: scope.bucket.as_deref().map(str::to_owned),
+        root: scope.root.to_string(),
+        roots: scopes.iter().map(|scope| scope.root.to_string()).collect(),
         chains: summary.chains,
         logs: checked.tally,
         proven: proven(summary.covered, &checked.bad_hours),
         findings,
         followed: false,
         other_trails: digests.other_trails,
-        told_trails: delivered.trails(),
-        is_beyond: digests.beyond.is_some(),
-        borders: summary.came_from,
+        reported_trails: delivered.trails(),
+        has_later_digests: digests.beyond.is_some(),
+        handoffs: summary.handoffs,
         unknown_keys: summary.unknown_keys,
-        absent: summary.absent,
-        behind: summary.behind,
+        missing_trails: summary.absent,
+        lagging: summary.lagging,
     })
 }
 
-/// Whether none of an account and Region's folders has an object.
+/// Whether the folders of an account and Region contain no object.
 async fn is_without_objects(
     request: &Request,
-    lanes: &[Arc<Lane>],
+    scopes: &[Arc<ChainScope>],
     classes: &BTreeSet<LogClass>,
 ) -> bool {
     let folders = || classes.iter().map(|class| class.folder()).chain([DIGEST_FOLDER]);
-    for lane in lanes {
+    for scope in scopes {
         for folder in folders() {
-            let prefix = lane.root.folder(&lane.account, folder, &lane.region);
+            let prefix = scope.root.folder(&scope.account, folder, &scope.region);
             let first = request.source.list(&prefix, None).next().await;
             if first.is_some() {
                 return false;
@@ -207,35 +204,34 @@ async fn is_without_objects(
     true
 }
 
-/// What can be followed at once: those that are at hand, and each other by itself.
-fn batches(fetched: Vec<Ready>) -> Vec<Vec<Ready>> {
-    let mut batches: Vec<Vec<Ready>> = Vec::new();
+/// Batches of digests to verify: loaded ones together, each deferred one separately.
+fn batches(fetched: Vec<QueuedDigest>) -> Vec<Vec<QueuedDigest>> {
+    let mut batches: Vec<Vec<QueuedDigest>> = Vec::new();
     for ready in fetched {
         match batches.last_mut() {
-            Some(batch) if is_at_hand(&ready) && batch.iter().all(is_at_hand) => batch.push(ready),
+            Some(batch) if is_loaded(&ready) && batch.iter().all(is_loaded) => batch.push(ready),
             _ => batches.push(vec![ready]),
         }
     }
     batches
 }
 
-fn is_at_hand(ready: &Ready) -> bool {
-    matches!(ready, Ready::Digest(_))
+fn is_loaded(ready: &QueuedDigest) -> bool {
+    matches!(ready, QueuedDigest::Digest(_))
 }
 
-/// Fetches what is not at hand; the room that it takes is to be kept until it has
-/// been followed.
-async fn at_hand<'a>(
+/// Fetches deferred digests. Keep the returned permit until they are verified.
+async fn load_deferred<'a>(
     request: &Request,
     limits: &'a Arc<Limits>,
-    batch: Vec<Ready>,
+    batch: Vec<QueuedDigest>,
 ) -> (Vec<FetchedDigest>, Option<SemaphorePermit<'a>>) {
     let (mut digests, mut room) = (Vec::with_capacity(batch.len()), None);
     for ready in batch {
         digests.push(match ready {
-            Ready::Digest(digest) => *digest,
-            Ready::Later(key) => {
-                let (digest, taken) = alone(&request.source, limits, key).await;
+            QueuedDigest::Digest(digest) => *digest,
+            QueuedDigest::Deferred(key) => {
+                let (digest, taken) = fetch_deferred(&request.source, limits, key).await;
                 room = taken;
                 digest
             }
@@ -244,7 +240,7 @@ async fn at_hand<'a>(
     (digests, room)
 }
 
-/// Follows digests on a blocking thread: that is where signatures are checked.
+/// Verifies digests on a blocking thread.
 async fn follow(
     mut verifier: ChainVerifier,
     fetched: Vec<FetchedDigest>,
@@ -259,7 +255,7 @@ async fn follow(
     .await
 }
 
-/// Takes findings in, and has the log files checked that verified digests list.
+/// Collects findings and checks the log files that verified digests list.
 async fn take(
     outcomes: Vec<Outcome>,
     findings: &mut Vec<Finding>,
@@ -274,7 +270,7 @@ async fn take(
                 for claim in digest.claims() {
                     if let Some(key) = claim.parsed_key()
                         && files.iter_mut().any(|files| files.claimed(&key))
-                        && let Some(here) = claim.here(digest.lane())
+                        && let Some(here) = claim.here(digest.scope())
                     {
                         checks.check(here).await;
                     }
@@ -289,10 +285,10 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(time)
 }
 
-/// The findings where only chosen trails were followed: log files that their digests do
-/// not list may be another trail's, but are not proven. Where no chosen trail has a chain,
-/// all of them are other trails' matter.
-fn of_chosen_trails(findings: Vec<Finding>, lane: &Lane, has_chains: bool) -> Vec<Finding> {
+/// The findings if only selected trails were followed: log files that their digests do not
+/// list may belong to other trails, but are not proven. If no selected trail has a chain,
+/// unlisted files are not reported.
+fn of_chosen_trails(findings: Vec<Finding>, scope: &ChainScope, has_chains: bool) -> Vec<Finding> {
     let is_of_others = |finding: &Finding| {
         use FindingKind::{LogUnlisted, LogsUnproven, NoDigests};
         matches!(finding.kind, LogUnlisted | LogsUnproven | NoDigests)
@@ -306,19 +302,19 @@ fn of_chosen_trails(findings: Vec<Finding>, lane: &Lane, has_chains: bool) -> Ve
         [] => finding.key.iter().cloned().collect(),
         files => files.to_vec(),
     };
-    let names: Vec<String> = others.iter().flat_map(files_of).take(NAMED).collect();
+    let names: Vec<String> = others.iter().flat_map(files_of).take(MAX_NAMED).collect();
     let finding = Finding::new(FindingKind::LogsOfOtherTrails)
         .at(
-            lane.bucket.as_deref(),
-            lane.root.folder(&lane.account, LogClass::Events.folder(), &lane.region),
+            scope.bucket.as_deref(),
+            scope.root.folder(&scope.account, LogClass::Events.folder(), &scope.region),
         )
-        .because("digests of the chosen trails that list them", "none")
-        .of_files(count, names);
+        .with_mismatch("digests of the chosen trails that list them", "none")
+        .with_files(count, names);
     let periods = || others.iter().filter_map(|finding| finding.period);
     let from = periods().map(|period| period.from).min();
     let over = from.zip(periods().map(|period| period.to).max());
     findings.push(match over {
-        Some((from, to)) => finding.over(from, to),
+        Some((from, to)) => finding.with_period(from, to),
         None => finding,
     });
     findings

@@ -1,5 +1,5 @@
-//! Sources that earlier runs consolidated and that nothing names any more: a member who
-//! deletes its trail, or moves it, must not take its logs out of sight.
+//! Vanished sources: earlier runs consolidated them, and no trail or declaration refers to
+//! them any more. A member that deletes or moves its trail must not hide its logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,26 +7,26 @@ use super::copy::Target;
 use super::ledger::{Ledger, LedgerError};
 use super::record::{Row, Segment};
 use super::run::Failure;
-use crate::archive::authenticity::{Authenticity, Trust};
+use crate::archive::authenticity::{Authenticity, RecordTrust};
 use crate::archive::retired::Retired;
 use crate::archive::verify::source::{S3Source, Source};
 use crate::names::Arn;
 
-/// How many records are read for the ends of runs: a newer one that names no source, of
-/// anybody, lets none be forgotten.
+/// The number of records that are read for the ends of runs: a newer record without sources
+/// must not hide the sources of earlier runs.
 const RECORDS: usize = 64;
 
 /// The buckets that earlier runs consolidated, with the accounts whose logs they had.
-type Remembered = BTreeMap<String, BTreeSet<String>>;
+type PastSources = BTreeMap<String, BTreeSet<String>>;
 
-/// The sources that vanished: those of earlier runs in no bucket that is `known` now, and
-/// of no trail that was retired.
+/// The vanished sources: those of earlier runs that are in no `known` bucket and belong to
+/// no retired trail.
 ///
-/// What the records say is a hint: without them nothing is missed that is there.
+/// The records only add sources: without them no existing source is missed.
 pub async fn vanished(
     target: &Target,
     prefix: Option<&str>,
-    trust: &Trust,
+    trust: &RecordTrust,
     known: &BTreeSet<String>,
 ) -> Vec<Failure> {
     let failure = |place: String, reason: String, hint: Option<&str>| Failure {
@@ -36,8 +36,8 @@ pub async fn vanished(
     };
     let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned))
         .authenticated_by(trust.mac_key.clone());
-    let remembered = match remembered(&ledger).await {
-        Ok(remembered) => remembered,
+    let mut gone = match past_sources(&ledger).await {
+        Ok(past) => past,
         // Before the archive exists, no run has recorded anything.
         Err(LedgerError::Aws(error)) if error.is_not_found() => return Vec::new(),
         Err(error) => {
@@ -45,7 +45,6 @@ pub async fn vanished(
             return vec![failure("the run records".to_owned(), reason, None)];
         }
     };
-    let mut gone: Remembered = remembered;
     gone.retain(|bucket, _| *bucket != target.bucket.as_str() && !known.contains(bucket));
     if gone.is_empty() {
         return Vec::new();
@@ -59,7 +58,8 @@ pub async fn vanished(
         }
     }
     let of = |(bucket, _)| {
-        let reason = "earlier runs consolidated it, and no trail or declaration names it any more";
+        let reason =
+            "earlier runs consolidated it, but no trail or declaration refers to it any more";
         let hint = "if its trail was retired, record that with `orgtrail retire ARN --yes`; else \
                     declare the bucket under [[consolidate.sources]], or `exclude` it";
         failure(format!("s3://{bucket}"), reason.to_owned(), Some(hint))
@@ -67,8 +67,8 @@ pub async fn vanished(
     gone.into_iter().map(of).collect()
 }
 
-/// Whether the trails that wrote into a bucket were retired. A record of a trail that was
-/// gone already names no bucket: it stands for its account's.
+/// Whether the trails that wrote to a bucket were retired. A record of a trail that was
+/// already deleted has no bucket and applies to its account.
 fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) -> bool {
     let of_bucket = |one: &Retired| one.bucket.as_deref() == Some(bucket);
     let of_account = |account: &String| {
@@ -80,14 +80,14 @@ fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) ->
     retired.iter().any(of_bucket) || (!accounts.is_empty() && accounts.iter().all(of_account))
 }
 
-async fn remembered(ledger: &Ledger) -> Result<Remembered, LedgerError> {
+async fn past_sources(ledger: &Ledger) -> Result<PastSources, LedgerError> {
     let numbers = ledger.numbers().await?;
-    let mut remembered = Remembered::new();
+    let mut past = PastSources::new();
     for (number, size_bytes) in numbers.into_iter().rev().take(RECORDS) {
         let Ok(stored) = ledger.segment(number, size_bytes).await else { continue };
         let Ok(segment) = Segment::decode(number, &stored.bytes) else { continue };
-        // What could not be checked is taken: the run reports it, and a source too many is
-        // better than one too few.
+        // Records that could not be checked are used: the run reports them, and an additional
+        // source is better than a missing one.
         let found = ledger.authenticity(&segment.head, &stored).await;
         if matches!(found, Some(Authenticity::Nothing { .. })) {
             continue;
@@ -96,16 +96,18 @@ async fn remembered(ledger: &Ledger) -> Result<Remembered, LedgerError> {
             Row::End { proven_through, .. } => Some(proven_through),
             _ => None,
         });
-        for (bucket, accounts) in end.iter().flat_map(|lanes| of_lanes(lanes.keys())) {
-            remembered.entry(bucket).or_default().extend(accounts);
+        for (bucket, accounts) in
+            end.iter().flat_map(|log_prefixes| of_prefixes(log_prefixes.keys()))
+        {
+            past.entry(bucket).or_default().extend(accounts);
         }
     }
-    Ok(remembered)
+    Ok(past)
 }
 
-/// The buckets and accounts of lanes, by their ids: `s3://bucket/…AWSLogs/…<account>/…`.
-fn of_lanes<'a>(ids: impl Iterator<Item = &'a String>) -> Remembered {
-    let mut remembered = Remembered::new();
+/// The buckets and accounts of log prefixes, by their ids: `s3://bucket/…AWSLogs/…<account>/…`.
+fn of_prefixes<'a>(ids: impl Iterator<Item = &'a String>) -> PastSources {
+    let mut past = PastSources::new();
     for id in ids {
         let Some((bucket, path)) = id.strip_prefix("s3://").and_then(|id| id.split_once('/'))
         else {
@@ -113,9 +115,9 @@ fn of_lanes<'a>(ids: impl Iterator<Item = &'a String>) -> Remembered {
         };
         let is_account = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
         let account = path.split('/').rfind(is_account).map(str::to_owned);
-        remembered.entry(bucket.to_owned()).or_default().extend(account);
+        past.entry(bucket.to_owned()).or_default().extend(account);
     }
-    remembered
+    past
 }
 
 #[cfg(test)]
@@ -130,7 +132,7 @@ mod tests {
                 .to_owned(),
             "other".to_owned(),
         ];
-        let found = of_lanes(ids.iter());
+        let found = of_prefixes(ids.iter());
         assert_eq!(found.len(), 1);
         assert_eq!(found["old"].len(), 2);
     }
@@ -143,7 +145,7 @@ mod tests {
             bucket: bucket.map(str::to_owned),
             retired_by: String::new(),
             retired_at: jiff::Timestamp::UNIX_EPOCH,
-            was_gone: bucket.is_none(),
+            already_deleted: bucket.is_none(),
         };
         let accounts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
         let own = accounts(&["333333333333"]);

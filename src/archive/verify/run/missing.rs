@@ -1,6 +1,6 @@
-//! Files that are missing here and were never copied from their source: a consolidation
-//! that was limited, stopped or killed leaves digests whose neighbours and log files
-//! come with a later one.
+//! Classifies missing files: deleted, or not yet copied from their source. After a
+//! consolidation that was limited, stopped or killed, later runs copy the remaining digests
+//! and log files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,55 +8,55 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Mutex;
 
-use super::{LaneReport, Request, Source};
+use super::{Request, ScopeReport, Source};
 use crate::archive::consolidate::ledger::{MAX_STORED_BYTES, statement};
-use crate::archive::consolidate::pending::Recorded;
+use crate::archive::consolidate::pending::RecordedFiles;
 use crate::archive::consolidate::record::Segment;
 use crate::archive::key::ObjectKey;
 use crate::archive::verify::digest::{DigestDocument, sha256_hex};
 use crate::archive::verify::finding::{Finding, FindingKind, Origin, Severity};
-use crate::archive::verify::opened::contents;
+use crate::archive::verify::parsed_digest::contents;
 use crate::archive::verify::source::FetchError;
 use crate::names::AccountId;
 
-/// How many files are looked for at a time.
+/// Concurrently located files.
 const AT_ONCE: usize = 64;
-/// How many records are read at a time.
+/// Concurrently read records.
 const RECORDS_AT_ONCE: usize = 4;
 
-/// Whether a missing file is still at its source.
+/// The state of a missing file at its source.
 #[derive(Debug)]
-enum AtSource {
-    /// It is, and so is all that is missing with it.
-    There,
-    /// It is gone there as well.
-    Gone,
-    /// It could not be seen.
+enum SourceState {
+    /// It exists there, as do all files that are missing with it.
+    Present,
+    /// It is missing there too.
+    Deleted,
+    /// The source could not be read.
     Unreadable(String),
-    /// No source can be looked into from here.
-    NotAsked,
+    /// No source can be listed from here.
+    NotChecked,
 }
 
-/// A missing file, and those that are missing with it.
-struct Missing {
-    lane: usize,
+/// A missing file, and the files that are missing with it.
+struct MissingFiles {
+    scope: usize,
     finding: usize,
-    at_source: AtSource,
-    /// Where each belongs here, and where CloudTrail delivered it.
+    state: SourceState,
+    /// For each file: its key here, and its original address.
     files: Vec<(String, Origin)>,
 }
 
-/// Tells files that were never copied here from those that were deleted.
+/// Distinguishes files that were never copied from deleted ones.
 ///
-/// A file that a run recorded in the archive was deleted, wherever it lies otherwise;
-/// one that is gone at its source as well, too.
-pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneReport]) {
+/// A file is deleted if a run recorded it in the archive, or if it is missing at its source
+/// too.
+pub(super) async fn classify(request: &Request, reports: &mut [ScopeReport]) {
     let sources = Sources { request, opened: Mutex::default() };
     let mut wanted = Vec::new();
-    for (lane, report) in reports.iter().enumerate() {
+    for (scope, report) in reports.iter().enumerate() {
         for (finding, found) in report.findings.iter().enumerate() {
-            if found.kind.is_of_missing_file() && found.origin.is_some() {
-                wanted.push((lane, finding, found.clone(), report.account.clone()));
+            if found.kind.concerns_missing_file() && found.origin.is_some() {
+                wanted.push((scope, finding, found.clone(), report.account.clone()));
             }
         }
     }
@@ -64,55 +64,58 @@ pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneR
         return;
     }
     let sources = &sources;
-    let missing: Vec<Missing> = stream::iter(wanted)
-        .map(async |(lane, finding, found, account)| {
-            let (at_source, files) = sources.look(&found, &account).await;
-            Missing { lane, finding, at_source, files }
+    let missing: Vec<MissingFiles> = stream::iter(wanted)
+        .map(async |(scope, finding, found, account)| {
+            let (state, files) = sources.locate(&found, &account).await;
+            MissingFiles { scope, finding, state, files }
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
     let keys = missing.iter().flat_map(|one| &one.files).map(|(key, _)| key.clone());
     let recorded = recorded(request, keys.collect()).await;
-    // Into a bucket that is no archive nothing is consolidated: what a copy lacks is
-    // missing, wherever else it lies.
+    // Nothing is consolidated into a bucket that is not an archive: files that a copy lacks are
+    // missing, wherever else they are.
     if request.declared.is_none() && !recorded.has_records() {
         return;
     }
-    // Anybody may have written its records: what could not be seen is no reason then.
+    // Anyone may have written unauthenticated records: they do not excuse an unreadable source.
     let is_archive = request.declared.is_some() || recorded.has_runs();
     for one in missing {
-        let found = reports.get_mut(one.lane).and_then(|lane| lane.findings.get_mut(one.finding));
+        let found =
+            reports.get_mut(one.scope).and_then(|scope| scope.findings.get_mut(one.finding));
         if let Some(found) = found {
             decide(found, &one, &recorded, is_archive);
         }
     }
 }
 
-fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded, is_archive: bool) {
+fn decide(found: &mut Finding, missing: &MissingFiles, recorded: &RecordedFiles, is_archive: bool) {
     let is_settled = missing
         .files
         .iter()
         .any(|(key, origin)| recorded.is_settled(key, &origin.bucket, &origin.key));
     let Some(origin) = found.origin.as_ref().filter(|_| !is_settled) else { return };
     let place = format!("s3://{}/{}", origin.bucket, origin.key);
-    let may_follow = recorded.unfinished().may_still_bring(&origin.bucket, found.account.as_ref());
-    let said = match &missing.at_source {
-        AtSource::There => format!("not here yet: it lies at {place}, and no run recorded a copy"),
-        AtSource::NotAsked if may_follow => {
+    let may_follow = recorded.unfinished().may_still_copy(&origin.bucket, found.account.as_ref());
+    let said = match &missing.state {
+        SourceState::Present => {
+            format!("not here yet: it is at {place}, and no run recorded a copy")
+        }
+        SourceState::NotChecked if may_follow => {
             format!("not here yet: the last run left files in s3://{}", origin.bucket)
         }
-        AtSource::Unreadable(why) if is_archive => {
-            format!("nothing here; whether it still lies at {place} could not be read: {why}")
+        SourceState::Unreadable(why) if is_archive => {
+            format!("nothing here; whether it is still at {place} could not be read: {why}")
         }
-        AtSource::Gone | AtSource::NotAsked | AtSource::Unreadable(_) => return,
+        SourceState::Deleted | SourceState::NotChecked | SourceState::Unreadable(_) => return,
     };
     found.kind = FindingKind::NotConsolidated;
     found.severity = Severity::Incomplete;
     found.found = Some(said);
 }
 
-/// The buckets that missing files come from.
+/// The source buckets of missing files.
 struct Sources<'a> {
     request: &'a Request,
     opened: Mutex<BTreeMap<(String, AccountId), Opened>>,
@@ -134,24 +137,24 @@ impl Sources<'_> {
         self.opened.lock().await.entry(place).or_insert(opened).clone()
     }
 
-    /// Looks for a missing file at its source, and for the digests that are missing
-    /// with it: all must be there.
-    async fn look(
+    /// Locates a missing file, and the digests that are missing with it, at its source: all must
+    /// exist.
+    async fn locate(
         &self,
         found: &Finding,
         account: &AccountId,
-    ) -> (AtSource, Vec<(String, Origin)>) {
+    ) -> (SourceState, Vec<(String, Origin)>) {
         let (Some(mut origin), Some(key)) = (found.origin.clone(), found.key.clone()) else {
-            return (AtSource::NotAsked, Vec::new());
+            return (SourceState::NotChecked, Vec::new());
         };
         let root = key.parse::<ObjectKey>().ok().map(|key| key.root().clone());
         let mut files = vec![(key, origin.clone())];
         if !self.request.other_buckets.has_origins() {
-            return (AtSource::NotAsked, files);
+            return (SourceState::NotChecked, files);
         }
         let source = match self.open(&origin.bucket, account).await {
             Ok(source) => source,
-            Err(why) => return (AtSource::Unreadable(why), files),
+            Err(why) => return (SourceState::Unreadable(why), files),
         };
         let is_interval = found.kind == FindingKind::DigestMissing && found.objects > 1;
         if !is_interval {
@@ -161,15 +164,15 @@ impl Sources<'_> {
         loop {
             let previous = match before(&source, &origin).await {
                 Ok(previous) => previous,
-                Err(at_source) => return (at_source, files),
+                Err(state) => return (state, files),
             };
-            // Those that came before the interval are here.
+            // Digests before the interval are here.
             let time = |key: &str| key.parse::<ObjectKey>().ok().map(|key| key.time());
             let next = previous.filter(|next| next.bucket == origin.bucket).filter(|next| {
                 time(&next.key).zip(time(&origin.key)).is_some_and(|(next, now)| next < now)
                     && time(&next.key).zip(from).is_some_and(|(next, from)| next > from)
             });
-            let Some(next) = next else { return (AtSource::There, files) };
+            let Some(next) = next else { return (SourceState::Present, files) };
             let here = next.key.parse::<ObjectKey>().ok().zip(root.as_ref());
             if let Some((key, root)) = here {
                 files.push((key.under(root).to_string(), next.clone()));
@@ -179,33 +182,33 @@ impl Sources<'_> {
     }
 }
 
-async fn exists(source: &Source, key: &str) -> AtSource {
+async fn exists(source: &Source, key: &str) -> SourceState {
     match source.exists(key).await {
-        Ok(true) => AtSource::There,
-        Ok(false) => AtSource::Gone,
-        Err(error) => AtSource::Unreadable(error.to_string()),
+        Ok(true) => SourceState::Present,
+        Ok(false) => SourceState::Deleted,
+        Err(error) => SourceState::Unreadable(error.to_string()),
     }
 }
 
-/// The digest that one at its source names before it. What it says is not proven: it
-/// decides only which other objects must be there.
-async fn before(source: &Source, origin: &Origin) -> Result<Option<Origin>, AtSource> {
+/// The predecessor of a digest at its source. Its content is not proven: it only determines
+/// which other objects must exist.
+async fn before(source: &Source, origin: &Origin) -> Result<Option<Origin>, SourceState> {
     let object = match source.fetch(None, &origin.key).await {
         Ok(object) => object,
-        Err(FetchError::NotFound) => return Err(AtSource::Gone),
-        Err(error) => return Err(AtSource::Unreadable(error.to_string())),
+        Err(FetchError::NotFound) => return Err(SourceState::Deleted),
+        Err(error) => return Err(SourceState::Unreadable(error.to_string())),
     };
     let text = contents(&object.bytes, &mut Vec::new()).ok();
     let document = text.and_then(|(text, _)| DigestDocument::parse(&text).ok());
-    let Some(document) = document else { return Err(AtSource::Gone) };
+    let Some(document) = document else { return Err(SourceState::Deleted) };
     let previous = document.previous_digest_s3_bucket.zip(document.previous_digest_s3_object);
     Ok(previous.map(|(bucket, key)| Origin { bucket, key }))
 }
 
-/// What the records in the archive say of files. A record that cannot be read says
-/// nothing, and one that nothing authenticates never that a file may still come.
-async fn recorded(request: &Request, asked: BTreeSet<String>) -> Recorded {
-    let mut recorded = Recorded::of(asked);
+/// What the run records state about files. Unreadable records are ignored, and
+/// unauthenticated ones never show that a file may still be copied.
+async fn recorded(request: &Request, asked: BTreeSet<String>) -> RecordedFiles {
+    let mut recorded = RecordedFiles::of(asked);
     let packed = request.other_buckets.records();
     let source = packed.as_ref().unwrap_or(&request.source);
     let declared = request.declared.as_ref().and_then(|root| root.prefix.as_ref());
@@ -221,7 +224,7 @@ async fn recorded(request: &Request, asked: BTreeSet<String>) -> Recorded {
             return recorded;
         }
     };
-    // What no run writes is not read.
+    // Skip objects that are larger than any record.
     let listed = listed.into_iter().filter(|object| object.size_bytes <= MAX_STORED_BYTES);
     let numbers = listed.filter_map(|object| {
         let name = object.key.rsplit('/').next()?.strip_suffix(".jsonl.gz")?;

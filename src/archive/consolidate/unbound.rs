@@ -1,5 +1,5 @@
-//! Objects of accounts and Regions that their source does not speak for: some are kept
-//! in quarantine, all are counted as far as they are listed, none is copied among logs.
+//! Objects of accounts and Regions that their source is not bound to: they are counted up to
+//! a limit, some go into quarantine, none is copied among the logs.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use tokio::sync::mpsc::Sender;
 
 use super::{
     binding::Unbound,
+    concurrency::ConcurrencyLimit,
     copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
     inspect::Refusal,
     join::Listed,
-    pace::Limit,
     progress::Progress,
     quarantine::{self, Budget},
     record::{ObjectRow, Outcome, Row},
@@ -26,49 +26,50 @@ use crate::{
     names::{AccountId, BucketName},
 };
 
-/// The most objects that are listed of one source.
-const LISTED_MAX: u64 = 10_000;
-/// The most accounts of one source that are looked into.
-const FOLDERS_MAX: usize = 1_000;
-/// The largest object that is kept: CloudTrail's are smaller, but for few. Units: bytes.
-const KEPT_MAX_BYTES: u64 = 8 << 20;
+/// The maximum number of objects to list per source.
+const MAX_LISTED: u64 = 10_000;
+/// The maximum number of accounts to list per source.
+const MAX_FOLDERS: usize = 1_000;
+/// The largest object that is quarantined; nearly all of CloudTrail's are smaller. Units:
+/// bytes.
+const MAX_KEPT_BYTES: u64 = 8 << 20;
 
-/// A folder of an account, or of one of its Regions, that a source does not speak for.
+/// A folder of an account or Region that a source is not bound to.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    /// All before the account.
+    /// The part before the account.
     pub(super) root: String,
     pub(super) account: AccountId,
-    /// What follows the account's folder: `CloudTrail`, or a kind and a Region.
+    /// The part after the account's folder: `CloudTrail`, or a kind and a Region.
     pub(super) below: String,
     pub(super) why: Unbound,
 }
 
-/// A source's folders that it does not speak for, and what reads them.
-pub(super) struct Outsiders {
+/// The folders that a source is not bound to, and what is needed to read them.
+pub(super) struct UnboundFolders {
     pub(super) source: String,
     pub(super) clients: Clients,
     pub(super) bucket: BucketName,
-    pub(super) pace: Arc<Limit>,
+    pub(super) source_limit: Arc<ConcurrencyLimit>,
     pub(super) budget: Arc<Budget>,
     pub(super) folders: Vec<Folder>,
-    /// Whether they are only counted.
+    /// Whether their objects are only counted.
     pub(super) leave: bool,
 }
 
-/// Where they would have gone, and how.
+/// The destination of quarantined objects.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Destination {
     pub(super) target: Target,
-    /// The same for what writes into it; none of a dry run.
+    /// The same with write access; `None` in a dry run.
     pub(super) writer: Option<WriteTarget>,
     pub(super) archive_root: Root,
     pub(super) archive_prefix: Option<String>,
     pub(super) acceptances: Arc<Acceptances>,
-    pub(super) limit: Arc<Limit>,
+    pub(super) limit: Arc<ConcurrencyLimit>,
 }
 
-/// Objects of one account that their source does not speak for.
+/// Objects of one account that their source is not bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnboundObjects {
     /// The source.
@@ -81,48 +82,53 @@ pub struct UnboundObjects {
     pub why: Unbound,
     /// How many were listed.
     pub objects: u64,
-    /// Whether there are more.
+    /// Whether there are more objects.
     pub more: bool,
-    /// How many of them are kept in quarantine.
+    /// The number of quarantined objects.
     pub kept: u64,
-    /// How many of them somebody accepted there.
+    /// The number of accepted objects.
     pub accepted: u64,
-    /// Whether the configuration leaves them where they are.
+    /// Whether the configuration leaves them at the source.
     pub left: bool,
 }
 
 impl UnboundObjects {
-    /// Those that nobody accepted.
+    /// The number of objects that are not accepted.
     #[must_use]
     pub fn open(&self) -> u64 {
         if self.left { 0 } else { self.objects - self.accepted + u64::from(self.more) }
     }
 }
 
-/// What became of a source's outsiders.
+/// The result of a source's unbound folders.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct UnboundResult {
     pub(super) unbound: Vec<UnboundObjects>,
     /// Folders that could not be listed, and why.
     pub(super) failed: Vec<(String, AwsError)>,
-    /// Folders that were not looked into.
+    /// The number of folders that were not listed.
     pub(super) not_listed: u64,
 }
 
-impl Outsiders {
-    /// Works them off, one after the other: they are nobody's hurry.
-    pub(super) async fn run(self, place: &Place, rows: &Sender<Row>, progress: &Progress) -> Found {
-        let mut found = Found::default();
-        let mut left = LISTED_MAX;
+impl UnboundFolders {
+    /// Processes the folders sequentially.
+    pub(super) async fn run(
+        self,
+        destination: &Destination,
+        rows: &Sender<Row>,
+        progress: &Progress,
+    ) -> UnboundResult {
+        let mut found = UnboundResult::default();
+        let mut left = MAX_LISTED;
         for (nth, folder) in self.folders.iter().enumerate() {
             if progress.stopped() {
                 break;
             }
-            if nth >= FOLDERS_MAX || left == 0 {
+            if nth >= MAX_FOLDERS || left == 0 {
                 found.not_listed = (self.folders.len() - nth) as u64;
                 break;
             }
-            match self.folder(folder, &mut left, place, rows, progress).await {
+            match self.folder(folder, &mut left, destination, rows, progress).await {
                 Ok(unbound) if unbound.objects == 0 => {}
                 Ok(unbound) => found.unbound.push(unbound),
                 Err(error) => {
@@ -138,7 +144,7 @@ impl Outsiders {
         &self,
         folder: &Folder,
         left: &mut u64,
-        place: &Place,
+        destination: &Destination,
         rows: &Sender<Row>,
         progress: &Progress,
     ) -> Result<UnboundObjects, AwsError> {
@@ -159,7 +165,7 @@ impl Outsiders {
         while let Some(listed) = listing.next().await {
             let listed = listed?;
             let origin_key = format!("{prefix}{}", listed.path);
-            // Other services write beside CloudTrail.
+            // Other services write to the same folders.
             if origin_key.parse::<ObjectKey>().is_err() {
                 continue;
             }
@@ -173,11 +179,11 @@ impl Outsiders {
                 continue;
             }
             let below = origin_key.strip_prefix(&folder.root).unwrap_or(&origin_key);
-            let key = format!("{}{below}", place.archive_root);
+            let key = format!("{}{below}", destination.archive_root);
             let refusal = Refusal::Unbound(folder.why);
-            let became = self.keep(&listed, &origin_key, &key, &refusal, place).await;
-            // What could not be read or kept stays counted.
-            let Ok((outcome, hash, kept)) = became else { continue };
+            let result = self.keep(&listed, &origin_key, &key, &refusal, destination).await;
+            // Objects that could not be read or quarantined are still counted.
+            let Ok((outcome, hash, kept)) = result else { continue };
             unbound.accepted += u64::from(outcome == Outcome::Accepted);
             unbound.kept += u64::from(kept.is_some());
             let Some(kept) = kept else { continue };
@@ -189,11 +195,11 @@ impl Outsiders {
                 sha256: Some(hex::encode(hash)),
                 outcome,
                 reason: Some(format!("{refusal}; kept as {kept}")),
-                way: None,
+                copy_method: None,
                 archived: None,
                 quarantined_as: Some(kept),
             };
-            // The writer ends only after the last lane.
+            // The writer ends after the last log prefix.
             let _ = rows.send(Row::Object(row)).await;
         }
         Ok(unbound)
@@ -205,16 +211,18 @@ impl Outsiders {
         origin_key: &str,
         key: &str,
         refusal: &Refusal,
-        place: &Place,
+        destination: &Destination,
     ) -> Result<(Outcome, [u8; 32], Option<String>), CopyError> {
         let not_kept = Ok((Outcome::Quarantined, [0; 32], None));
-        let is_too_large = listed.size_bytes == 0 || listed.size_bytes > KEPT_MAX_BYTES;
-        let may_be_accepted = place.acceptances.may_have_quarantined(key);
-        if is_too_large || listed.archived.is_some() || (place.writer.is_none() && !may_be_accepted)
+        let is_too_large = listed.size_bytes == 0 || listed.size_bytes > MAX_KEPT_BYTES;
+        let may_be_accepted = destination.acceptances.may_have_quarantined(key);
+        if is_too_large
+            || listed.archived.is_some()
+            || (destination.writer.is_none() && !may_be_accepted)
         {
             return not_kept;
         }
-        if !may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await? {
+        if !may_be_accepted && !self.budget.take(&destination.target, listed.size_bytes).await? {
             return not_kept;
         }
         let origin = Origin {
@@ -224,16 +232,17 @@ impl Outsiders {
             size_bytes: listed.size_bytes,
             etag: listed.etag.as_deref(),
         };
-        let (_turn, _held) = (self.pace.turn().await, place.limit.hold(listed.size_bytes).await);
+        let (_permit, _held) =
+            (self.source_limit.permit().await, destination.limit.reserve(listed.size_bytes).await);
         let (_, body) = fetch(origin, None).await?;
         let hash = sha256(&body);
-        let prefix = place.archive_prefix.as_deref();
-        if place.acceptances.has_quarantined(key, &hash) {
+        let prefix = destination.archive_prefix.as_deref();
+        if destination.acceptances.has_quarantined(key, &hash) {
             let kept = quarantine::quarantine_key(prefix, &hex::encode(hash), key);
             return Ok((Outcome::Accepted, hash, Some(kept)));
         }
-        let Some(writer) = &place.writer else { return not_kept };
-        if may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await? {
+        let Some(writer) = &destination.writer else { return not_kept };
+        if may_be_accepted && !self.budget.take(&destination.target, listed.size_bytes).await? {
             return not_kept;
         }
         let kept = quarantine::keep(writer, origin, prefix, key, refusal, &hash).await?;

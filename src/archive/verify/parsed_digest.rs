@@ -1,4 +1,4 @@
-//! A digest as fetched: inflated, hashed and read, and not yet believed.
+//! A parsed digest: decompressed, hashed and parsed, but not verified.
 
 use jiff::Timestamp;
 
@@ -13,41 +13,41 @@ use crate::archive::key::ObjectKey;
 /// an hour.
 pub(super) const LIMIT: u64 = 32 << 20;
 
-/// A digest that was listed, with what fetching it gave.
+/// A listed digest with the result of fetching it.
 #[derive(Debug)]
 pub struct FetchedDigest {
-    /// Where it is.
+    /// Its key.
     pub key: ObjectKey,
-    /// What it holds.
-    pub content: Result<OpenedDigest, DigestFault>,
+    /// Its content.
+    pub content: Result<ParsedDigest, DigestFault>,
 }
 
-/// A digest that could be read. Nothing in it is proven.
+/// A parsed digest. Nothing in it is proven.
 #[derive(Debug)]
-pub struct OpenedDigest {
+pub struct ParsedDigest {
     pub(super) document: DigestDocument,
-    /// Of the inflated bytes, in hexadecimal.
+    /// The hash of the decompressed bytes, in hexadecimal.
     pub(super) sha256: String,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
     /// From the object's metadata.
     pub(super) signature: Option<String>,
     pub(super) signed_at: SignedAt,
-    /// About how much memory it takes. Units: bytes.
+    /// Its approximate memory. Units: bytes.
     pub(super) memory: usize,
-    /// Its share of the memory that unproven digests may take.
+    /// Its share of the memory for unproven digests.
     pub(super) held: Option<tokio::sync::OwnedSemaphorePermit>,
-    /// Whether it is stored inflated: a browser or an HTTP client did that.
+    /// Whether it is stored uncompressed, as saved by a browser or an HTTP client.
     pub(super) stored_inflated: bool,
 }
 
 /// Why a digest cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DigestFault {
-    /// It is not one whole gzip stream.
+    /// It is not one complete gzip stream.
     #[error(transparent)]
     Gzip(#[from] GzipError),
-    /// It is no digest document.
+    /// It is not a digest document.
     #[error("not a digest: {}", crate::words::json_fault(.0))]
     Json(#[from] serde_json::Error),
     /// Its hour cannot be read.
@@ -58,7 +58,7 @@ pub enum DigestFault {
         /// The end as written.
         end: String,
     },
-    /// A backfill digest does not tell when it was generated.
+    /// A backfill digest without its generation time.
     #[error("a backfill digest without `{}`", metadata::BACKFILL_GENERATION_TIMESTAMP)]
     NoGenerationTime,
     /// It could not be fetched.
@@ -66,11 +66,11 @@ pub enum DigestFault {
     Unreadable(String),
 }
 
-impl OpenedDigest {
+impl ParsedDigest {
     /// Reads a digest from its object.
     ///
     /// `metadata` gives the object's metadata by name, without `x-amz-meta-`.
-    pub fn open<'m>(
+    pub fn parse<'m>(
         stored: &[u8],
         metadata: impl Fn(&str) -> Option<&'m str>,
         backfill: bool,
@@ -118,7 +118,7 @@ impl OpenedDigest {
         )
     }
 
-    /// Where the previous digest was written: bucket and key.
+    /// The original address of the previous digest: bucket and key.
     pub(super) fn previous(&self) -> Option<(&str, &str)> {
         let document = &self.document;
         document
@@ -128,10 +128,10 @@ impl OpenedDigest {
     }
 }
 
-/// A digest's text, and whether it is stored without compression.
+/// A digest's text, and whether it is stored uncompressed.
 ///
-/// CloudTrail sets `Content-Encoding: gzip`, so browsers and HTTP clients save the
-/// text itself. What it says decides, and its signature.
+/// CloudTrail sets `Content-Encoding: gzip`, so browsers and HTTP clients save the text
+/// itself. The signature covers the text.
 pub(crate) fn contents(stored: &[u8], buffer: &mut Vec<u8>) -> Result<(Vec<u8>, bool), GzipError> {
     let mut inflated = Vec::new();
     match inflate(stored, LIMIT, buffer, |piece| inflated.extend_from_slice(piece)) {

@@ -1,8 +1,8 @@
-//! The units in which archives are worked on.
+//! How archives are divided: log prefixes and day batches.
 //!
-//! A lane is one source's objects of one account, kind and Region; a unit is
-//! one day of a lane. Units do not touch each other's objects, so they can run
-//! in any order, at once, on one machine or on many, and each can be run again.
+//! A log prefix is one source's objects of one account, kind and Region; a batch is one day
+//! of it. Batches do not share objects, so they can run concurrently, in any order, on one
+//! machine or several, and can be repeated.
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -15,10 +15,10 @@ use crate::names::{AccountId, Region};
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-pub struct Lane {
+pub struct LogPrefix {
     /// The bucket that the objects come from.
     pub bucket: String,
-    /// All before `<account>/` in their keys, with the slash at its end.
+    /// The part of their keys before `<account>/`, with the trailing slash.
     pub root: String,
     /// The account whose activity they record.
     pub account: AccountId,
@@ -28,8 +28,8 @@ pub struct Lane {
     pub region: Region,
 }
 
-impl Lane {
-    /// What to list to see the lane.
+impl LogPrefix {
+    /// The prefix of its keys.
     #[must_use]
     pub fn prefix(&self) -> String {
         format!("{}{}/{}/{}/", self.root, self.account, self.folder, self.region)
@@ -41,10 +41,10 @@ impl Lane {
         root.folder(&self.account, &self.folder, &self.region)
     }
 
-    /// The name of the source that it lies in: `s3://bucket/prefix`.
+    /// The name of its source: `s3://bucket/prefix`.
     #[must_use]
     pub fn source(&self) -> String {
-        // INVARIANT: as `Source::name` has it, whatever the prefix is.
+        // INVARIANT: equal to `Source::name` for any prefix.
         let above = self.root.rsplit_once("AWSLogs/").map_or("", |(above, _)| above);
         match above.strip_suffix('/') {
             Some(prefix) => format!("s3://{}/{prefix}", self.bucket),
@@ -52,28 +52,28 @@ impl Lane {
         }
     }
 
-    /// The lane's name in records and reports, the same for ever.
+    /// The log prefix's stable name in records and reports.
     #[must_use]
     pub fn id(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.prefix())
     }
 }
 
-/// One day of a lane.
+/// One day of a log prefix.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-pub struct UnitId {
-    /// The lane.
+pub struct DayBatch {
+    /// The log prefix.
     #[serde(rename = "prefix")]
-    pub lane: Lane,
+    pub log_prefix: LogPrefix,
     /// The day of its folder, in UTC.
     pub day: Date,
 }
 
-/// The day that a path below a lane's prefix starts with: `2026/01/31/…`.
+/// The day that a path below a log prefix's prefix starts with: `2026/01/31/…`.
 ///
-/// `None` where it does not start with a day that the calendar has.
+/// `None` if it does not start with a valid date.
 #[must_use]
 pub fn day_of(path: &str) -> Option<Date> {
     let mut parts = path.splitn(4, '/');
@@ -87,31 +87,30 @@ pub fn day_of(path: &str) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// A day as it stands in keys: `2026/01/31/`.
+/// A day as it appears in keys: `2026/01/31/`.
 #[must_use]
 pub fn day_folder(day: Date) -> String {
     format!("{:04}/{:02}/{:02}/", day.year(), day.month(), day.day())
 }
 
-/// Cuts an ordered run of entries into days.
+/// Splits ordered entries into days.
 ///
-/// Pure: which unit an entry falls into depends on its path alone. Entries
-/// whose path starts with no day come out with `None`.
+/// Pure: an entry's day depends only on its path. Entries without a day are returned with
+/// `None`.
 #[derive(Debug)]
-pub struct Cutter<T> {
+pub struct DaySplitter<T> {
     day: Option<Date>,
     entries: Vec<T>,
 }
 
-impl<T> Default for Cutter<T> {
+impl<T> Default for DaySplitter<T> {
     fn default() -> Self {
         Self { day: None, entries: Vec::new() }
     }
 }
 
-impl<T> Cutter<T> {
-    /// Takes the next entry; gives the day before, whole, when this entry is
-    /// the first of another.
+impl<T> DaySplitter<T> {
+    /// Adds the next entry; returns the completed previous day if this entry starts another.
     pub fn push(&mut self, path: &str, entry: T) -> Option<(Option<Date>, Vec<T>)> {
         let day = day_of(path);
         let done = if day != self.day && !self.entries.is_empty() {
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_tells_its_source() {
+    fn a_log_prefix_names_its_source() {
         for (root, source) in [
             ("AWSLogs/", "s3://logs"),
             ("a/b/AWSLogs/", "s3://logs/a/b"),
@@ -148,19 +147,19 @@ mod tests {
             ("ct//AWSLogs/", "s3://logs/ct/"),
             ("/ct/AWSLogs/", "s3://logs//ct"),
         ] {
-            let lane = Lane {
+            let log_prefix = LogPrefix {
                 bucket: "logs".to_owned(),
                 root: root.to_owned(),
                 account: "444444444444".parse().unwrap(),
                 folder: "CloudTrail".to_owned(),
                 region: "us-east-1".parse().unwrap(),
             };
-            assert_eq!(lane.source(), source);
+            assert_eq!(log_prefix.source(), source);
         }
     }
 
     #[test]
-    fn a_path_tells_its_day_or_none() {
+    fn a_path_starts_with_a_day_or_has_none() {
         assert_eq!(day_of("2026/01/31/file"), Some(date(2026, 1, 31)));
         for path in ["2026/02/30/file", "2026/1/31/file", "2026/01/31", "x", "+026/01/31/f", ""] {
             assert_eq!(day_of(path), None, "{path}");
@@ -169,16 +168,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cutting_loses_nothing_and_keeps_the_order(
+        fn splitting_loses_nothing_and_keeps_the_order(
             mut paths in proptest::collection::vec("(2026/01/0[1-5]/|x/)[a-z]{1,3}", 0..40)
         ) {
             paths.sort();
-            let mut cutter = Cutter::default();
+            let mut splitter = DaySplitter::default();
             let mut units = Vec::new();
             for path in &paths {
-                units.extend(cutter.push(path, path.clone()));
+                units.extend(splitter.push(path, path.clone()));
             }
-            units.extend(cutter.finish());
+            units.extend(splitter.finish());
             for (day, entries) in &units {
                 prop_assert!(!entries.is_empty());
                 prop_assert!(entries.iter().all(|path| day_of(path) == *day));
