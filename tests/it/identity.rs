@@ -223,7 +223,10 @@ async fn a_caller_without_an_organization_is_told_so_and_no_role_is_tried() {
         assert_eq!(error.outcome(), Outcome::Usage);
         let said = error.to_string();
         assert!(said.starts_with("signed in as 555555555555"), "{said}");
-        assert!(said.contains("in no organization, expected management account 111111111111"), "{said}");
+        assert!(
+            said.contains("in no organization, expected management account 111111111111"),
+            "{said}"
+        );
     }
     assert!(server.asked("AssumeRole").is_empty());
 }

@@ -172,8 +172,9 @@ impl Candidate {
         let resource = format!("trail/{name}");
         let arn = Arn::regional(self.aws.partition(), "cloudtrail", home, owner, resource);
         let read = async |arn: &Arn, account: &AccountId, region: &Region| {
-            let unread =
-                |reason| (ConditionStatus::Unreadable, format!("reading what {arn} records: {reason}"));
+            let unread = |reason| {
+                (ConditionStatus::Unreadable, format!("reading what {arn} records: {reason}"))
+            };
             match EventSelectors::read(&self.aws.clients(account, region), arn).await {
                 Observation::Present(selectors) => Ok(selectors),
                 Observation::Absent => Err(unread("it does not exist".to_owned())),

@@ -372,8 +372,7 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, OpError> {
     let mut findings: Vec<_> = listed.into_iter().map(finding).collect();
     if unlisted > 0 {
         let more = Finding::new(FindingKind::NotAFile);
-        let more =
-            more.with_mismatch(
+        let more = more.with_mismatch(
             "regular files",
             format!("{unlisted} more entries that are not regular files"),
         );

@@ -50,15 +50,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [
-        Self::Text,
-        Self::Json,
-        Self::Sarif,
-        Self::Junit,
-        Self::Ocsf,
-        Self::Html,
-        Self::Csv,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Text, Self::Json, Self::Sarif, Self::Junit, Self::Ocsf, Self::Html, Self::Csv];
 
     /// Its name.
     #[must_use]
