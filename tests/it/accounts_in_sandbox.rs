@@ -81,7 +81,7 @@ async fn a_role_that_is_not_there_makes_the_list_incomplete() {
     let ran = run(&env, dir.path(), &["accounts"], &nobody).await;
     assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert!(ran.stdout.contains("failed: access denied: arn:aws:iam::"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("1 entered, 3 failed, 0 left out"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 accessible, 3 failed, 0 excluded"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: the role must exist"), "{}", ran.stderr);
 }
 
@@ -94,7 +94,7 @@ async fn another_management_account_than_the_configs_is_refused() {
     std::fs::write(dir.path().join("orgtrail.toml"), toml).unwrap();
     let ran = run(&env, dir.path(), &["accounts"], &[]).await;
     assert_eq!(ran.code, 2, "{}", ran.stderr);
-    let said = "the configuration says 333333333333";
+    let said = "expected 333333333333";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
@@ -155,5 +155,5 @@ async fn the_variables_of_single_services_win_over_the_general_endpoint() {
     )
     .await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("3 entered, 0 failed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("3 accessible, 0 failed"), "{}", ran.stderr);
 }

@@ -103,7 +103,7 @@ async fn another_organization_than_the_configurations_is_refused_in_one_line() {
     for arguments in MANAGING.into_iter().chain([["verify"].as_slice(), &["records"]]) {
         let arguments: Vec<&str> = arguments.to_vec();
         let ran = env.run(&config, &arguments).await;
-        let says = ["signed in as 111111111111", "the configuration says 123456789012"];
+        let says = ["signed in as 111111111111", "expected 123456789012"];
         is_one_error(&ran, 2, &says);
         // Where the calls went is half of the answer.
         assert!(ran.stderr.contains(&env.sandbox.endpoint()), "{}", ran.stderr);
@@ -223,7 +223,10 @@ async fn a_caller_without_an_organization_is_told_so_and_no_role_is_tried() {
         assert_eq!(error.outcome(), Outcome::Usage);
         let said = error.to_string();
         assert!(said.starts_with("signed in as 555555555555"), "{said}");
-        assert!(said.contains("in no organization; the configuration says 111111111111"), "{said}");
+        assert!(
+            said.contains("in no organization, expected management account 111111111111"),
+            "{said}"
+        );
     }
     assert!(server.asked("AssumeRole").is_empty());
 }

@@ -207,7 +207,8 @@ fn from_root(path: &str, modules: &[String]) -> String {
 /// The code alone, without comments and texts.
 pub(crate) fn code(source: &str) -> String {
     let (code, texts) = with_marks(source);
-    code.replace(|c| (0..texts.len()).any(|at| mark(at) == c), " ")
+    let marks = mark(0)..mark(texts.len());
+    code.replace(|c| marks.contains(&c), " ")
 }
 
 /// Stands for a text in code: a character for private use, by the text's place.

@@ -189,7 +189,7 @@ fn no_message_uses_a_retired_word() {
 }
 
 #[test]
-fn messages_are_told_from_names_comments_and_tests() {
+fn messages_are_separated_from_names_comments_and_tests() {
     let folder = tempfile::tempdir().unwrap();
     let code = r##"
         // "a comment"

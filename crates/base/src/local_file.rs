@@ -1,7 +1,7 @@
 //! Files and folders that orgtrail creates: for their owner alone, whole or not at all,
-//! and never through a link that somebody put at their name.
+//! and never through a link at their name.
 //!
-//! What is in them tells who did what in an organization, and where its guards are weak.
+//! They show who did what in an organization, and where its guards are weak.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -26,7 +26,7 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 }
 
 /// The same in place of a file or link that has the name: that is removed, and where a
-/// link leads is left alone.
+/// link leads is unchanged.
 pub fn create_anew(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -35,7 +35,7 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
     create_new(path)
 }
 
-/// Reads a file that somebody names, no longer than `limit` bytes: a device has no end.
+/// Reads a file, no longer than `limit` bytes: a device has no end.
 ///
 /// # Errors
 /// It is longer, or cannot be read.
@@ -66,7 +66,7 @@ pub fn create_new_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Writes a file for its owner alone, whole or not at all: it is written beside its name
+/// Writes a file for its owner alone, completely or not at all: it is written next to its name
 /// and renamed. A pipe or device is written to as it is.
 ///
 /// # Errors
@@ -84,7 +84,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A new file for its owner alone beside `path`, which is removed unless it gets that
+/// A new file for its owner alone, next to `path`, which is removed unless it gets that
 /// name.
 pub fn partial(path: &Path) -> io::Result<Partial> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -1,4 +1,4 @@
-//! Text that somebody else wrote, shown so that it cannot act on a terminal.
+//! Escapes untrusted text, so that it cannot act on a terminal.
 //!
 //! Names of objects, trails and accounts, and messages of servers, can have control
 //! characters and such that reorder or hide text. They are written as JSON writes them

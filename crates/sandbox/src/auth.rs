@@ -166,7 +166,7 @@ impl AccessKey {
 }
 
 impl Control {
-    /// Whether an account is closed: AWS lets nobody in.
+    /// Whether an account is closed: AWS rejects every call.
     pub(super) fn is_suspended(&self, account: &AccountId) -> bool {
         self.organization.as_ref().is_some_and(|organization| organization.is_suspended(account))
     }

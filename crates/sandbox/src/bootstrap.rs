@@ -144,7 +144,7 @@ pub(super) fn new_account(
     account
 }
 
-/// The role by which the management account enters a member.
+/// The role that the management account assumes in a member.
 pub(super) fn access_role(
     partition: Partition,
     management: &AccountId,

@@ -1,6 +1,6 @@
 //! Keeping a sandbox's state across restarts.
 //!
-//! A data directory holds `sandbox.json`: a line that says what it is and the
+//! A data directory contains `sandbox.json`: a line that says what it is and the
 //! SHA-256 of the rest; a line that names the index of the buckets; the control
 //! plane. It is replaced as a whole (written aside, synced, renamed), after the
 //! buckets that it names are there and before those that it named go, so that a
@@ -108,7 +108,7 @@ impl DataFolder {
     /// Opens a data directory and reads it back; `None` where it is new or empty.
     ///
     /// # Errors
-    /// When it is somebody else's, damaged or unreadable.
+    /// It belongs to another program, is damaged or is unreadable.
     pub(super) fn open(path: PathBuf) -> Result<(Self, Option<Saved>), DataError> {
         let (saved, packs) = load(&path)?.unzip();
         // What saves that were cut off left.

@@ -43,7 +43,7 @@ pub(super) fn resolved(
 fn exists(control: &Control, name: &str) -> bool {
     match name.parse::<AccountId>() {
         Ok(account) => control.accounts.contains_key(&account),
-        // What is no ARN is judged by whoever reads the policy.
+        // A name that is not an ARN is left to the evaluation of the policy.
         Err(_) => name.parse::<Arn>().is_err() || control.principal_exists(name),
     }
 }

@@ -16,7 +16,7 @@ pub struct S3Request {
     pub source_owner: Option<String>,
 }
 
-/// The requests to S3 since somebody asked for them to be recorded; none before.
+/// The requests to S3 since recording started; none before.
 #[derive(Debug, Default)]
 pub(super) struct Recorder(Mutex<Option<Vec<S3Request>>>);
 

@@ -24,10 +24,10 @@ use orgtrail_base::names::{AccountId, Partition, Region};
 /// The whole simulated AWS.
 ///
 /// INVARIANT: locks are taken in this order: `control`, then a bucket's. Code
-/// that holds `control` hands `&Control` on; it never locks again.
+/// that has locked `control` passes `&Control` on, and never locks it again.
 #[derive(Debug)]
 pub(super) struct Simulation {
-    /// The partition all of it lies in.
+    /// The partition all of it is in.
     pub(super) partition: Partition,
     /// The simulated clock.
     pub(super) clock: Clock,
@@ -38,7 +38,7 @@ pub(super) struct Simulation {
     pub(super) s3: s3::Store,
     /// What is to go wrong.
     pub(super) faults: Faults,
-    /// The requests to S3, where they are asked for.
+    /// The requests to S3, if they are recorded.
     pub(super) recorder: Recorder,
     /// The Region that the organization's trail belongs in by default.
     pub(super) home_region: Region,
@@ -46,7 +46,7 @@ pub(super) struct Simulation {
     random: Mutex<fastrand::Rng>,
     /// Whether anything changed since the last save.
     changed: AtomicBool,
-    /// Notifies whoever waits for a change or a fault.
+    /// Notifies everyone who waits for a change or a fault.
     events: watch::Sender<()>,
     /// Whether changes are to be saved.
     saves: AtomicBool,
@@ -112,7 +112,7 @@ impl Simulation {
         self.notify();
     }
 
-    /// Wakes whoever waits for a change or a fault.
+    /// Wakes everyone who waits for a change or a fault.
     pub(super) fn notify(&self) {
         self.events.send_replace(());
     }
@@ -127,7 +127,7 @@ impl Simulation {
         self.saves.store(true, Ordering::Release);
     }
 
-    /// Whether anything changed since this was last asked, and is to be saved.
+    /// Whether anything changed since the last call, and must be saved.
     pub(super) fn take_changed(&self) -> bool {
         self.saves.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel)
     }
@@ -200,7 +200,7 @@ pub(super) struct Control {
     /// Accounts and principal ARNs that a fault lets do nothing.
     #[serde(skip)]
     pub(super) revoked: BTreeSet<String>,
-    /// The decisions for principals, where they are asked for.
+    /// The decisions for principals, if they are recorded.
     #[serde(skip)]
     pub(super) audit: Audit,
 }

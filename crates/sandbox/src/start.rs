@@ -35,7 +35,7 @@ pub struct Options {
     pub pace: Pace,
     /// What ids and secrets are drawn from: the same seed gives the same ones.
     pub seed: u64,
-    /// The home Region, which also tells the partition.
+    /// The home Region, which also determines the partition.
     pub home_region: Region,
     /// Whether a new state is not saved before [`Sandbox::begin_saving`]: what is
     /// not yet as it is to begin is not what a restart goes on with.
@@ -66,7 +66,7 @@ pub enum StartError {
     /// The port is taken, or may not be.
     #[error("listening on 127.0.0.1:{port}")]
     Listen {
-        /// The port that was asked for.
+        /// The requested port.
         port: u16,
         /// What the system said.
         source: io::Error,
@@ -134,7 +134,7 @@ pub struct Sandbox {
     server: Option<JoinHandle<()>>,
     /// Saves the state, where it is kept.
     keeper: Option<JoinHandle<Result<(), DataError>>>,
-    /// Tells the keeper that nothing more changes.
+    /// Notifies the saving task that nothing more changes.
     done: watch::Sender<bool>,
     /// Whether it goes on where another one stopped.
     resumed: bool,
@@ -290,7 +290,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Lets everybody confirm the subscriptions that they were asked to confirm,
+    /// Confirms all pending subscriptions, as their owners would,
     /// as by the link in SNS's message, and says how many those were.
     pub fn confirm_subscriptions(&self) -> usize {
         self.simulation.confirm_subscriptions()
@@ -446,9 +446,9 @@ impl Sandbox {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the sandbox has no object `{key}` in a bucket `{bucket}`")]
 pub struct NoSuchObject {
-    /// The bucket that was asked for.
+    /// The requested bucket.
     pub bucket: String,
-    /// The key that was asked for.
+    /// The requested key.
     pub key: String,
 }
 

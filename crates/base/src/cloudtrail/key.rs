@@ -68,7 +68,7 @@ pub enum ObjectKind {
     },
 }
 
-/// The events that a log file holds; each has its own folder.
+/// The events of a log file; each has its own folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogClass {
     /// Management and data events: `CloudTrail`.

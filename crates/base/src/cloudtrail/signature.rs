@@ -47,7 +47,7 @@ impl Fingerprint {
         Self(hex::encode(Md5::digest(der)).into())
     }
 
-    /// A fingerprint as a document or an answer tells it.
+    /// A fingerprint, as in documents and responses.
     #[must_use]
     pub fn told(text: &str) -> Self {
         Self(text.to_ascii_lowercase().into())

@@ -1,7 +1,7 @@
 use super::{Principal, Statement, Strings};
 
 /// Whether a principal is the unique id that AWS leaves in a policy of a role or
-/// user that was deleted. It names nobody, nobody ever gets it again, and AWS
+/// user that was deleted. It names no one, no one ever gets it again, and AWS
 /// refuses a policy that is written with it.
 ///
 /// Source: IAM User Guide, "AWS JSON policy elements: Principal".
@@ -30,7 +30,7 @@ impl Statement {
         both.map(String::as_str).collect()
     }
 
-    /// The same without them, which says the same: none where nobody is left of
+    /// The same without them, which says the same: none where no one is left of
     /// whom it speaks. Those whom it does not speak of stay where all of them are
     /// deleted, since an empty list cannot be written.
     #[must_use]

@@ -57,7 +57,7 @@ fn all_covered(
     narrow.iter().all(|value| wide.iter().any(|wide| covers(wide, value)))
 }
 
-/// Whether a test holds wherever another one does.
+/// Whether a condition is met whenever another one is.
 fn follows(wide: &Test, narrow: &Test) -> bool {
     let (operator, if_exists) = without_if_exists(&narrow.operator);
     let (wide_operator, wide_if_exists) = without_if_exists(&wide.operator);

@@ -29,27 +29,27 @@ pub struct PolicyDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Statement {
-    /// The statement's name; the only mark by which its author is told.
+    /// The statement's name; the only sign of its author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// Whether the statement allows or denies.
     pub effect: Effect,
-    /// Whom it speaks of; absent in role permissions and service control policies.
+    /// Its principals; absent in role permissions and service control policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Principal>,
-    /// Whom it does not speak of.
+    /// The principals it does not apply to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_principal: Option<Principal>,
-    /// The calls it speaks of, wildcards allowed, in any case.
+    /// The actions, wildcards allowed, in any case.
     #[serde(default, skip_serializing_if = "Strings::is_empty")]
     pub action: Strings,
-    /// The calls it does not speak of.
+    /// The actions it does not apply to.
     #[serde(default, skip_serializing_if = "Strings::is_empty")]
     pub not_action: Strings,
-    /// The ARNs it speaks of; absent in trust policies.
+    /// The resources; absent in trust policies.
     #[serde(default, skip_serializing_if = "Strings::is_empty")]
     pub resource: Strings,
-    /// The ARNs it does not speak of.
+    /// The resources it does not apply to.
     #[serde(default, skip_serializing_if = "Strings::is_empty")]
     pub not_resource: Strings,
     /// Operator → key → values: all operators and keys must hold, one value
@@ -67,7 +67,7 @@ pub enum Effect {
     Deny,
 }
 
-/// Whom a statement speaks of.
+/// The principals of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     /// `"*"`: anyone at all.

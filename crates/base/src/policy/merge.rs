@@ -10,7 +10,7 @@ pub enum Unmanaged {
     /// They stay as they are, and are shown.
     Keep,
     /// They stay, but for principals that were deleted and for statements that
-    /// speak of nobody else.
+    /// speak of no one else.
     KeepLiving,
     /// They go.
     Remove,
@@ -48,7 +48,7 @@ pub fn merge(
         Unmanaged::KeepLiving => {
             others.iter().cloned().filter_map(Statement::without_deleted_principals).collect()
         }
-        // What says no more than the wanted policy is nobody else's.
+        // What says no more than the wanted policy is no one else's.
         Unmanaged::Remove => {
             others.iter().filter(|one| atoms([*one]).is_subset(&wanted_atoms)).cloned().collect()
         }

@@ -1,5 +1,5 @@
 //! Policy documents: typed, compared by meaning, merged with what others wrote,
-//! and told apart in words.
+//! and described in words.
 //!
 //! One document serves every policy of AWS: bucket, key, topic, role trust,
 //! role permission and service control policies.

@@ -1,4 +1,4 @@
-//! Smithy RPC v2 CBOR: what CloudWatch's newer clients speak.
+//! Smithy RPC v2 CBOR: the protocol of CloudWatch's newer clients.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ciborium::value::{Integer, Value as Cbor};

@@ -48,7 +48,7 @@ pub(super) async fn serve(
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {
-            // One that broke off is nobody's loss; where no more can be open, some
+            // A broken connection does no harm; where no more can be open, some
             // must end first.
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;

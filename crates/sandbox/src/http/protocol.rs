@@ -1,4 +1,4 @@
-//! The protocols that AWS's clients speak, hidden from the services: in goes a
+//! The protocols of AWS's clients, hidden from the services: in goes a
 //! request, out come an operation and its input; back comes an answer or error.
 
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub(super) fn is_timestamp(name: &str) -> bool {
 }
 
 impl Protocol {
-    /// The protocol that a request to `service` speaks.
+    /// The protocol of a request to `service`.
     pub(super) fn of(service: Service, parts: &Parts) -> Self {
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         if header("smithy-protocol") == Some("rpc-v2-cbor")

@@ -64,7 +64,7 @@ impl Endpoint {
                 Err(response) => response,
             });
         }
-        // What nobody signed can only be meant for a public object.
+        // An unsigned request can only be for a public object.
         let signing_name = Signature::of(&parts).map(|signature| signature.service.to_owned());
         match signing_name.as_deref().map_or(Some(Service::S3), Service::from_signing_name) {
             Some(Service::S3) => self.s3(Request::from_parts(parts, Body::from(body))).await,

@@ -1,5 +1,5 @@
-//! What was decided for the principals of accounts, while somebody asks for it to be
-//! recorded: which role asked what of which resource, and which of its statements allowed it.
+//! What was decided for the principals of accounts, while recording is on: which role
+//! made which request on which resource, and which of its statements allowed it.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub struct AuthorizationRecord {
     pub needs_identity: bool,
 }
 
-/// The decisions since somebody asked for them to be recorded; none before.
+/// The decisions since recording started; none before.
 #[derive(Debug, Default)]
 pub(crate) struct Audit(Mutex<Option<BTreeSet<AuthorizationRecord>>>);
 

@@ -37,7 +37,7 @@ pub(super) struct Request<'a> {
     pub(super) region: &'a Region,
     /// The resource's own policy, where it has one.
     pub(super) resource_policy: Option<&'a PolicyEvaluator>,
-    /// Condition keys beside the global ones that the caller itself tells:
+    /// Condition keys other than the global ones of the caller:
     /// (`s3:x-amz-acl`, value). More than one entry of a key is a list.
     pub(super) context: &'a [(&'a str, String)],
     /// Whether the request came over TLS.
@@ -123,7 +123,7 @@ impl Control {
         Ok(self.decide(Some(caller), request)?)
     }
 
-    /// The same for anybody, `None` being anonymous, and telling whether the
+    /// The same for anyone, `None` being anonymous, and telling whether the
     /// denial was explicit.
     ///
     /// # Errors
@@ -287,7 +287,7 @@ impl Control {
         }
     }
 
-    /// Whether a resource control policy denies a request, whoever makes it. They bind
+    /// Whether a resource control policy denies a request, regardless of the caller. They bind
     /// the resources of every account but the management account's, of the services
     /// that support them, and no service-linked role.
     ///

@@ -45,7 +45,7 @@ pub(super) fn owner(account: &AccountId) -> dto::Owner {
 }
 
 impl Acl {
-    /// Full control for `owner`, nothing for anybody else.
+    /// Full control for `owner`, nothing for anyone else.
     pub(super) fn private(owner: &AccountId) -> Self {
         let to = Grantee::Canonical(canonical_id(owner));
         Self { grants: vec![Entry { to, permission: "FULL_CONTROL".to_owned() }] }
@@ -148,14 +148,14 @@ impl Acl {
         self.grants.iter().map(grant).collect()
     }
 
-    /// Whether anybody at all gets something.
+    /// Whether it grants anything to anyone.
     pub(super) fn is_public(&self) -> bool {
         self.grants.iter().any(|entry| {
             matches!(&entry.to, Grantee::Group(uri) if uri == ALL_USERS || uri == AUTHENTICATED_USERS)
         })
     }
 
-    /// Whether `account` (`None` for nobody in particular) has `permission`.
+    /// Whether `account` (`None` for everyone) has `permission`.
     pub(super) fn allows(
         &self,
         account: Option<&AccountId>,

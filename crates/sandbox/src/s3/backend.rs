@@ -22,7 +22,7 @@ use crate::simulation::Simulation;
 use orgtrail_base::names::Region;
 
 /// How much memory a claimed length reserves at most; beyond, it follows what
-/// arrives, because nobody has asked yet whether the caller may write at all.
+/// arrives, because it is not known yet whether the caller may write.
 const MAX_RESERVED_BYTES: usize = 64 << 20;
 
 /// The backend of the protocol crate.

@@ -34,7 +34,7 @@ pub(super) struct State {
     /// By key, then upload id.
     pub(super) uploads: BTreeMap<(String, String), Upload>,
     /// INVARIANT: set under the lock when the bucket is taken off the store, so
-    /// that nobody writes into a bucket that is gone.
+    /// that no one writes to a deleted bucket.
     pub(super) deleted: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct State {
 pub(super) struct Settings {
     pub(super) versioning: Versioning,
     pub(super) mfa_delete: bool,
-    /// Whether MFA delete was ever named, on or off: only then is it told.
+    /// Whether MFA delete was ever named, on or off: only then is it reported.
     #[serde(default)]
     pub(super) mfa_delete_named: bool,
     pub(super) lock: Option<LockSettings>,

@@ -194,7 +194,7 @@ pub(super) fn head_bucket(
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let allowed = cx.allow_bucket(&bucket, "s3:ListBucket", Keys::new(), ByAcl::Bucket("READ"));
     allowed.map_err(|mut refusal| {
-        // Even who may not look is told where the bucket is.
+        // Callers without access also learn the bucket's Region.
         refusal.set_headers(region_header(&bucket.region));
         refusal
     })?;
@@ -255,7 +255,7 @@ pub(super) fn list_buckets(
     let more = shown.len() > most;
     shown.truncate(most);
     let token = if more { shown.last().map(|b| STANDARD.encode(b.name.as_str())) } else { None };
-    // Where nobody asked for a page, the answer is as it always was.
+    // Without paging parameters, the response is unpaged.
     let paged = input.max_buckets.is_some() || input.prefix.is_some();
     let buckets = shown.into_iter().map(|bucket| dto::Bucket {
         bucket_region: paged.then(|| bucket.region.to_string()),

@@ -26,7 +26,7 @@ pub(crate) struct CallContext<'a> {
     /// bucket's lock.
     pub(super) control: &'a Control,
     pub(super) session: &'a Session,
-    /// The Region the request was signed for; `None` where nobody signed.
+    /// The Region the request was signed for; `None` if unsigned.
     pub(super) region: Option<&'a Region>,
     pub(super) headers: &'a HeaderMap,
     pub(super) now: Timestamp,
@@ -231,7 +231,7 @@ impl<'a> CallContext<'a> {
     }
 }
 
-/// The header that tells where a bucket is.
+/// The header with a bucket's Region.
 pub(super) fn region_header(region: &Region) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(region.as_str()) {

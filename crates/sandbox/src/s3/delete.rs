@@ -12,7 +12,7 @@ use super::{
     time::{from_dto, whole_seconds},
 };
 
-/// What one deletion was asked to be.
+/// The parameters of one deletion.
 #[derive(Debug, Default)]
 struct Deletion<'a> {
     key: &'a str,
@@ -32,7 +32,7 @@ struct Deleted {
 }
 
 impl Deletion<'_> {
-    /// A condition holds of an object only: an absent key is 404, a marker 412.
+    /// A condition applies to an object only: an absent key is 404, a marker 412.
     fn check(&self, version: Option<&Version>) -> S3Result<()> {
         if self.if_match.is_none() && self.if_size.is_none() && self.if_modified.is_none() {
             return Ok(());

@@ -68,7 +68,7 @@ impl RequestedEncryption {
 
 impl CallContext<'_> {
     /// The encryption that a write to `key` gets; under KMS, after the key's
-    /// policy and state have been asked.
+    /// policy and state were checked.
     pub(super) fn encrypt(
         &self,
         bucket: &Bucket,

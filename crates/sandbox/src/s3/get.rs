@@ -108,7 +108,7 @@ impl CallContext<'_> {
         let acl = ByAcl::Object("READ", object.map(Arc::as_ref));
         self.allow_object(&bucket, &settings, key, action, keys, acl)?;
         let Some(version) = version else {
-            // Whether a key exists is told to those only who may list.
+            // Only callers that may list learn whether a key exists.
             let listing =
                 self.allow_bucket(&bucket, "s3:ListBucket", Keys::new(), ByAcl::Bucket("READ"));
             if listing.is_err() {

@@ -18,7 +18,7 @@ use super::{
 
 const MAX_KEYS: i32 = 1_000;
 
-/// What a listing needs to be asked for.
+/// The parameters of a listing.
 fn allow(
     cx: &CallContext<'_>,
     bucket: &Bucket,
@@ -219,7 +219,7 @@ pub(super) fn list_object_versions(
         (None, _) => Bound::Unbounded,
     };
     let state = bucket.state.read();
-    // Every key has a version, so that a page of keys holds a page of versions.
+    // Every key has a version, so a page of keys contains a page of versions.
     let (lines, more_keys) = scope.page(&state.objects, start, size(most) + 1, Some);
     let mut page = VersionPage { most: size(most), ..VersionPage::default() };
     'keys: for line in &lines {

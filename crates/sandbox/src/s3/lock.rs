@@ -59,7 +59,7 @@ impl RequestedLock {
         }
     }
 
-    /// Locks a new object, by what was asked for or by the bucket's default.
+    /// Locks a new object, as requested or by the bucket's default.
     pub(super) fn lock(&self, object: &mut Object, settings: &Settings, now: Timestamp) {
         let default = || settings.lock.and_then(|lock| lock.default).map(|d| d.from(now));
         if let Some(retention) = self.retention.or_else(default) {

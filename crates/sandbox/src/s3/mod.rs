@@ -59,7 +59,7 @@ pub(super) use store::Store;
 
 use super::simulation::Simulation;
 
-/// The service that answers requests signed for S3, and those nobody signed.
+/// The service that answers requests signed for S3, and unsigned ones.
 pub(super) fn service(simulation: Arc<Simulation>) -> S3Service {
     let mut builder = S3ServiceBuilder::new(backend::Backend(Arc::clone(&simulation)));
     builder.set_auth(session::Keys(Arc::clone(&simulation)));

@@ -104,7 +104,7 @@ pub(super) enum Encryption {
         bucket_key: bool,
         /// `aws:kms:dsse` rather than `aws:kms`.
         dual_layer: bool,
-        /// What the writer bound the data key to, beside the object.
+        /// What the writer bound the data key to, in addition to the object.
         context: Option<Arc<BTreeMap<String, String>>>,
     },
 }

@@ -83,7 +83,7 @@ pub(crate) struct Snapshot {
 /// By key; versions newest first.
 type Objects = Vec<(Box<str>, Vec<Version>)>;
 
-/// What a snapshot came to on disk.
+/// The result of a snapshot on disk.
 pub(crate) struct Written {
     /// The index's file name.
     pub(crate) index: String,
@@ -91,7 +91,7 @@ pub(crate) struct Written {
 }
 
 impl Store {
-    /// All buckets as they are. Of one moment only while nobody changes any:
+    /// All buckets as they are. Consistent only while no one changes any:
     /// while the control plane's write lock is held.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let of = |bucket: Arc<Bucket>| {
@@ -112,7 +112,7 @@ impl Store {
     /// Reads back what [`Snapshot::write`] wrote under an index.
     ///
     /// # Errors
-    /// When the directory cannot be read, or holds something else.
+    /// When the directory cannot be read, or contains something else.
     pub(crate) fn load(dir: &Path, index: &str) -> Result<(Self, Packs), PersistError> {
         let path = dir.join(index);
         let bytes = fs::read(&path).map_err(failed("reading", &path))?;
@@ -146,7 +146,7 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Writes the buckets beside what is there already, which `packs` knows. Uploads
+    /// Writes the buckets next to the existing packs. Uploads
     /// under way are not among them.
     ///
     /// # Errors

@@ -252,7 +252,7 @@ impl CallContext<'_> {
         self.insert(bucket, write.key, object, &write.condition)
     }
 
-    /// Puts a finished object on top of its key, if its condition holds.
+    /// Puts a finished object on top of its key, if its condition is met.
     pub(super) fn insert(
         &self,
         bucket: &Bucket,

@@ -15,7 +15,7 @@ use super::{
 };
 
 impl Store {
-    /// Puts an object as if it had been there, asking nobody.
+    /// Puts an object without authorization.
     ///
     /// # Errors
     /// `NoSuchBucket`.

@@ -33,7 +33,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A session of somebody inside the sandbox, over TLS 1.3.
+    /// A session of a principal inside the sandbox, over TLS 1.3.
     pub(crate) fn internal(caller: Caller) -> Self {
         Self { caller: Some(caller), tls: Some("1.3".to_owned()) }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// The bucket of that name, whoever owns it.
+    /// The bucket of that name, with any owner.
     pub(crate) fn bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {
         self.buckets.read().get(name).map(Arc::clone).ok_or_else(no_such_bucket)
     }

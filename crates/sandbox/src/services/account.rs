@@ -13,7 +13,7 @@ use orgtrail_base::names::{AccountId, Region};
 /// What an organization must trust before its Regions are managed for it.
 const PRINCIPAL: &str = "account.amazonaws.com";
 
-pub(super) fn call(_world: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(_simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "ListRegions" => {
             let id = target(control, call)?;

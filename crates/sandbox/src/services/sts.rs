@@ -22,7 +22,7 @@ use crate::{
 const MIN_SECONDS: i64 = 900;
 /// Sessions of sessions are no longer, whatever the role allows.
 const MAX_CHAINED_SECONDS: i64 = 3600;
-/// Expired credentials are kept to be told from unknown ones, up to this many.
+/// Expired credentials are kept to distinguish them from unknown ones, up to this many.
 const MAX_KEYS: usize = 50_000;
 
 pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
@@ -92,7 +92,7 @@ fn assume_role(simulation: &Simulation, control: &mut Control, call: &Call<'_>) 
         secure_transport: call.secure_transport,
     };
     control.decide(Some(call.caller), &request).map_err(|denial| {
-        // STS does not tell strangers what a trust policy lacks.
+        // STS does not report to strangers what a trust policy lacks.
         if denial.explicit { denial.into() } else { denied() }
     })?;
     let chained =

@@ -27,7 +27,7 @@ const LATE: SignedDuration = SignedDuration::from_hours(24);
 /// A chain under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Chain {
-    /// Where digests came to be due: tells one chain from the next.
+    /// Where digests became due: distinguishes one chain from the next.
     since: Timestamp,
     /// Where the next digest begins.
     pub(super) next: Timestamp,
@@ -62,7 +62,7 @@ impl Chain {
     /// since `covered_since`, or all along.
     pub(super) fn new(since: Timestamp, covered_since: Option<Timestamp>) -> Self {
         let begins = covered_since.map_or(since, |covered| covered.max(since));
-        // Digests tell whole seconds.
+        // Digests state whole seconds.
         let second = Timestamp::from_second(begins.as_second()).unwrap_or(begins);
         Self { since, next: second, previous: None, backfilling: false, files: Vec::new() }
     }

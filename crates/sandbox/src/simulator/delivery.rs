@@ -30,7 +30,7 @@ pub(crate) fn service(trail: &Trail) -> Caller {
     )
 }
 
-/// The Region of a bucket; `None` where there is none of that name.
+/// The Region of a bucket; `None` if there is no bucket of that name.
 pub(crate) fn bucket_region(simulation: &Simulation, bucket: &str) -> Option<Region> {
     simulation.s3.region_of(bucket)
 }

@@ -9,7 +9,7 @@ use crate::services::cloudtrail::insights::Insight;
 /// The slot of the day in which something unusual begins; it ends an hour later.
 const BEGINS: i64 = 10 * 3600;
 
-/// The Insights events that a slot's file holds.
+/// The Insights events of a slot's file.
 pub(super) fn slot(
     maker: &events::EventGenerator<'_>,
     kinds: &[Insight],

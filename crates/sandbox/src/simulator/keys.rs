@@ -125,7 +125,7 @@ impl SigningKey {
 }
 
 impl Keys {
-    /// Makes the key pair of a period, if it is not there.
+    /// Creates the key pair of a period, if missing.
     pub(super) fn make(&mut self, region: &Region, period: i64) {
         let place = format!("{region}/{period}");
         if self.pairs.contains_key(&place) {

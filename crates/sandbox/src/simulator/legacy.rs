@@ -63,7 +63,7 @@ pub(crate) fn fill(simulation: &Simulation, legacy: &Legacy) -> Result<(), Legac
     let activity = std::mem::take(&mut control.simulator.activity);
     let regions = control.simulator.volume.regions.replace(legacy.regions.clone());
     let run = SettingsPeriod { trail: trail.clone().into(), until: legacy.until, ends: true };
-    // Before it delivers: its status tells of that.
+    // Before it delivers: its status reports that.
     let mut stopped = trail.clone();
     stopped.logging = false;
     stopped.stopped_at = Some(legacy.until);

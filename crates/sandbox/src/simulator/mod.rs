@@ -238,7 +238,7 @@ fn deliver(
                 }
             }
             if index == last {
-                // What happens while nobody records it is not recorded later.
+                // Events while no trail records are not recorded later.
                 for place in known.values_mut() {
                     place.leave(run.until);
                 }
@@ -254,7 +254,7 @@ fn deliver(
     let mut delivered = place::slot_start(now);
     let mut units = units.into_iter();
     loop {
-        // A few at a time: what they tell the history and the log group need not be
+        // A few at a time: what they add to the history and the log group need not be
         // in memory for all of them.
         let batch: Vec<Unit> = units.by_ref().take(BATCH).collect();
         if batch.is_empty() {
@@ -356,8 +356,8 @@ fn active_regions(simulation: &Simulation, control: &Control) -> Vec<Region> {
     regions
 }
 
-/// Puts back where a place got to, and tells the trail, the history, the log
-/// group and the topic.
+/// Stores the progress of a place, and updates the trail, the history, the log group and
+/// the topic.
 fn record_outcome(control: &mut Control, unit: Unit, outcome: Outcome) {
     let key = place_key(&unit.account, &unit.region);
     control.simulator.places.entry(unit.trail.clone()).or_default().insert(key.clone(), unit.place);
@@ -374,7 +374,7 @@ fn record_outcome(control: &mut Control, unit: Unit, outcome: Outcome) {
     let mut delivery = trail.deliveries.get(&key).cloned().unwrap_or_default();
     outcome.status.apply(&mut delivery);
     if newest.ends {
-        // A trail that was stopped still tells when it delivered last.
+        // A stopped trail still reports when it last delivered.
         let owner = control.accounts.get_mut(&trail.owner);
         if let Some(kept) = owner.and_then(|o| o.cloudtrail.trails.get_mut(&unit.trail)) {
             kept.deliveries.insert(key, delivery);

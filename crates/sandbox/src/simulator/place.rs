@@ -46,7 +46,7 @@ pub(super) struct SettingsPeriod {
     pub(super) ends: bool,
 }
 
-/// What runs came to.
+/// The outcome of runs.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) status: Status,
@@ -105,7 +105,7 @@ impl Records {
     }
 }
 
-/// The beginning of the slot that a time lies in.
+/// The start of the slot of a time.
 pub(super) fn slot_start(at: Timestamp) -> Timestamp {
     let slot = SLOT.as_secs();
     Timestamp::from_second(at.as_second().div_euclid(slot) * slot).unwrap_or(at)
@@ -209,7 +209,7 @@ impl Place {
             }
             // What failed before is delivered now, under the time of now.
             let delivered = self.failed_until.map_or(end, |failed| failed.max(end));
-            // Digests tell whole seconds: what is delivered within one lies in it.
+            // Digests state whole seconds: what is delivered within one belongs to it.
             let delivered = Timestamp::from_second(delivered.as_second()).unwrap_or(delivered);
             if let Err(code) = self.slot(at, &maker, (cursor, end), delivered, outcome) {
                 outcome.status.attempted = Some(run.until);

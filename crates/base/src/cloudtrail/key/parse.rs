@@ -222,7 +222,7 @@ impl<'a> Folders<'a> {
     }
 }
 
-/// The day as the folders tell it.
+/// The day in the folders.
 struct Date<'a> {
     year: Part<'a>,
     month: Part<'a>,

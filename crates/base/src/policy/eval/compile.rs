@@ -20,7 +20,7 @@ pub enum PolicyType {
     Trust,
     /// A service control policy.
     ServiceControl,
-    /// A resource control policy: it denies, and speaks of anyone.
+    /// A resource control policy: it denies, and applies to everyone.
     ///
     /// Source: Organizations User Guide, "RCP syntax".
     ResourceControl,

@@ -122,7 +122,7 @@ impl Condition {
         Ok(Self { key: key.to_ascii_lowercase(), set, negated, if_exists, test })
     }
 
-    /// Whether the condition holds.
+    /// Whether the condition is met.
     pub(super) fn holds(&self, keys: &dyn ConditionKeys) -> bool {
         let found = keys.values(&self.key);
         if let Test::Null(missing) = self.test {
@@ -133,7 +133,7 @@ impl Condition {
                 || match self.set {
                     Set::ForAllValues => true,
                     Set::ForAnyValue => false,
-                    // What is not there is not equal to anything.
+                    // A missing key equals nothing.
                     Set::None => self.negated,
                 };
         }

@@ -75,7 +75,7 @@ impl Principals {
             }
             self.arns.push(name);
         } else if name.starts_with("AIDA") || name.starts_with("AROA") {
-            // What AWS leaves of a principal that was deleted: it names nobody.
+            // What AWS leaves of a principal that was deleted: it names no one.
         } else {
             return Err(invalid(&name));
         }

@@ -18,7 +18,7 @@ use super::{PersistError, failed};
 const PACK: &str = ".pack";
 /// From so many packs on, small ones are put together.
 pub(super) const MANY: usize = 16;
-/// Packs from this size on are left alone while at least half of them is needed.
+/// Packs from this size on are kept while at least half of them is needed.
 const LARGE_BYTES: u64 = 64 << 20;
 
 /// A content: where it is, and what it is.

@@ -18,7 +18,7 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     let trails = if names.is_empty() {
         find::visible(control, account, call.region)
     } else {
-        // A trail that is not there is left out, an impossible name refused.
+        // A missing trail is omitted, an invalid name refused.
         let mut trails = Vec::new();
         for name in &names {
             match find::find(control, call, name) {

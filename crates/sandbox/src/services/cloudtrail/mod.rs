@@ -24,11 +24,11 @@ mod update;
 pub(crate) use lookup::{StoredEvent, remember};
 pub(crate) use trail::{Delivery, Trail};
 
-/// What one account holds.
+/// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// The trails that the account owns, by ARN. Those of the organization
-    /// belong to the management account, whoever made them.
+    /// belong to the management account, regardless of who made them.
     pub(crate) trails: BTreeMap<String, Trail>,
     /// The newest management events, oldest first, as records.
     pub(crate) recent: VecDeque<lookup::StoredEvent>,

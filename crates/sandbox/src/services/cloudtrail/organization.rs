@@ -126,7 +126,7 @@ pub(super) fn require_prerequisites(
             .is_some_and(|account| account.iam.roles.contains_key(SERVICE_LINKED_ROLE))
     };
     if !has_role(owner) {
-        // The same lack, as who may mend it sees it, and as who may not.
+        // The same lack, as reported to callers who may fix it, and to others.
         return Err(if call.caller.account == *owner {
             ApiError::new(
                 "InsufficientDependencyServiceAccessPermissionException",

@@ -374,7 +374,7 @@ fn answer(trail: &super::Trail) -> Value {
         Some(Selectors::Advanced(list)) => {
             json!({ "TrailARN": arn, "AdvancedEventSelectors": list })
         }
-        // What a trail records that was never told.
+        // What a trail records by default.
         None => json!({
             "TrailARN": arn,
             "EventSelectors": [{

@@ -185,7 +185,7 @@ pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
         call.allow(control, &call.arn(format!("alarm:{name}")).to_string())?;
     }
     let alarms = &mut account_mut(control, &call.caller.account)?.cloudwatch.alarms;
-    // All or nothing, as AWS does where one of several is not there.
+    // All or nothing, as AWS does if one of several is missing.
     if names.len() > 1 && names.iter().any(|name| !alarms.contains_key(&place(call, name))) {
         return Err(not_found());
     }
@@ -215,7 +215,7 @@ pub(super) fn set_actions(control: &mut Control, call: &Call<'_>, enabled: bool)
     for name in input::texts(call.input, "AlarmNames") {
         match alarm(control, call, &name) {
             Ok(alarm) => alarm.described["ActionsEnabled"] = enabled.into(),
-            // Names that are not there are passed over, as AWS does.
+            // Missing names are skipped, as in AWS.
             Err(error) if error.code == "ResourceNotFound" => {}
             Err(error) => return Err(error),
         }

@@ -9,7 +9,7 @@ use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation
 mod alarms;
 mod metrics;
 
-/// What one account holds.
+/// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// By Region and name: `eu-central-1/name`.

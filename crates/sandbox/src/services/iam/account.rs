@@ -5,7 +5,11 @@ use serde_json::json;
 use super::{Call, Control, Holder, Reply, Simulation, exists, iam, iam_mut, listed, no_such};
 use crate::auth::Identity;
 
-pub(super) fn call(_world: &Simulation, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    _simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
         "GetAccountSummary" => summary(control, call),
         "ListAccountAliases" => aliases(control, call),

@@ -1,4 +1,4 @@
-//! What an account's IAM holds.
+//! The state of an account's IAM.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 use orgtrail_base::names::{AccountId, Arn, Partition};
 
-/// What one account holds.
+/// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// By name.

@@ -200,7 +200,7 @@ fn check_policy_name(call: &Call<'_>) -> Result<(), ApiError> {
 }
 
 /// Reads a key policy and refuses it where KMS would: malformed, naming a
-/// principal that is not there, or locking its own writer out.
+/// principal that does not exist, or locking its own writer out.
 pub(super) fn parse(
     control: &Control,
     call: &Call<'_>,

@@ -204,7 +204,7 @@ pub(super) fn with_marker(mut reply: Value, next: Option<String>) -> Value {
     reply
 }
 
-/// Changes the key of `KeyId`. The caller has been asked for already.
+/// Changes the key of `KeyId`. The caller is already authorized.
 pub(super) fn update(
     control: &mut Control,
     call: &Call<'_>,

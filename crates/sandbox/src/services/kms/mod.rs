@@ -22,7 +22,7 @@ mod rotation;
 
 pub(crate) use access::{find_key, use_key, use_key_via};
 
-/// What one account holds.
+/// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// By key id.
@@ -91,7 +91,7 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
         let arn = if let Some(made) = made {
             made.to_owned()
         } else {
-            // Nobody is asked again: the policy may shut out who put it.
+            // Not authorized again: the policy may lock out the caller that put it.
             let wanted = call.required("KeyId")?;
             find_key(control, &call.caller.account, call.region, wanted)?.arn.to_string()
         };

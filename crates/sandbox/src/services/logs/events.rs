@@ -7,7 +7,7 @@ use super::{
     ApiError, Call, Control, Event, Reply, Stream, group_mut, input, invalid, pages, with_token,
 };
 
-/// How many events an answer has at the most.
+/// The most events of a response.
 const MOST: usize = 10_000;
 
 fn no_stream() -> ApiError {

@@ -110,7 +110,7 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
                 "logGroupClass": group.class,
             });
             match (account_level, group.retention_days) {
-                // It holds whatever the group asks for.
+                // It applies to everything in the group.
                 (Some((name, days)), _) => {
                     value["retentionInDays"] = (*days).into();
                     value["retentionPolicyName"] = name.as_str().into();

@@ -14,7 +14,7 @@ mod filters;
 mod group;
 mod policies;
 
-/// What one account holds.
+/// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// By Region and name: `eu-central-1/name`.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::api::ApiError;
 
-/// What delegated administrators may call beside the management account.
+/// What delegated administrators may call, like the management account.
 fn is_read(operation: &str) -> bool {
     operation.starts_with("List") || operation.starts_with("Describe")
 }

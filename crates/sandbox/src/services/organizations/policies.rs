@@ -303,7 +303,7 @@ fn attach(organization: &mut Organization, call: &Call<'_>) -> Reply {
 fn detach(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = policy_id(organization, call)?;
     let target = target(organization, call)?;
-    // AWS attaches it, and nobody takes it away.
+    // AWS attaches it, and no one can detach it.
     if id == RCP_FULL_ACCESS {
         changeable(&id)?;
     }

@@ -14,7 +14,7 @@ use orgtrail_base::names::Arn;
 
 mod subscriptions;
 
-/// What one account holds.
+/// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// By ARN.
@@ -52,7 +52,7 @@ struct Topic {
     deleted_subscriptions: u64,
 }
 
-/// Attributes that can be set beside the policy.
+/// Attributes that can be set, other than the policy.
 const SETTABLE: [&str; 9] = [
     "DisplayName",
     "KmsMasterKeyId",
@@ -143,7 +143,7 @@ pub(crate) fn may_publish(control: &Control, caller: &Caller, arn: &Arn) -> Resu
     )
 }
 
-/// Publishes as somebody inside the sandbox, and counts the messages.
+/// Publishes as a service inside the sandbox, and counts the messages.
 ///
 /// # Errors
 /// Those of [`may_publish`].
@@ -256,7 +256,7 @@ impl Topic {
 
 fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     match topic_mut(control, call, "TopicArn") {
-        // Deleting what is not there succeeds.
+        // Deleting a missing one succeeds.
         Err(error) if error.code == "NotFound" => return Ok(json!({})),
         Err(error) => return Err(error),
         Ok(_) => {}
@@ -289,7 +289,7 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
     Ok(reply)
 }
 
-/// How a topic retries over HTTP where nobody set it.
+/// How a topic retries over HTTP by default.
 ///
 /// Source: SNS Developer Guide, "Message delivery retries", and recorded responses.
 const DELIVERY_POLICY: &str = r#"{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"text/plain; charset=UTF-8"}}}"#;
