@@ -29,7 +29,7 @@ use orgtrail::{
             server_side::ServerSide,
             source::{Policy, Source},
         },
-        verify::run::KeyRing,
+        verify::run::PublicKeySource,
     },
     aws::{Aws, AwsError, Clients, Settings, WriteAuthority, WriteClients},
     names::{AccountId, Region},
@@ -366,7 +366,7 @@ async fn one_run(
         regions: REGIONS.iter().map(|code| code.parse().unwrap()).collect(),
         trusted: BTreeSet::new(),
     };
-    let keys = KeyRing::Given(Arc::default());
+    let keys = PublicKeySource::Given(Arc::default());
     let sources = Sources { readable, failed: Vec::new(), scope, keys };
     let progress = Arc::new(Progress::new(None));
     let authority = WriteAuthority::granted();

@@ -16,7 +16,7 @@ use orgtrail::archive::accept::Acceptances;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, KeyRing, NoProgress, OtherBuckets, Request, Selection, verify,
+    Concurrency, Deliveries, NoProgress, OtherBuckets, PublicKeySource, Request, Selection, verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
@@ -191,7 +191,7 @@ fn verified(folder: &Path) -> u64 {
         prefix: String::new(),
         selection: Selection::default(),
         window: Window::default(),
-        keys: KeyRing::Given(Arc::new(PublicKeySet::from_json(&keys).unwrap())),
+        keys: PublicKeySource::Given(Arc::new(PublicKeySet::from_json(&keys).unwrap())),
         declared: None,
         expected: None,
         org_owner: None,

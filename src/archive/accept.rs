@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_record_and_what_is_none_are_faults_and_the_others_count() {
+    async fn missing_and_malformed_records_are_faults_and_the_others_count() {
         let mut stored: Vec<_> = chain().into_iter().map(Some).collect();
         stored[1] = None;
         stored.push(Some(b"nothing".to_vec()));
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarantined_object_stands_for_the_key_that_it_was_not_to_have() {
+    fn a_quarantined_object_refers_to_its_original_key() {
         let mut accepted = record(0, None);
         accepted.key = format!("orgtrail/quarantine/{}/AWSLogs/x", "00".repeat(32));
         accepted.sha256 = "00".repeat(32);

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_that_meets_others_is_given_up() {
+    fn a_write_that_conflicts_in_every_attempt_fails() {
         let mut contention = Contention::new();
         for _ in 0..TRIES {
             assert!(contention.next("key").unwrap() < Duration::from_secs(1));

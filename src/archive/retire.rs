@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_denies_the_end_of_a_trail_is_named_and_what_may_does_not_refuse_it() {
+    fn a_policy_that_denies_deletion_is_named_and_one_that_may_deny_it_does_not_refuse_it() {
         let denied = Ruling::Denied("the policy guard".to_owned());
         let unclear = Ruling::Unclear("the policy network".to_owned());
         let of = |rulings: &[(&'static str, Ruling)]| deletable(Ok(rulings));
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_equal_with_what_stays_told() {
+    fn counts_match_when_the_remaining_objects_are_reported() {
         let counts = Counts { source: 2, present: 1, unexpected: 1, ..Counts::default() };
         assert_eq!(counted(Ok(2), Ok(&report(counts))).status, ConditionStatus::Met);
         assert_eq!(counted(Ok(3), Ok(&report(counts))).status, ConditionStatus::NotMet);

@@ -238,7 +238,7 @@ mod tests {
     use crate::archive::verify::source::FolderSource;
 
     #[tokio::test]
-    async fn a_record_speaks_of_its_own_trail_alone() {
+    async fn a_record_applies_only_to_its_own_trail() {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
         let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";

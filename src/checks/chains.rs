@@ -11,8 +11,8 @@ use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, DeclaredTrail, Deliveries, KeyRing, NoProgress, OtherBuckets, Request,
-    Selection, Verification, verify,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, NoProgress, OtherBuckets, PublicKeySource,
+    Request, Selection, Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Observation};
@@ -78,7 +78,12 @@ pub(super) async fn verify_newest(
         prefix: folder,
         selection: Selection::default(),
         window: Window { since: Some(since), until: None, last: None },
-        keys: KeyRing::Api(ApiKeys::new(aws.clone(), aws.caller().account.clone(), saved, at)),
+        keys: PublicKeySource::Api(ApiKeys::new(
+            aws.clone(),
+            aws.caller().account.clone(),
+            saved,
+            at,
+        )),
         declared: Some(root(desired)),
         org_owner: None,
         delivered: delivered(desired, accounts).with_declared_trail(Some(DeclaredTrail {

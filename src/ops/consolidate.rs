@@ -23,7 +23,7 @@ use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
-use crate::archive::verify::run::{ApiKeys, KeyRing};
+use crate::archive::verify::run::{ApiKeys, PublicKeySource};
 use crate::aws::{Aws, WriteAuthority};
 use crate::config::{Config, matches_any};
 use crate::cost::consolidation::{Estimate, estimate};
@@ -215,7 +215,7 @@ impl Prepared {
                 PublicKeySet::default()
             });
             let management = config.organization.management_account.clone();
-            let keys = KeyRing::Api(ApiKeys::new(aws.clone(), management, saved, run.now));
+            let keys = PublicKeySource::Api(ApiKeys::new(aws.clone(), management, saved, run.now));
             let readable = readable.into_iter().map(|source| {
                 let clients = source.clients(&aws);
                 (source, clients)

@@ -24,7 +24,7 @@ use orgtrail::{
         },
         key::ObjectKey,
         verify::digest::{DigestDocument, sha256_hex},
-        verify::run::KeyRing,
+        verify::run::PublicKeySource,
     },
     aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts, WriteAuthority},
     names::{AccountId, Region},
@@ -235,7 +235,7 @@ pub(crate) fn bound(sandbox: &Sandbox, readable: Vec<(Source, Clients)>) -> Sour
         regions: ["us-east-1".parse().unwrap()].into(),
         trusted: BTreeSet::new(),
     };
-    let keys = KeyRing::Given(Arc::new(crate::forge::key_set()));
+    let keys = PublicKeySource::Given(Arc::new(crate::forge::key_set()));
     Sources { readable, failed: Vec::new(), scope, keys }
 }
 

@@ -9,8 +9,8 @@ use orgtrail::archive::verify::chain::{LatestDelivery, Window};
 use orgtrail::archive::verify::finding::{Finding, FindingKind};
 use orgtrail::archive::verify::period::Period;
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, KeyRing, NoProgress, OtherBuckets, Request, Selection, Verification,
-    verify,
+    Concurrency, Deliveries, NoProgress, OtherBuckets, PublicKeySource, Request, Selection,
+    Verification, verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
@@ -35,7 +35,7 @@ pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
         prefix: String::new(),
         selection: Selection::default(),
         window: Window::default(),
-        keys: KeyRing::Given(Arc::new(key_set())),
+        keys: PublicKeySource::Given(Arc::new(key_set())),
         declared: None,
         org_owner: None,
         delivered: Deliveries::none(),

@@ -11,8 +11,8 @@ use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyItem, PublicKeySet};
 use orgtrail::archive::verify::run::{
-    ApiKeys, Concurrency, Deliveries, KeyRing, NoProgress, OtherBuckets, Request, Selection,
-    Verification, verify,
+    ApiKeys, Concurrency, Deliveries, NoProgress, OtherBuckets, PublicKeySource, Request,
+    Selection, Verification, verify,
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
 use orgtrail::aws::{Clients, WriteClients};
@@ -26,7 +26,7 @@ use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
 pub(crate) const OLD: &str = "old-trail-bucket";
 pub(crate) const NEW: &str = "new-trail-bucket";
 
-fn request(clients: &WriteClients, bucket: &str, keys: KeyRing) -> Request {
+fn request(clients: &WriteClients, bucket: &str, keys: PublicKeySource) -> Request {
     Request {
         source: Arc::new(Source::S3(S3Source::new(Clients::clone(clients), bucket))),
         prefix: String::new(),
@@ -82,7 +82,7 @@ async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
     put(&clients, OLD, &old).await;
     put(&clients, NEW, &new).await;
     let asked = || {
-        let mut request = request(&clients, NEW, KeyRing::Given(Arc::new(key_set())));
+        let mut request = request(&clients, NEW, PublicKeySource::Given(Arc::new(key_set())));
         let accounts = vec![env.desired.management().clone()];
         request.other_buckets = OtherBuckets::read_as(env.aws.clone(), accounts);
         request
@@ -128,7 +128,7 @@ async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut other, 3, 2, 1);
     put(&clients, OLD, &other).await;
     put(&clients, NEW, &new).await;
-    let mut request = request(&clients, NEW, KeyRing::Given(Arc::new(key_set())));
+    let mut request = request(&clients, NEW, PublicKeySource::Given(Arc::new(key_set())));
     let accounts = vec![env.desired.management().clone()];
     request.other_buckets = OtherBuckets::read_as(env.aws.clone(), accounts);
     let all = verified(request).await;
@@ -144,7 +144,7 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
     let mut bucket = Bucket::default();
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 6, 2, 1);
     put(&clients, OLD, &bucket).await;
-    let asked = || request(&clients, OLD, KeyRing::Given(Arc::new(key_set())));
+    let asked = || request(&clients, OLD, PublicKeySource::Given(Arc::new(key_set())));
     assert_eq!(found(&verified(asked()).await), []);
     // Whichever listing it is: the one of a folder, of digests or of log files.
     let mut listings = 0;
@@ -176,7 +176,7 @@ async fn what_is_damaged_on_its_way_is_fetched_once_more() {
     let mut bucket = Bucket::default();
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 4, 2, 1);
     put(&clients, OLD, &bucket).await;
-    let asked = || request(&clients, OLD, KeyRing::Given(Arc::new(key_set())));
+    let asked = || request(&clients, OLD, PublicKeySource::Given(Arc::new(key_set())));
     for effect in [Effect::Truncate, Effect::Alter] {
         for fetched in 0..12 {
             let once = Fault::every("s3:GetObject", effect.clone()).after(fetched).times(1);
@@ -204,7 +204,7 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
         let now = env.sandbox.now();
         let account = env.desired.management().clone();
         let keys = ApiKeys::new(env.aws.clone(), account, PublicKeySet::default(), now);
-        let mut request = request(&archive, "acme-log-archive", KeyRing::Api(keys));
+        let mut request = request(&archive, "acme-log-archive", PublicKeySource::Api(keys));
         request.delivered = Deliveries::query(env.aws.clone());
         request
     };
@@ -253,7 +253,7 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
         saved.add_item(&planted).unwrap();
         let account = env.desired.management().clone();
         let keys = ApiKeys::new(env.aws.clone(), account, saved, env.sandbox.now());
-        request(&clients, bucket, KeyRing::Api(keys))
+        request(&clients, bucket, PublicKeySource::Api(keys))
     };
 
     // AWS lists keys of this time, and not this one.

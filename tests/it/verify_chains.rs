@@ -10,7 +10,9 @@ use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::digest::{DigestDocument, sha256_hex};
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyListError, PublicKeySet};
-use orgtrail::archive::verify::run::{DeclaredTrail, Deliveries, KeyRing, Request, Verification};
+use orgtrail::archive::verify::run::{
+    DeclaredTrail, Deliveries, PublicKeySource, Request, Verification,
+};
 use orgtrail::names::OrgId;
 
 use crate::forge::{Chain, gzip, inflated, key_item, key_item_of, sign, sign_with};
@@ -234,7 +236,7 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     assert_eq!(found, [FindingKind::Gap, FindingKind::EndsEarly]);
     assert_eq!(all.severity(), Some(Severity::Incomplete));
     let why = all.all_findings().next().unwrap().found.clone().unwrap();
-    assert!(why.contains("what the trail other recorded then is not known"), "{why}");
+    assert!(why.contains("it is not known what the trail other recorded then"), "{why}");
 
     // The declared trail of the organization records what it is declared to.
     let org: OrgId = "o-exampleorgid".parse().unwrap();
@@ -282,7 +284,7 @@ fn wrong_expired_and_foreign_keys_prove_nothing() {
     let keys = |item| {
         let mut set = PublicKeySet::default();
         set.add_item(&item).unwrap();
-        KeyRing::Given(Arc::new(set))
+        PublicKeySource::Given(Arc::new(set))
     };
     let expired = orgtrail::archive::verify::public_keys::KeyItem {
         validity_end_time: Some(at(-48)),

@@ -209,7 +209,8 @@ fn not_canonical(name: &[u8]) -> Option<&'static str> {
 
 /// Compares the files with the manifest.
 fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault> {
-    let told = |entry: &FileEntry| format!("{} bytes, SHA-256 {}", entry.size_bytes, entry.sha256);
+    let format_entry =
+        |entry: &FileEntry| format!("{} bytes, SHA-256 {}", entry.size_bytes, entry.sha256);
     let mut others: BTreeMap<&str, &FileEntry> =
         found.iter().map(|entry| (entry.path.as_str(), entry)).collect();
     others.remove(MANIFEST);
@@ -218,15 +219,15 @@ fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault>
         if there != Some(entry) {
             return Err(BundleFault::File {
                 path: entry.path.clone(),
-                expected: told(entry),
-                found: there.map_or_else(|| "nothing".to_owned(), told),
+                expected: format_entry(entry),
+                found: there.map_or_else(|| "nothing".to_owned(), format_entry),
             });
         }
     }
     if let Some(extra) = others.into_values().next() {
         return Err(BundleFault::File {
             expected: "no such file".to_owned(),
-            found: told(extra),
+            found: format_entry(extra),
             path: extra.path.clone(),
         });
     }

@@ -96,7 +96,7 @@ fn unpacked(folder: &Path, bytes: &[u8]) -> Result<Unpacked, BundleFault> {
 }
 
 #[test]
-fn every_byte_counts_whichever_is_changed_added_or_taken_away() {
+fn every_changed_added_or_removed_byte_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let whole = small(&folder.path().join("bundle.tar.zst"));
     assert!(unpacked(folder.path(), &whole).is_ok());
@@ -147,7 +147,7 @@ fn sealed(tar: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_hides_in_the_tar_archive_is_found_though_it_is_sealed_anew() {
+fn hidden_data_in_the_tar_archive_is_detected_even_with_a_new_seal() {
     let folder = tempfile::tempdir().unwrap();
     let whole = small(&folder.path().join("bundle.tar.zst"));
     let tar = zstd::decode_all(&whole[..]).unwrap();
@@ -180,7 +180,7 @@ fn what_hides_in_the_tar_archive_is_found_though_it_is_sealed_anew() {
 
 /// What a changed tar archive comes to though it is sealed anew: refused, or one with
 /// another manifest, which the packer of the bundle did not name.
-fn is_told_apart(folder: &Path, tar: &[u8], genuine: &str) -> bool {
+fn is_detected(folder: &Path, tar: &[u8], genuine: &str) -> bool {
     match unpacked(folder, &sealed(tar)) {
         Ok(other) => other.manifest_sha256 != genuine,
         Err(_) => true,
@@ -188,17 +188,17 @@ fn is_told_apart(folder: &Path, tar: &[u8], genuine: &str) -> bool {
 }
 
 #[test]
-fn every_byte_of_the_tar_archive_counts_though_it_is_sealed_anew() {
+fn every_byte_of_the_tar_archive_counts_even_with_a_new_seal() {
     let folder = tempfile::tempdir().unwrap();
     let whole = small(&folder.path().join("bundle.tar.zst"));
     let genuine = unpacked(folder.path(), &whole).unwrap().manifest_sha256.clone();
     let tar = zstd::decode_all(&whole[..]).unwrap();
-    assert!(!is_told_apart(folder.path(), &tar, &genuine));
+    assert!(!is_detected(folder.path(), &tar, &genuine));
     // Every field of headers, and every kind of content and padding, is struck.
     for at in (0..tar.len()).step_by(31) {
         let mut bytes = tar.clone();
         bytes[at] ^= 1 << (at % 8);
-        assert!(is_told_apart(folder.path(), &bytes, &genuine), "changed at {at}");
+        assert!(is_detected(folder.path(), &bytes, &genuine), "changed at {at}");
     }
 }
 
@@ -220,7 +220,7 @@ proptest::proptest! {
         // Whole blocks too, since tar reads nothing else.
         let more = blocks.iter().flat_map(|byte| [*byte; 512]).chain(bytes);
         other.splice(at..tar.len().min(at + length), more);
-        proptest::prop_assert_eq!(is_told_apart(folder.path(), &other, &genuine), other != tar);
+        proptest::prop_assert_eq!(is_detected(folder.path(), &other, &genuine), other != tar);
     }
 }
 
@@ -261,7 +261,7 @@ fn what_compresses_is_compressed() {
 }
 
 #[test]
-fn a_bomb_breaks_off() {
+fn a_decompression_bomb_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut header = tar::Header::new_gnu();
     header.set_path("objects/zeros").unwrap();
@@ -277,7 +277,7 @@ fn a_bomb_breaks_off() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_can_look_into_what_is_unpacked() {
+fn no_one_else_can_read_an_unpacked_bundle() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();

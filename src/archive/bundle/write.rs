@@ -29,7 +29,7 @@ impl BundleWriter {
 
     fn begin(path: &Path) -> io::Result<Self> {
         if fs::symlink_metadata(path).is_ok() {
-            return Err(there_already());
+            return Err(already_exists());
         }
         let frame = zstd::Encoder::new(Hashing::new(BufWriter::new(partial(path)?)), LEVEL)?;
         let archive = tar::Builder::new(frame);
@@ -86,7 +86,7 @@ impl BundleWriter {
         file.as_file().sync_all()?;
         // Another run may have created the file in the meantime.
         file.persist_noclobber(&self.path).map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => there_already(),
+            io::ErrorKind::AlreadyExists => already_exists(),
             _ => error.error,
         })?;
         Ok(())
@@ -107,6 +107,6 @@ pub(super) fn append<W: io::Write>(
     archive.append_data(&mut header, path, bytes)
 }
 
-fn there_already() -> io::Error {
+fn already_exists() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name already exists")
 }

@@ -152,9 +152,9 @@ pub async fn legacy_trails(
                         }
                         Err(reason) => {
                             let source = UnusableSource::of(&trail, account);
-                            let told =
+                            let failed =
                                 FailedRead { hint: Some(source.hint()), ..unread(reason, None) };
-                            found.failed_reads.push(FailedRead { source: Some(source), ..told });
+                            found.failed_reads.push(FailedRead { source: Some(source), ..failed });
                         }
                     }
                 }
@@ -360,7 +360,7 @@ mod tests {
         .parse()
         .unwrap();
         let selected = selected(&trails, &config);
-        let told = |sources: &[Source]| -> Vec<_> {
+        let names = |sources: &[Source]| -> Vec<_> {
             let tell = |source: &Source| {
                 let (account, region) = (&source.account, &source.region);
                 format!("{} {account} {region} {}", source.name(), source.trails.len())
@@ -368,10 +368,10 @@ mod tests {
             sources.iter().map(tell).collect()
         };
         assert_eq!(
-            told(&selected.sources),
+            names(&selected.sources),
             ["s3://legacy-a 555555555555 eu-west-1 1", "s3://old-logs/ct 666666666666 us-east-1 0"]
         );
-        assert_eq!(told(&selected.excluded), ["s3://legacy-b 444444444444 us-east-1 1"]);
+        assert_eq!(names(&selected.excluded), ["s3://legacy-b 444444444444 us-east-1 1"]);
     }
 
     #[test]

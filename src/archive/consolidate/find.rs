@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_there_are_digests_logs_are_looked_for() {
+    fn logs_are_expected_where_there_are_digests() {
         let log_prefix = |account: &str, folder: &str| LogPrefix {
             bucket: "logs".to_owned(),
             root: "AWSLogs/".to_owned(),

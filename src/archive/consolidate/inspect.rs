@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_any_log_file_is_told_by_its_size() {
+    fn an_object_larger_than_any_log_file_is_refused_by_its_size() {
         assert_eq!(by_size(MAX_STORED_BYTES), Ok(()));
         assert_eq!(by_size(MAX_STORED_BYTES + 1).unwrap_err().code(), "too-large");
     }

@@ -211,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_join_says_of_each_path_what_the_two_maps_say(
+        fn a_join_agrees_with_a_comparison_of_two_maps(
             source in proptest::collection::btree_map("[a-c/]{1,4}", 0_u64..3, 0..30),
             archive in proptest::collection::btree_map("[a-c/]{1,4}", 0_u64..3, 0..30),
         ) {

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_anybody_settles_what_was_there_and_lets_nothing_come() {
+    fn an_unauthenticated_record_shows_what_was_archived_but_not_what_may_still_be_copied() {
         let of = |rows| {
             let mut recorded = RecordedFiles::of(["there".to_owned()].into());
             recorded.take(segment("forged", rows), false);

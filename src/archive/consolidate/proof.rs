@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_key_proves_is_copied_only_from_those_who_are_trusted() {
+    fn unproven_digests_are_copied_only_from_trusted_sources() {
         let stored = gzip(&digest(""));
         assert_eq!(code(&claim(Rights::default()), &stored), "unproven-digest");
         let trusted = claim(Rights { unproven: true, moved: true });

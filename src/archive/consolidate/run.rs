@@ -39,7 +39,7 @@ use crate::{
         key::{DIGEST_FOLDER, Root},
         verify::{
             chain::Window,
-            run::KeyRing,
+            run::PublicKeySource,
             source::{S3Source, Source as Objects},
         },
     },
@@ -132,7 +132,7 @@ pub struct Sources {
     /// The accounts and Regions that sources can be bound to.
     pub scope: Scope,
     /// The public keys that digests are checked with.
-    pub keys: KeyRing,
+    pub keys: PublicKeySource,
 }
 
 /// The result of a run.
@@ -307,7 +307,7 @@ pub async fn consolidate(
         accounts.insert(log_prefix.account.clone());
     }
     report.digest_regions = report.digest_accounts.keys().cloned().collect();
-    if let KeyRing::Api(api) = &keys {
+    if let PublicKeySource::Api(api) = &keys {
         report
             .digest_accounts
             .iter()

@@ -57,7 +57,7 @@ struct Sum {
     archived: u64,
 }
 
-/// Counts a source without the prefixes for which `has_arrived` is true: a legacy trail may
+/// Counts a source without the prefixes for which `is_in_archive` is true: a legacy trail may
 /// write to the archive's own bucket.
 ///
 /// # Errors
@@ -66,10 +66,10 @@ pub async fn source_stats(
     clients: &Clients,
     source: &Source,
     counting: CountMethod,
-    has_arrived: impl Fn(&LogPrefix) -> bool,
+    is_in_archive: impl Fn(&LogPrefix) -> bool,
 ) -> Result<SourceStats, AwsError> {
     let mut log_prefixes = source.log_prefixes(clients).await?;
-    log_prefixes.log_prefixes.retain(|log_prefix| !has_arrived(log_prefix));
+    log_prefixes.log_prefixes.retain(|log_prefix| !is_in_archive(log_prefix));
     let mut stats = SourceStats {
         counting,
         log_prefixes: log_prefixes.log_prefixes.len(),

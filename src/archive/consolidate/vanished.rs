@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lanes_of_a_run_name_its_buckets_and_accounts() {
+    fn the_log_prefixes_of_a_run_name_its_buckets_and_accounts() {
         let ids = [
             "s3://old/AWSLogs/333333333333/CloudTrail/us-east-1/".to_owned(),
             "s3://old/p/AWSLogs/o-exampleorgid/444444444444/CloudTrail-Digest/us-east-1/"
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_stands_for_its_bucket_or_else_for_its_account() {
+    fn a_record_applies_to_its_bucket_or_else_to_its_account() {
         let of = |bucket: Option<&str>| Retired {
             version: 1,
             trail: "arn:aws:cloudtrail:us-east-1:333333333333:trail/old".to_owned(),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_wait_for_their_segment_only_so_long_though_no_other_comes() {
+    async fn rows_are_written_after_a_time_even_if_no_further_row_arrives() {
         let env = TestEnv::start().await;
         let aws = env.sign_in().await;
         let bucket: BucketName = "acme-log-archive".parse().unwrap();

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_systems_leave_is_told_from_what_somebody_put_there() {
+    fn files_that_systems_leave_are_distinguished_from_other_files() {
         for path in [
             "AWSLogs/1/CloudTrail/.DS_Store",
             "a/Thumbs.db",

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_file_in_another_bucket_the_one_here_is_held_to_the_same() {
+    fn a_file_in_the_own_bucket_is_checked_like_its_original_in_another_bucket() {
         let scope = ChainScope {
             bucket: Some("new".into()),
             root: Root::default(),

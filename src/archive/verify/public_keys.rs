@@ -109,10 +109,10 @@ pub enum KeyListError {
         source: SignatureError,
     },
     /// A key does not match its fingerprint.
-    #[error("fingerprint `{told}` does not belong to its key, which has `{found}`")]
+    #[error("fingerprint `{stated}` does not belong to its key, which has `{found}`")]
     WrongFingerprint {
         /// The stated fingerprint.
-        told: String,
+        stated: String,
         /// The MD5 of the key.
         found: Fingerprint,
     },
@@ -183,7 +183,7 @@ impl PublicKeySet {
             .map_err(|source| KeyListError::Unusable { fingerprint, source })?;
         if Fingerprint::told(&item.fingerprint) != *key.fingerprint() {
             return Err(KeyListError::WrongFingerprint {
-                told: item.fingerprint.clone(),
+                stated: item.fingerprint.clone(),
                 found: key.fingerprint().clone(),
             });
         }
@@ -294,13 +294,13 @@ impl PublicKeySet {
             key.from.is_none_or(|from| from <= end) && key.until.is_none_or(|until| until >= start)
         };
         named.find(valid).map(|key| &key.key).ok_or_else(|| {
-            let told = |time: Option<Timestamp>, else_: &str| {
+            let stated = |time: Option<Timestamp>, else_: &str| {
                 time.map_or_else(|| else_.to_owned(), |time| time.to_string())
             };
             KeyLookupError::NotValidThen {
                 fingerprint: fingerprint.clone(),
-                from: told(first.from, "ever"),
-                until: told(first.until, "ever"),
+                from: stated(first.from, "ever"),
+                until: stated(first.until, "ever"),
                 start,
                 end,
             }

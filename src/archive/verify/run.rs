@@ -31,7 +31,7 @@ pub use self::delivery::Deliveries;
 use self::discover::{Discovered, discover};
 pub use self::expected::ExpectedAccounts;
 pub use self::follow::OtherBuckets;
-pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
+pub use self::keys::{ApiKeys, PublicKeySource, RegionKeys};
 use self::scope::Extent;
 pub use self::unmatched::{Unmatched, unmatched, unmatched_trail};
 use self::window::proven;
@@ -63,7 +63,7 @@ pub struct Request {
     /// The period to verify.
     pub window: Window,
     /// The public keys.
-    pub keys: KeyRing,
+    pub keys: PublicKeySource,
     /// The root that consolidation relocates to, if known.
     pub declared: Option<Root>,
     /// The owner of the organization's trails, if known.
@@ -418,7 +418,7 @@ impl Request {
             declared: self.declared.clone(),
             org_owner: self.org_owner.clone(),
             metadata_travels: self.source.keeps_metadata(),
-            keys_given: matches!(self.keys, KeyRing::Given(_) | KeyRing::Saved(..)),
+            keys_given: matches!(self.keys, PublicKeySource::Given(_) | PublicKeySource::Saved(..)),
         };
         (config, failed)
     }

@@ -215,13 +215,13 @@ impl Unclaimed {
         if !is_in_window(self.window, time) {
             return;
         }
-        let apart = |run: &FileRun| {
+        let is_separate = |run: &FileRun| {
             let between = |period: &Period| period.from >= run.period.to && period.to <= time;
             covered.as_slice().iter().any(between)
         };
         let key = self.key(time, unique);
         match self.unproven.last_mut() {
-            Some(run) if !apart(run) => run.add(time, key),
+            Some(run) if !is_separate(run) => run.add(time, key),
             _ => {
                 let mut run = FileRun::new(time);
                 run.add(time, key);
@@ -306,7 +306,7 @@ mod tests {
 
     /// What is said of files at some hours, where one trail reaches to
     /// 2026-01-01T03:00 and another to the hour given.
-    fn told(newest: &str, hours: &[&str]) -> Vec<(FindingKind, Severity, u64)> {
+    fn findings_for(newest: &str, hours: &[&str]) -> Vec<(FindingKind, Severity, u64)> {
         let covered = covered("2026-01-01T00:00:00Z", newest);
         let ends = [at("2026-01-01T03:00:00Z"), at(newest)];
         let mut files = files_in(Window::default());
@@ -322,7 +322,7 @@ mod tests {
     fn a_file_after_a_lagging_chain_waits_for_its_next_digest_and_is_unproven() {
         let hours = ["2026-01-01T02:30:00Z", "2026-01-01T03:30:00Z", "2026-01-01T05:30:00Z"];
         assert_eq!(
-            told("2026-01-01T06:00:00Z", &hours),
+            findings_for("2026-01-01T06:00:00Z", &hours),
             [
                 (FindingKind::LogUnlisted, Severity::Broken, 1),
                 (FindingKind::LogsUnproven, Severity::Incomplete, 2)
@@ -331,14 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn a_trail_that_stays_behind_makes_its_newest_files_unproven_and_not_foreign() {
+    fn a_trail_that_lags_makes_its_newest_files_unproven_and_not_unlisted() {
         let waiting = ["2026-01-01T03:30:00Z", "2026-01-02T02:30:00Z"];
         let unproven = (FindingKind::LogsUnproven, Severity::Incomplete, 2);
-        assert_eq!(told("2026-01-09T00:00:00Z", &waiting), [unproven]);
+        assert_eq!(findings_for("2026-01-09T00:00:00Z", &waiting), [unproven]);
         let foreign = (FindingKind::LogUnlisted, Severity::Broken, 1);
         let later = "2026-01-02T03:30:00Z";
-        assert_eq!(told("2026-01-09T00:00:00Z", &[later]), [foreign]);
-        assert_eq!(told("2026-01-09T00:00:00Z", &[waiting[0], later]).len(), 2);
+        assert_eq!(findings_for("2026-01-09T00:00:00Z", &[later]), [foreign]);
+        assert_eq!(findings_for("2026-01-09T00:00:00Z", &[waiting[0], later]).len(), 2);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;
-use crate::archive::verify::run::{KeyRing, Verification};
+use crate::archive::verify::run::{PublicKeySource, Verification};
 use crate::archive::verify::source::Source;
 use crate::names::Region;
 use crate::report::contract::verification::Report;
@@ -200,7 +200,7 @@ struct Keys {
 }
 
 /// The public keys of every verified Region, each listed once.
-async fn keys(ring: &KeyRing, verification: &Verification, window: Window) -> Keys {
+async fn keys(ring: &PublicKeySource, verification: &Verification, window: Window) -> Keys {
     let regions: BTreeSet<&Region> =
         verification.scopes.iter().map(|scope| &scope.region).collect();
     let mut keys = Keys::default();

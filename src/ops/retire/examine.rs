@@ -15,7 +15,7 @@ use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::retire::{self, Condition, ConditionStatus, TrailIdentity, Unproven};
 use crate::archive::verify::chain::Window;
-use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
+use crate::archive::verify::run::{ApiKeys, PublicKeySource, Selection, Verification};
 use crate::aws::{Clients, Observation};
 use crate::cost::storage::{StoredTotals, stored_totals};
 use crate::names::{AccountId, Arn, NameError, Region, TrailName};
@@ -323,7 +323,8 @@ impl Candidate {
             Ok(saved) => saved,
             Err(error) => return Ok(Err(in_one_line(&error))),
         };
-        let keys = KeyRing::Api(ApiKeys::new(self.aws.clone(), account.clone(), saved, run.now));
+        let keys =
+            PublicKeySource::Api(ApiKeys::new(self.aws.clone(), account.clone(), saved, run.now));
         let readable = vec![(self.source.clone(), self.source_clients())];
         let sources = Sources { readable, failed: Vec::new(), scope, keys };
         let report = consolidate(&run, &asked, &archive, sources, progress, None).await;

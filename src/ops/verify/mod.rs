@@ -17,7 +17,7 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest_delay::digests_due;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::run::{
-    self as chains, KeyRing, Progress, Selection, Verification, unmatched, unmatched_trail,
+    self as chains, Progress, PublicKeySource, Selection, Verification, unmatched, unmatched_trail,
 };
 use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::report::contract;
@@ -182,11 +182,15 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), O
 }
 
 /// The public keys of the Regions that were verified.
-async fn keys_used(ring: &KeyRing, verification: &Verification, window: Window) -> Vec<KeyUsed> {
+async fn keys_used(
+    ring: &PublicKeySource,
+    verification: &Verification,
+    window: Window,
+) -> Vec<KeyUsed> {
     let mut used = BTreeSet::new();
     let regions: BTreeSet<&Region> =
         verification.scopes.iter().map(|scope| &scope.region).collect();
-    let vouched = if matches!(ring, KeyRing::Given(_)) { "given" } else { "aws" };
+    let vouched = if matches!(ring, PublicKeySource::Given(_)) { "given" } else { "aws" };
     for region in regions {
         let keys = ring.of(region, window).await;
         for (origin, set) in [(vouched, keys.listed), ("saved", keys.saved)] {

@@ -15,8 +15,8 @@ use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, DeclaredTrail, Deliveries, ExpectedAccounts, KeyRing, OtherBuckets,
-    Request,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, ExpectedAccounts, OtherBuckets,
+    PublicKeySource, Request,
 };
 use crate::archive::verify::source::{
     FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
@@ -44,7 +44,7 @@ pub(in crate::ops) struct Target {
     pub(in crate::ops) declared: Option<Root>,
     /// Whose the trails of the organization are, where it is known.
     pub(in crate::ops) org_owner: Option<OrgOwner>,
-    pub(in crate::ops) keys: KeyRing,
+    pub(in crate::ops) keys: PublicKeySource,
     /// What a bundle says that it covers.
     pub(in crate::ops) from: Option<Timestamp>,
     pub(in crate::ops) to: Option<Timestamp>,
@@ -143,7 +143,7 @@ impl Target {
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
             org_owner: Some(owner),
             prefix: folder,
-            keys: key_ring(given, saved, &aws),
+            keys: public_key_source(given, saved, &aws),
             source,
             from: None,
             to: None,
@@ -220,7 +220,7 @@ impl Target {
                 })
                 .map(|(config, owner)| declared_trail(config, owner)),
             org_owner: owner,
-            keys: key_ring(given, saved, &aws),
+            keys: public_key_source(given, saved, &aws),
             prefix,
             source,
             from: None,
@@ -294,22 +294,22 @@ impl Target {
             unpacked.as_ref().map(|bundle| bundle.manifest.regions_without_public_keys.clone());
         let unread = unread.unwrap_or_default();
         let keys = match given {
-            Some(given) => KeyRing::Given(Arc::new(given)),
+            Some(given) => PublicKeySource::Given(Arc::new(given)),
             None if scope.offline && saved.is_empty() && unread.is_empty() => {
                 let message = format!("`{name}` contains no public keys");
                 return Err(OpError::usage(message).with_hint(GIVE_KEYS));
             }
             None if scope.offline => {
                 notes.push(KEYS_OF_ITSELF.to_owned());
-                KeyRing::Saved(Arc::new(saved), Arc::new(unread))
+                PublicKeySource::Saved(Arc::new(saved), Arc::new(unread))
             }
             None => match env.aws_of_caller(None, Roles::default()).await {
-                Ok(aws) => key_ring(None, saved, &aws),
+                Ok(aws) => public_key_source(None, saved, &aws),
                 Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
                 Err(error) => {
                     tracing::warn!(error = %error.render(), "public keys cannot be read from AWS");
                     notes.push(KEYS_OF_ITSELF.to_owned());
-                    KeyRing::Saved(Arc::new(saved), Arc::new(unread))
+                    PublicKeySource::Saved(Arc::new(saved), Arc::new(unread))
                 }
             },
         };
@@ -420,11 +420,15 @@ fn refuse_offline(scope: &Scope) -> Result<(), OpError> {
     Ok(())
 }
 
-fn key_ring(given: Option<PublicKeySet>, saved: PublicKeySet, aws: &Aws) -> KeyRing {
+fn public_key_source(
+    given: Option<PublicKeySet>,
+    saved: PublicKeySet,
+    aws: &Aws,
+) -> PublicKeySource {
     let account = aws.caller().account.clone();
     match given {
-        Some(given) => KeyRing::Given(Arc::new(given)),
-        None => KeyRing::Api(ApiKeys::new(aws.clone(), account, saved, aws.now())),
+        Some(given) => PublicKeySource::Given(Arc::new(given)),
+        None => PublicKeySource::Api(ApiKeys::new(aws.clone(), account, saved, aws.now())),
     }
 }
 

@@ -56,7 +56,7 @@ fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
 }
 
 #[test]
-fn what_waits_for_a_successor_does_not_grow_without_bound() {
+fn pending_digests_do_not_grow_without_bound() {
     assert_eq!(overlapping(None, 50), (50, 0));
     // Room for a few.
     let (pending, given_up) = overlapping(Some(4 << 10), 50);

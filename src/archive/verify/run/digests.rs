@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn digests_for_which_there_is_no_room_wait_for_their_turn() {
+    async fn digests_that_do_not_fit_into_memory_are_deferred() {
         let folder = tempfile::tempdir().unwrap();
         let keys: Vec<ObjectKey> = (1..=20).map(|hour| write(folder.path(), hour)).collect();
         let source = Arc::new(Source::Folder(FolderSource::new(folder.path().to_owned())));

@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_ends_in_an_owner_is_told() {
+    fn a_prefix_that_ends_in_an_owner_is_recognized() {
         assert!(ends_in_owner("AWSLogs/111111111111/"));
         assert!(ends_in_owner("a/AWSLogs/o-exampleorgid/"));
         for prefix in ["", "AWSLogs/", "111111111111/", "AWSLogs/111111111111/CloudTrail/"] {

@@ -19,7 +19,7 @@ const FIRST_DIGESTS: &str = "2015-10-01T00:00:00Z";
 
 /// The source of public keys.
 #[derive(Debug, Clone)]
-pub enum KeyRing {
+pub enum PublicKeySource {
     /// Only these keys.
     Given(Arc<PublicKeySet>),
     /// Only the keys saved in the verified source: its supplier may have created them, so they
@@ -176,13 +176,13 @@ impl ApiKeys {
                 .await
                 .at(&clients, ACTION)?;
             for key in page.public_key_list() {
-                let told = |time: Option<&aws_smithy_types::DateTime>| {
+                let format_time = |time: Option<&aws_smithy_types::DateTime>| {
                     time.and_then(|time| Timestamp::from_second(time.secs()).ok())
                 };
                 set.add_item(&KeyItem {
                     value: BASE64.encode(key.value().map(AsRef::as_ref).unwrap_or_default()),
-                    validity_start_time: told(key.validity_start_time()),
-                    validity_end_time: told(key.validity_end_time()),
+                    validity_start_time: format_time(key.validity_start_time()),
+                    validity_end_time: format_time(key.validity_end_time()),
                     fingerprint: key.fingerprint().unwrap_or_default().to_owned(),
                     region: Some(region.clone()),
                 })?;
@@ -195,7 +195,7 @@ impl ApiKeys {
     }
 }
 
-impl KeyRing {
+impl PublicKeySource {
     /// Adds the verified accounts and Regions, so that each Region's keys are listed in an
     /// account that has it enabled.
     pub(super) fn add_accounts<'a>(&self, scopes: impl IntoIterator<Item = &'a ChainScope>) {

@@ -79,12 +79,12 @@ pub(super) fn of_all(window: Window, reports: &[ScopeReport]) -> Vec<Finding> {
     let own = || reports.iter().filter(|scope| !scope.followed);
     let mut findings = Vec::new();
     let proven = |scope: &ScopeReport| scope.proven.iter().any(|period| lies_in(period, window));
-    let is_told = |scope: &ScopeReport| {
+    let has_finding = |scope: &ScopeReport| {
         scope.findings.iter().any(|finding| finding.severity > Severity::Notice)
     };
     if is_bounded(window)
         && own().next().is_some()
-        && !own().any(|scope| proven(scope) || is_told(scope))
+        && !own().any(|scope| proven(scope) || has_finding(scope))
     {
         let finding = Finding::new(FindingKind::WindowEmpty);
         let what = match (window.since, window.until) {

@@ -317,7 +317,7 @@ mod laws {
     use orgtrail::archive::consolidate::binding::Scope;
     use orgtrail::archive::consolidate::run::{Progress, Sources, consolidate};
     use orgtrail::archive::consolidate::source::Source;
-    use orgtrail::archive::verify::run::KeyRing;
+    use orgtrail::archive::verify::run::PublicKeySource;
     use orgtrail::aws::Settings;
     use orgtrail::names::AccountId;
     use proptest::prelude::*;
@@ -372,7 +372,7 @@ mod laws {
             regions: REGIONS[..2].iter().map(|code| code.parse().unwrap()).collect(),
             trusted: is_trusted.then(|| owner.clone()).into_iter().collect(),
         };
-        let keys = KeyRing::Given(Arc::default());
+        let keys = PublicKeySource::Given(Arc::default());
         let readable = vec![(source, reader)];
         let sources = Sources { readable, failed: Vec::new(), scope, keys };
         let progress = Arc::new(Progress::new(None));
