@@ -235,7 +235,7 @@ mod tests {
             ..failure("s3", "ListBucket", ErrorKind::Other)
         };
         let error: AwsError = asked.clone().into();
-        assert!(error.hint().unwrap().contains("lies in eu-central-1, not in us-east-1"));
+        assert!(error.hint().unwrap().contains("is in eu-central-1, not in us-east-1"));
         let error: AwsError = Failure { bucket_region: None, ..asked }.into();
         assert!(error.hint().unwrap().contains("get-bucket-location"));
     }
