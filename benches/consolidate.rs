@@ -7,36 +7,32 @@
 //! The copying too runs in processes of its own, so that time, CPU and memory are
 //! the consolidating program's; the sandbox answers each call at once, and late.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    process::Command,
-    sync::Arc,
-    time::Instant,
-};
+use std::collections::{BTreeSet, HashSet};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::types::StorageClass;
 use futures::{StreamExt, stream};
-use orgtrail::{
-    archive::{
-        batches::DaySplitter,
-        consolidate::{
-            binding::Scope,
-            copy::{PART_BYTES, Target},
-            join::{JoinEntry, Listed, join},
-            run::{Archive, ConsolidateOptions, Progress, RunInfo, Sources, consolidate},
-            server_side::ServerSide,
-            source::{Policy, Source},
-        },
-        verify::run::PublicKeySource,
-    },
-    aws::{Aws, AwsError, Clients, Settings, WriteAuthority, WriteClients},
-    names::{AccountId, Region},
-    sandbox::{Effect, Fault, Options, Sandbox},
+use orgtrail::archive::batches::DaySplitter;
+use orgtrail::archive::consolidate::binding::Scope;
+use orgtrail::archive::consolidate::copy::{PART_BYTES, Target};
+use orgtrail::archive::consolidate::join::{JoinEntry, Listed, join};
+use orgtrail::archive::consolidate::run::{
+    Archive, ConsolidateOptions, Progress, RunInfo, Sources, consolidate,
 };
+use orgtrail::archive::consolidate::server_side::ServerSide;
+use orgtrail::archive::consolidate::source::{Policy, Source};
+use orgtrail::archive::verify::run::PublicKeySource;
+use orgtrail::aws::{Aws, AwsError, Clients, Settings, WriteAuthority, WriteClients};
+use orgtrail::names::{AccountId, Region};
+use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 
-use crate::{provision::peak_mib, sandbox::cpu_seconds};
+use crate::provision::peak_mib;
+use crate::sandbox::cpu_seconds;
 
 /// What child processes are started with.
 const JOIN: &str = "--join";

@@ -5,35 +5,26 @@
 //! gathered and judged once, paced as against AWS. Client and sandbox share a
 //! process, and so its memory. Chains are left to the verifier's own bench.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-    },
-    orchestrator::HttpRequest,
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
-use orgtrail::{
-    aws::{Aws, Pacing, Settings},
-    checks::{CATALOGUE, Facts, Run, Silent},
-    config::{Environment, Loaded},
-    plan::{
-        apply::{StepOutcome, apply},
-        plan,
-    },
-    policy::Foreign,
-    resources::{Desired, OrganizationFacts, observe},
-    sandbox::{Effect, Fault, Options, Sandbox},
-};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use orgtrail::aws::{Aws, Pacing, Settings};
+use orgtrail::checks::{CATALOGUE, Facts, Run, Silent};
+use orgtrail::config::{Environment, Loaded};
+use orgtrail::plan::apply::{StepOutcome, apply};
+use orgtrail::plan::plan;
+use orgtrail::policy::Unmanaged;
+use orgtrail::resources::{Desired, OrganizationFacts, observe};
+use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 
 use crate::provision::peak_mib;
 
@@ -75,7 +66,7 @@ async fn measure(accounts: usize) {
 
     let unpaced = sign_in(&sandbox, Pacing::Off, &calls).await;
     let organization = OrganizationFacts::read(&unpaced, &config).await.unwrap();
-    let desired = Desired::new(config, organization, Foreign::Keep);
+    let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = Box::pin(observe(&unpaced, &desired)).await;
     let to_do = plan(&desired, &observed);
     let results =

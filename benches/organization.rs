@@ -6,24 +6,24 @@
 //! one tick. Client and sandbox share the process, and so its memory. Then the same
 //! with a data directory: how long the last save takes.
 
-use std::{collections::BTreeSet, process::Command, time::Instant};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Instant;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::SignedDuration;
-use orgtrail::{
-    aws::{Aws, Pacing, Settings},
-    config::{Environment, Loaded},
-    plan::{
-        apply::{StepOutcome, apply},
-        plan,
-    },
-    policy::Foreign,
-    resources::{Desired, OrganizationFacts, observe},
-    sandbox::{Options, Pace, Sandbox},
-};
+use orgtrail::aws::{Aws, Pacing, Settings};
+use orgtrail::config::{Environment, Loaded};
+use orgtrail::plan::apply::{StepOutcome, apply};
+use orgtrail::plan::plan;
+use orgtrail::policy::Unmanaged;
+use orgtrail::resources::{Desired, OrganizationFacts, observe};
+use orgtrail::sandbox::{Options, Pace, Sandbox};
 
-use crate::{provision::peak_mib, sandbox::cpu_seconds};
+use crate::provision::peak_mib;
+use crate::sandbox::cpu_seconds;
 
 /// Accounts, hours, and the limits: memory in MiB and seconds of the tick.
 const LIMITS: [(u64, u64, f64, f64); 2] = [(30, 30, 200.0, f64::INFINITY), (300, 26, 1024.0, 10.0)];
@@ -142,7 +142,7 @@ async fn provision(sandbox: &Sandbox) {
     let settings = Settings { home_region, pacing: Pacing::Off, ..Settings::default() };
     let aws = Aws::with_base(settings, base).await.unwrap();
     let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-    let desired = Desired::new(config, organization, Foreign::Keep);
+    let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = Box::pin(observe(&aws, &desired)).await;
     let to_do = plan(&desired, &observed);
     let results =

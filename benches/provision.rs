@@ -6,31 +6,24 @@
 //! memory. Every call that leaves is counted where it enters the network, and its
 //! times are held against the documented rates.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-    },
-    orchestrator::HttpRequest,
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
-use orgtrail::{
-    aws::{Aws, Pacing, Settings},
-    config::{Environment, Loaded},
-    plan::{
-        apply::{StepOutcome, apply, wait_until_converged},
-        plan,
-    },
-    policy::Foreign,
-    resources::{Desired, OrganizationFacts, observe},
-    sandbox::{Effect, Fault, Options, Sandbox},
-};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use orgtrail::aws::{Aws, Pacing, Settings};
+use orgtrail::config::{Environment, Loaded};
+use orgtrail::plan::apply::{StepOutcome, apply, wait_until_converged};
+use orgtrail::plan::plan;
+use orgtrail::policy::Unmanaged;
+use orgtrail::resources::{Desired, OrganizationFacts, observe};
+use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use parking_lot::Mutex;
 
 const LATENCY_MS: u64 = 30;
@@ -114,7 +107,7 @@ async fn measure(accounts: usize) -> (f64, f64) {
 
     let started = Instant::now();
     let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-    let desired = Desired::new(config, organization, Foreign::Keep);
+    let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = Box::pin(observe(&aws, &desired)).await;
     let to_do = plan(&desired, &observed);
     assert!(!to_do.is_empty());

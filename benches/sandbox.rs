@@ -6,21 +6,15 @@
 //! with a policy; a bare client reads the answers, so that the server is what is
 //! measured.
 
-use std::{
-    fmt::Write as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::{digest, hmac};
 use orgtrail::sandbox::{Credentials, Options, Sandbox};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const CONNECTIONS: usize = 16;
 const BODY_BYTES: usize = 4096;

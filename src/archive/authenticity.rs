@@ -14,7 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::MacAlgorithmSpec;
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use crate::aws::{At as _, Aws, AwsError, Clients};

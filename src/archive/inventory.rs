@@ -1,21 +1,15 @@
 //! Listings of a bucket as streams, in key order, prefetching one page.
 
-use aws_sdk_s3::{
-    operation::list_objects_v2::ListObjectsV2Output,
-    types::{OptionalObjectAttributes, RestoreStatus},
-};
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::{OptionalObjectAttributes, RestoreStatus};
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::consolidate::{
-    join::Listed,
-    restore::{Archived, Class},
-};
-use crate::{
-    aws::{At, AwsError, Clients},
-    names::{AccountId, BucketName, OrgId, Region, prefix_folder},
-};
+use super::consolidate::join::Listed;
+use super::consolidate::restore::{Archived, Class};
+use crate::aws::{At, AwsError, Clients};
+use crate::names::{AccountId, BucketName, OrgId, Region, prefix_folder};
 
 /// Pages to prefetch: the next listing is under way while one is being processed, and no
 /// more is kept in memory.

@@ -4,23 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    batches::LogPrefix,
-    consolidate::run::Report,
-    key::DIGEST_FOLDER,
-    verify::{
-        chain::ChainSummary,
-        digest_delay::digests_due,
-        finding::{FindingKind, Severity},
-        period::{Period, Periods},
-        run::Verification,
-        unlisted::HOUR_MARGIN,
-    },
-};
-use crate::{
-    names::{AccountId, BucketName, Region},
-    org::Ruling,
-};
+use super::batches::LogPrefix;
+use super::consolidate::run::Report;
+use super::key::DIGEST_FOLDER;
+use super::verify::chain::ChainSummary;
+use super::verify::digest_delay::digests_due;
+use super::verify::finding::{FindingKind, Severity};
+use super::verify::period::{Period, Periods};
+use super::verify::run::Verification;
+use super::verify::unlisted::HOUR_MARGIN;
+use crate::names::{AccountId, BucketName, Region};
+use crate::org::Ruling;
 
 /// The status of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -384,7 +378,8 @@ fn join(regions: &BTreeSet<Region>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::consolidate::{record::Counts, run::Failure};
+    use crate::archive::consolidate::record::Counts;
+    use crate::archive::consolidate::run::Failure;
 
     fn trail(owner: &str) -> TrailIdentity {
         TrailIdentity { home: "us-east-1".parse().unwrap(), owner: owner.parse().unwrap() }

@@ -5,7 +5,8 @@
 //! notice; anyone who can write below `orgtrail/` can write one (`authenticity.rs`).
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use schemars::JsonSchema;

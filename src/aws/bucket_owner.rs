@@ -5,21 +5,14 @@
 //! returned. S3 compares the stated owner before it reads or writes, so that
 //! no time passes between a check and a write.
 
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        endpoint::EndpointResolverParams,
-        interceptors::{
-            Intercept,
-            context::{
-                BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
-            },
-            dyn_dispatch_hint,
-        },
-        orchestrator::Metadata,
-        runtime_components::RuntimeComponents,
-    },
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
 };
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use crate::names::AccountId;

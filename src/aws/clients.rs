@@ -1,21 +1,19 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_config::SdkConfig;
-use aws_smithy_runtime_api::client::{
-    http::SharedHttpClient, interceptors::SharedInterceptor, orchestrator::HttpResponse,
-    result::SdkError, retries::classifiers::SharedRetryClassifier,
-};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::{
-    AwsError, Settings, WriteClients,
-    bucket_owner::StateBucketOwner,
-    connector::{MarkOperation, PacedClient},
-    endpoint::endpoint_of,
-    error::Place,
-    read,
-    role::{RenewEnded, RoleSession},
-};
+use super::bucket_owner::StateBucketOwner;
+use super::connector::{MarkOperation, PacedClient};
+use super::endpoint::endpoint_of;
+use super::error::Place;
+use super::role::{RenewEnded, RoleSession};
+use super::{AwsError, Settings, WriteClients, read};
 use crate::names::{AccountId, Partition, Region};
 
 /// The clients of one account and Region.

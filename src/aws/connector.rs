@@ -4,26 +4,27 @@
 //! call can go around; what operation a request belongs to is marked on it by
 //! an interceptor.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        http::{
-            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
-            SharedHttpClient, SharedHttpConnector,
-        },
-        interceptors::{
-            Intercept, context::BeforeTransmitInterceptorContextMut, dyn_dispatch_hint,
-        },
-        orchestrator::{HttpRequest, Metadata},
-        result::ConnectorError,
-        runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
-    },
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::{clock::ServiceClock, pacing::Pacer, stopping::Gate, transport::is_loopback};
+use super::clock::ServiceClock;
+use super::pacing::Pacer;
+use super::stopping::Gate;
+use super::transport::is_loopback;
 
 /// Marks a request with the operation it belongs to.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Where calls go: AWS itself, or what replaces it.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;

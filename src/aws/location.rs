@@ -1,4 +1,5 @@
-use super::{At as _, AwsError, Clients, bucket_owner::AnyOwner};
+use super::bucket_owner::AnyOwner;
+use super::{At as _, AwsError, Clients};
 use crate::names::{AccountId, BucketName, Partition, Region};
 
 impl Clients {

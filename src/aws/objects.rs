@@ -17,24 +17,28 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        auth::AuthSchemeId,
-        http::{HttpClient as _, HttpConnector as _, HttpConnectorSettings, SharedHttpConnector},
-        identity::{ResolveCachedIdentity as _, SharedIdentityResolver},
-        interceptors::{
-            Intercept, context::BeforeTransmitInterceptorContextRef, dyn_dispatch_hint,
-        },
-        orchestrator::HttpRequest,
-        runtime_components::{GetIdentityResolver as _, RuntimeComponents},
-    },
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::AuthSchemeId;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient as _, HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use aws_smithy_runtime_api::client::identity::{
+    ResolveCachedIdentity as _, SharedIdentityResolver,
+};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::{
+    GetIdentityResolver as _, RuntimeComponents,
+};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{At as _, AwsError, Clients, bucket_owner::EXPECTED_OWNER, transport::AnswerIsObject};
+use super::bucket_owner::EXPECTED_OWNER;
+use super::transport::AnswerIsObject;
+use super::{At as _, AwsError, Clients};
 
 const ACTION: &str = "s3:GetObject";
 /// What user metadata's headers begin with.

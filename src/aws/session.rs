@@ -1,25 +1,26 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig, identity::IdentityCache};
+use aws_config::identity::IdentityCache;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::{
-    http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
-};
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
-use super::{
-    At, AwsError, Clients, Propagation, Settings,
-    clients::Parts,
-    clock::ServiceClock,
-    connector::PacedClient,
-    endpoint::Endpoint,
-    pacing::{Monotonic, Pacer, RuntimeClock},
-    role::RoleSession,
-    stopping::Gate,
-    transport::http_client,
-};
+use super::clients::Parts;
+use super::clock::ServiceClock;
+use super::connector::PacedClient;
+use super::endpoint::Endpoint;
+use super::pacing::{Monotonic, Pacer, RuntimeClock};
+use super::role::RoleSession;
+use super::stopping::Gate;
+use super::transport::http_client;
+use super::{At, AwsError, Clients, Propagation, Settings};
 use crate::names::{AccountId, Arn, Partition, Region};
 use crate::stop::Stop;
 
@@ -396,10 +397,10 @@ fn patient(base: &SdkConfig, settings: &Settings, http: SharedHttpClient) -> Sdk
 #[cfg(test)]
 mod tests {
     use aws_credential_types::Credentials;
-    use aws_smithy_runtime_api::client::{
-        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
-        orchestrator::{HttpRequest, HttpResponse},
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
     };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
     use aws_smithy_types::body::SdkBody;
 
     use super::super::pacing::tests::JumpingClock;

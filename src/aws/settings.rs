@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::{Pacing, Propagation};
-use crate::{config::Roles, names::Region};
+use crate::config::Roles;
+use crate::names::Region;
 
 /// How orgtrail signs in, and how patient it is.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,8 @@
 //! Ending calls once a command that only reads is to stop.
 
-use std::{future::Future, sync::OnceLock, time::Duration};
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 

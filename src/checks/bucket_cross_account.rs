@@ -1,6 +1,5 @@
-use super::Verdict;
 use super::judge::{fail, from_observation, of_bucket};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {

@@ -1,8 +1,7 @@
-use super::Verdict;
 use super::judge::{
     all_of, ensure, from_observation, matches_configuration, not_configured, of_bucket, of_policy,
 };
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::config::MfaDelete;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 

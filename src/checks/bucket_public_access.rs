@@ -1,6 +1,5 @@
-use super::Verdict;
 use super::judge::{all_of, fail, from_observation, matches_configuration, of_bucket};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {

@@ -1,6 +1,5 @@
-use super::Verdict;
 use super::judge::{all_of, ensure, fail, of_bucket, unknown};
-use super::{Check, CheckResult, Facts, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::aws::Observation;
 use crate::names::prefix_folder;
 use crate::resources::bucket;

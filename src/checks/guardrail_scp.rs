@@ -1,8 +1,7 @@
-use super::Verdict;
 use super::judge::{
     all_of, ensure, fail, from_observation, not_configured, of_organization, of_policy,
 };
-use super::{Check, CheckResult, Facts, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::resources::GuardrailScp;
 

@@ -1,6 +1,5 @@
-use super::Verdict;
 use super::judge::{fail, from_observation, of_key};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {

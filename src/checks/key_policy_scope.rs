@@ -1,7 +1,6 @@
-use super::Verdict;
 use super::judge::{all_of, ensure, fail, from_observation, of_key, of_policy};
 use super::principals::{Permitted, unexpected};
-use super::{Check, CheckResult, Facts, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 

@@ -1,6 +1,7 @@
 //! The newest digest of an account and Region, as the archive has it.
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::chains::root;
 use crate::archive::inventory::whole;

@@ -1,6 +1,5 @@
 use super::judge::{fail, of_organization, unknown};
-use super::{Check, CheckResult, Facts, Rule, Severity};
-use super::{Scope, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Scope, Severity, Verdict};
 use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {

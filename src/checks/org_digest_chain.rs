@@ -4,8 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::chains::{latest, root, since, statuses};
 use super::judge::{by_scope, fail, not_configured, of_organization, unknown};
-use super::{Check, CheckResult, Facts, Rule, Severity, TrailStatus};
-use super::{Scope, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Scope, Severity, TrailStatus, Verdict};
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as FindingSeverity};
 use crate::archive::verify::run::ScopeReport;

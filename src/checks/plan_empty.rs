@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::judge::{by_scope, matches_configuration, of_organization};
-use super::{CATALOGUE, Scope, Verdict};
-use super::{Check, CheckResult, Facts, Finding, Rule, Severity};
+use super::{CATALOGUE, Check, CheckResult, Facts, Finding, Rule, Scope, Severity, Verdict};
 use crate::plan::{Action, plan};
 
 /// The id of the check for changes that no other check reports.

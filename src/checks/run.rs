@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use super::causes;
 use super::plan_empty::{self, PLAN_EMPTY};
-use super::{Cause, Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict};
+use super::{
+    Cause, Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict, causes,
+};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::policy::eval::matches_wildcards;
 

@@ -1,10 +1,10 @@
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use jiff::SignedDuration;
 
 use super::judge::{
     all_of, ensure, fail, from_observation, matches_configuration, not_configured, of_trail,
 };
 use super::trail_multi_region::{NO_TRAIL, own};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {

@@ -3,11 +3,9 @@
 use indicatif::BinaryBytes;
 
 use super::{Context, OpError};
-use crate::{
-    archive::consolidate::restore::{ArchivedTotals, Tier},
-    cost::prices,
-    words::counted,
-};
+use crate::archive::consolidate::restore::{ArchivedTotals, Tier};
+use crate::cost::prices;
+use crate::words::counted;
 
 /// The values of `--restore-tier`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

@@ -3,8 +3,7 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::sources;
-use super::{Context, Format, OpError, Outcome};
+use super::{Context, Format, OpError, Outcome, sources};
 use crate::archive::consolidate::source_stats::CountMethod;
 use crate::cost::duplicates::Duplicate;
 use crate::ops::cost::{Costs, FailedRead, costs};

@@ -3,7 +3,9 @@
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, OpError};
-use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate, words::counted};
+use crate::archive::consolidate::run::Report;
+use crate::cost::consolidation::Estimate;
+use crate::words::counted;
 
 /// Prints how many objects the run would copy from each source, and the cost.
 pub(super) fn print(

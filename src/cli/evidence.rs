@@ -8,8 +8,7 @@ use super::output_path::check_writable;
 use super::verify::ScopeOptions;
 use super::{Context, Format, OpError, Outcome};
 use crate::ops::evidence::{Packed, Request, evidence};
-use crate::report::contract;
-use crate::report::verification;
+use crate::report::{contract, verification};
 use crate::words::counted;
 
 /// Pack logs and their proof into one evidence bundle

@@ -57,13 +57,11 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
-
 pub use context::{Context, Format, Rendering};
 pub use output::Output;
 
-use crate::ops::{Explain, OpError, Outcome, Session};
-
 use crate::config::Environment;
+use crate::ops::{Explain, OpError, Outcome, Session};
 use crate::stop::Stop;
 
 /// Set up, consolidate, verify and monitor an AWS organization's CloudTrail

@@ -20,8 +20,9 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::Value;
+
+    use super::*;
 
     /// Calls `visit` on every property below a schema, with its path.
     fn properties(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {

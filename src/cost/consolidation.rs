@@ -1,9 +1,7 @@
 //! What moving objects into the archive takes and costs.
 
-use super::{
-    Usd,
-    prices::{self, GB_BETWEEN_REGIONS, GB_TO_INTERNET, TEN_THOUSAND_KMS_REQUESTS},
-};
+use super::Usd;
+use super::prices::{self, GB_BETWEEN_REGIONS, GB_TO_INTERNET, TEN_THOUSAND_KMS_REQUESTS};
 use crate::archive::consolidate::record::Counts;
 
 /// Keys on a page of a listing.

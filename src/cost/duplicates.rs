@@ -1,30 +1,24 @@
 //! What the older trails' copies of events cost: a Region's first copy of
 //! management events is free, every further one is paid for.
 
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{ToSpan, civil::Date};
+use jiff::ToSpan;
+use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{
-    Usd,
-    prices::{DATA_EVENTS, EVENTS, FURTHER_MANAGEMENT_EVENTS},
-};
-use crate::{
-    archive::{
-        batches::{LogPrefix, day_folder},
-        consolidate::{join::Listed, source::Source},
-        inventory,
-        key::LogClass,
-        verify::gzip::inflate,
-    },
-    aws::{At, AwsError, Clients},
-    names::Arn,
-};
+use super::Usd;
+use super::prices::{DATA_EVENTS, EVENTS, FURTHER_MANAGEMENT_EVENTS};
+use crate::archive::batches::{LogPrefix, day_folder};
+use crate::archive::consolidate::join::Listed;
+use crate::archive::consolidate::source::Source;
+use crate::archive::inventory;
+use crate::archive::key::LogClass;
+use crate::archive::verify::gzip::inflate;
+use crate::aws::{At, AwsError, Clients};
+use crate::names::Arn;
 
 /// Days before today that are listed.
 const DAYS: u64 = 7;

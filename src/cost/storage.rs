@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Usd,
-    prices::{self, StoragePrice},
-};
-use crate::{
-    archive::inventory::whole,
-    aws::{At, AwsError, Clients},
-    names::BucketName,
-};
+use super::Usd;
+use super::prices::{self, StoragePrice};
+use crate::archive::inventory::whole;
+use crate::aws::{At, AwsError, Clients};
+use crate::names::BucketName;
 
 /// Objects below this are not watched by Intelligent-Tiering. Units: bytes.
 const WATCHED_FROM: u64 = 128 << 10;

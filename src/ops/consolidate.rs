@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{BinaryBytes, HumanCount};
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::legacy::{self, Legacy, buckets, located, vanished};
 use super::sources::{unexpected_owner, unreadable_regions};
@@ -29,7 +30,8 @@ use crate::config::{Config, matches_any};
 use crate::cost::consolidation::{Estimate, estimate};
 use crate::names::{AccountId, Region};
 use crate::plan::apply::Stale;
-use crate::report::contract::{self, sources::MissingSource};
+use crate::report::contract::sources::MissingSource;
+use crate::report::contract::{self};
 use crate::words::{counted, in_one_line};
 
 /// How many objects are copied at once by default.

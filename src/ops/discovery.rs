@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::adopted::Adopted;
-use crate::{
-    aws::{At, Aws, AwsError, Clients},
-    names::{AccountId, BucketName, Region},
-    org::{AccountState, EnabledRegions, Organization, cloudtrail_administrators, enabled_regions},
+use crate::aws::{At, Aws, AwsError, Clients};
+use crate::names::{AccountId, BucketName, Region};
+use crate::org::{
+    AccountState, EnabledRegions, Organization, cloudtrail_administrators, enabled_regions,
 };
 
 /// What there is already, for a first config.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::consolidate::{self, Consolidated, prepare};
-use super::drift;
 use super::verify::{self, Verified};
-use super::{Env, Interrupted, OpError, Outcome, Progress, archive};
+use super::{Env, Interrupted, OpError, Outcome, Progress, archive, drift};
 use crate::archive::consolidate::pending::Unfinished;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;

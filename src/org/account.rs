@@ -1,10 +1,8 @@
 use aws_sdk_organizations::types as sdk;
 use jiff::Timestamp;
 
-use crate::{
-    aws::{AwsError, Clients},
-    names::{AccountId, UnitId},
-};
+use crate::aws::{AwsError, Clients};
+use crate::names::{AccountId, UnitId};
 
 /// One account of the organization.
 ///

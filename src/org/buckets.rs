@@ -6,11 +6,9 @@ use futures::{StreamExt, stream};
 use tokio::sync::OnceCell;
 
 use super::Organization;
-use crate::{
-    aws::{At, Aws, AwsError, Clients},
-    config,
-    names::{AccountId, BucketName, Region},
-};
+use crate::aws::{At, Aws, AwsError, Clients};
+use crate::config;
+use crate::names::{AccountId, BucketName, Region};
 
 /// Accounts that are queried at once.
 const ACCOUNTS_AT_ONCE: usize = 16;

@@ -1,10 +1,8 @@
 use std::collections::BTreeSet;
 
-use crate::{
-    aws::{At, AwsError, Clients},
-    names::AccountId,
-    policy::CLOUDTRAIL,
-};
+use crate::aws::{At, AwsError, Clients};
+use crate::names::AccountId;
+use crate::policy::CLOUDTRAIL;
 
 /// The accounts registered as delegated administrators for CloudTrail.
 ///

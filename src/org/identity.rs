@@ -3,11 +3,9 @@
 use std::fmt;
 
 use super::organization::{Head, head};
-use crate::{
-    aws::{At as _, Aws, AwsError, Clients, Endpoint},
-    config::Config,
-    names::{AccountId, Arn, OrgId, Partition},
-};
+use crate::aws::{At as _, Aws, AwsError, Clients, Endpoint};
+use crate::config::Config;
+use crate::names::{AccountId, Arn, OrgId, Partition};
 
 /// Who orgtrail is signed in as, in which organization, and where.
 ///

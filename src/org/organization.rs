@@ -4,11 +4,9 @@ use aws_sdk_organizations::operation::list_accounts_for_parent::ListAccountsForP
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Account, AccountState, Exclusion};
-use crate::{
-    aws::{At, AwsError, Clients},
-    config,
-    names::{AccountId, OrgId, UnitId},
-};
+use crate::aws::{At, AwsError, Clients};
+use crate::config;
+use crate::names::{AccountId, OrgId, UnitId};
 
 /// Units that are read at the same time; the calls' rates bound it further.
 const UNITS_AT_ONCE: usize = 8;

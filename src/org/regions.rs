@@ -2,10 +2,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_account::types::RegionOptStatus;
 
-use crate::{
-    aws::{At, Aws, AwsError, Clients},
-    names::{AccountId, Partition, Region},
-};
+use crate::aws::{At, Aws, AwsError, Clients};
+use crate::names::{AccountId, Partition, Region};
 
 /// The Regions that an account has enabled.
 #[derive(Debug, Clone)]

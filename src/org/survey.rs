@@ -1,11 +1,9 @@
 use futures::{StreamExt, stream};
 
 use super::{AccountState, Organization, enabled_regions};
-use crate::{
-    aws::{Aws, AwsError, ErrorKind},
-    config,
-    names::{AccountId, Region, UnitId},
-};
+use crate::aws::{Aws, AwsError, ErrorKind};
+use crate::config;
+use crate::names::{AccountId, Region, UnitId};
 
 /// Accounts whose roles are assumed at the same time.
 const ACCOUNTS_AT_ONCE: usize = 16;

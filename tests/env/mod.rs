@@ -9,7 +9,8 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use orgtrail::aws::{Aws, Clients, Pacing, Retries, Settings, WriteAuthority, WriteClients};
 use orgtrail::names::{AccountId, Region};
 use orgtrail_sandbox::{Options, Pace, Sandbox};

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MacAlgorithmSpec};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use orgtrail::archive::authenticity::{
     Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord,
 };

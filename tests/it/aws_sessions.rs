@@ -1,17 +1,13 @@
 //! Signing in, role chains, and what failing to looks like.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
-};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_async::time::TimeSource;
-use orgtrail::{
-    aws::{At, Aws, ErrorKind, Observation, Pacing, Retries, Settings, Timeouts},
-    config::Roles,
-    names::AccountId,
-    ops::{OpError, Outcome},
-};
+use orgtrail::aws::{At, Aws, ErrorKind, Observation, Pacing, Retries, Settings, Timeouts};
+use orgtrail::config::Roles;
+use orgtrail::names::AccountId;
+use orgtrail::ops::{OpError, Outcome};
 
 use crate::env::writer;
 use crate::loopback::{Answer, Asked, Loopback, answer, caller, refusal, session};

@@ -1,20 +1,19 @@
 //! Consolidation from a member's bucket into the archive, on the sandbox.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_s3::types::StorageClass;
-use orgtrail::{
-    archive::consolidate::{
-        record::{ObjectRow, Outcome, Row},
-        restore::{ArchivedTotal, Class, Restore, Tier},
-        run::{Archive, ConsolidateOptions, Progress, Report, consolidate},
-        server_side::{CopyMethod, ServerSide},
-        source::Source,
-    },
-    aws::{Clients, Pacing, Settings, WriteAuthority},
-    names::AccountId,
-    sandbox::{Effect, Fault},
+use orgtrail::archive::consolidate::record::{ObjectRow, Outcome, Row};
+use orgtrail::archive::consolidate::restore::{ArchivedTotal, Class, Restore, Tier};
+use orgtrail::archive::consolidate::run::{
+    Archive, ConsolidateOptions, Progress, Report, consolidate,
 };
+use orgtrail::archive::consolidate::server_side::{CopyMethod, ServerSide};
+use orgtrail::archive::consolidate::source::Source;
+use orgtrail::aws::{Clients, Pacing, Settings, WriteAuthority};
+use orgtrail::names::AccountId;
+use orgtrail::sandbox::{Effect, Fault};
 
 use crate::consolidate_env::{self, log_body, relocated};
 use crate::env::{TestEnv, writer};

@@ -1,35 +1,29 @@
 //! Members' buckets and an archive on the sandbox, consolidated by runs that sign
 //! in anew each time, as separate processes would.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Deref,
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_s3::types::{
     BucketVersioningStatus, StorageClass, VersioningConfiguration as Versioning,
 };
-use orgtrail::{
-    archive::{
-        consolidate::{
-            binding::Scope,
-            copy::Target,
-            ledger::{Ledger, LedgerError},
-            record::{ChainChecker, Row},
-            run::{Archive, ConsolidateOptions, Progress, Report, RunInfo, Sources, consolidate},
-            server_side::ServerSide,
-            source::{Policy, Source},
-        },
-        key::ObjectKey,
-        verify::digest::{DigestDocument, sha256_hex},
-        verify::run::PublicKeySource,
-    },
-    aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts, WriteAuthority},
-    names::{AccountId, Region},
-    sandbox::Sandbox,
+use orgtrail::archive::consolidate::binding::Scope;
+use orgtrail::archive::consolidate::copy::Target;
+use orgtrail::archive::consolidate::ledger::{Ledger, LedgerError};
+use orgtrail::archive::consolidate::record::{ChainChecker, Row};
+use orgtrail::archive::consolidate::run::{
+    Archive, ConsolidateOptions, Progress, Report, RunInfo, Sources, consolidate,
 };
+use orgtrail::archive::consolidate::server_side::ServerSide;
+use orgtrail::archive::consolidate::source::{Policy, Source};
+use orgtrail::archive::key::ObjectKey;
+use orgtrail::archive::verify::digest::{DigestDocument, sha256_hex};
+use orgtrail::archive::verify::run::PublicKeySource;
+use orgtrail::aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts, WriteAuthority};
+use orgtrail::names::{AccountId, Region};
+use orgtrail::sandbox::Sandbox;
 
 use crate::env::{HOME, TestEnv, writer};
 

@@ -1,16 +1,13 @@
 //! Consolidation when the wire, the credentials or a source fail under it:
 //! nothing is lost, nothing is corrupt, all is told, and a later run completes.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
-use orgtrail::{
-    archive::consolidate::{
-        ledger::LedgerError,
-        record::{Outcome, Row},
-        run::Report,
-    },
-    sandbox::{Effect, Fault},
-};
+use orgtrail::archive::consolidate::ledger::LedgerError;
+use orgtrail::archive::consolidate::record::{Outcome, Row};
+use orgtrail::archive::consolidate::run::Report;
+use orgtrail::sandbox::{Effect, Fault};
 
 use super::consolidate_env::{
     ARCHIVE, BUCKETS, ConsolidateEnv, Object, Started, digest, digest_body, log, log_body,

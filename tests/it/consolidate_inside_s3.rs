@@ -4,21 +4,15 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{ObjectLockMode, ServerSideEncryption};
+use orgtrail::archive::consolidate::record::{ObjectRow, Outcome, Row};
+use orgtrail::archive::consolidate::server_side::CopyMethod;
 use orgtrail::aws::Clients;
-use orgtrail::{
-    archive::consolidate::{
-        record::{ObjectRow, Outcome, Row},
-        server_side::CopyMethod,
-    },
-    sandbox::{Effect, Fault},
-};
+use orgtrail::sandbox::{Effect, Fault};
 
-use crate::{
-    configured::ConfiguredEnv,
-    consolidate_env,
-    env::home,
-    retire_env::{BUCKET, account, config, with_legacy_trail},
-};
+use crate::configured::ConfiguredEnv;
+use crate::consolidate_env;
+use crate::env::home;
+use crate::retire_env::{BUCKET, account, config, with_legacy_trail};
 
 const ARCHIVE: &str = "acme-log-archive";
 

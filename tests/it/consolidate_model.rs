@@ -1,22 +1,15 @@
 //! Consolidation beside a reference model: whatever lies where, whatever fails
 //! and whenever a run ends, after enough runs the archive is the union.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    sync::atomic::Ordering,
-};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
-use orgtrail::{
-    archive::{
-        consolidate::{
-            ledger::LedgerError,
-            record::{Counts, Outcome, Row},
-        },
-        key::ObjectKey,
-    },
-    names::AccountId,
-    sandbox::{Effect, Fault},
-};
+use orgtrail::archive::consolidate::ledger::LedgerError;
+use orgtrail::archive::consolidate::record::{Counts, Outcome, Row};
+use orgtrail::archive::key::ObjectKey;
+use orgtrail::names::AccountId;
+use orgtrail::sandbox::{Effect, Fault};
 use proptest::prelude::*;
 
 use super::consolidate_env::{

@@ -15,7 +15,7 @@ struct Restricted {
 const RESTRICTED: [Restricted; 2] = [
     Restricted {
         paths: &["orgtrail_sandbox", "crate::sandbox"],
-        users: &["cli/demo", "cli/sandbox", "cli/sandbox.rs", "lib.rs"],
+        users: &["cli/demo", "cli/sandbox", "lib.rs"],
     },
     // What the operations do is callable without a command line.
     Restricted { paths: &["clap", "clap_complete", "clap_mangen", "anstream"], users: &["cli"] },

@@ -1,13 +1,12 @@
 //! Reading the organization and entering its accounts.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use orgtrail::{
-    aws::{Aws, ErrorKind, Pacing, Retries, Settings},
-    config::{self, Regions},
-    names::AccountId,
-    org::{Access, AccountState, Organization, cloudtrail_administrators, survey},
-};
+use orgtrail::aws::{Aws, ErrorKind, Pacing, Retries, Settings};
+use orgtrail::config::{self, Regions};
+use orgtrail::names::AccountId;
+use orgtrail::org::{Access, AccountState, Organization, cloudtrail_administrators, survey};
 
 use crate::loopback::{Answer, Asked, Loopback, answer, caller, refusal, session};
 

@@ -6,11 +6,9 @@ use std::ops::Deref;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use orgtrail::archive::consolidate::{
-    copy::Target,
-    ledger::Ledger,
-    record::{ChainChecker, sha256_hex},
-};
+use orgtrail::archive::consolidate::copy::Target;
+use orgtrail::archive::consolidate::ledger::Ledger;
+use orgtrail::archive::consolidate::record::{ChainChecker, sha256_hex};
 use orgtrail::aws::{At as _, Aws, AwsError, Clients, WriteClients};
 use orgtrail::names::{AccountId, Region};
 use orgtrail::sandbox::{Effect, Fault, Legacy, Sandbox};

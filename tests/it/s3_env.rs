@@ -1,13 +1,12 @@
 //! S3 of a sandbox, and the calls that its tests make again and again.
 
-use std::{fmt::Debug, ops::Deref};
+use std::fmt::Debug;
+use std::ops::Deref;
 
-use aws_sdk_s3::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    primitives::ByteStream,
-    types::{BucketVersioningStatus, VersioningConfiguration},
-};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use jiff::SignedDuration;
 
 use crate::env::{HOME, TestEnv};

@@ -1,12 +1,10 @@
 //! The sandbox's S3, as the AWS SDK sees it.
 
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{
-        BucketLocationConstraint, BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode,
-        CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, MetadataDirective,
-        ServerSideEncryption,
-    },
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode,
+    CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, MetadataDirective,
+    ServerSideEncryption,
 };
 
 use crate::s3_env::{BUCKET, S3Env, code, get, keys, policy, put, refused, version};

@@ -1,16 +1,14 @@
 //! What the sandbox's S3 refuses and lets go: locks, MFA, lifecycles, policies.
 
-use aws_sdk_s3::{
-    Client,
-    error::SdkError,
-    primitives::ByteStream,
-    types::{
-        BucketVersioningStatus, DefaultRetention, Delete, ExpirationStatus, LifecycleExpiration,
-        LifecycleRule, LifecycleRuleFilter, MfaDelete, NoncurrentVersionExpiration,
-        ObjectIdentifier, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockLegalHold,
-        ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
-        ObjectLockRule, PublicAccessBlockConfiguration, StorageClass, VersioningConfiguration,
-    },
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, DefaultRetention, Delete, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleFilter, MfaDelete, NoncurrentVersionExpiration, ObjectIdentifier,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus,
+    ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode, ObjectLockRule,
+    PublicAccessBlockConfiguration, StorageClass, VersioningConfiguration,
 };
 use jiff::SignedDuration;
 

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_s3::{
-    Client,
-    primitives::ByteStream,
-    types::{BucketVersioningStatus, VersioningConfiguration},
-};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use proptest::prelude::*;
 
 use crate::env::{HOME, TestEnv};

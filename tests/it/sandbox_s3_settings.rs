@@ -1,9 +1,7 @@
 //! The settings of the sandbox's buckets, and what they do to objects.
 
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{BucketVersioningStatus, ServerSideEncryption},
-};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, ServerSideEncryption};
 
 use crate::env::HOME;
 use crate::s3_env::{BUCKET, S3Env, code, get, policy, put, refused, version};

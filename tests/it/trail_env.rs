@@ -1,7 +1,10 @@
 //! A sandbox with trails in it, and a check of their chains with nothing of the
 //! crate's own.
 
-use std::{collections::BTreeMap, fmt::Debug, io::Read as _, ops::Deref};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::Read as _;
+use std::ops::Deref;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{rsa::KeySize, signature::RsaKeyPair};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::RsaKeyPair;
 use jiff::SignedDuration;
 use orgtrail::archive::key::Root;
 use orgtrail::archive::verify::chain::Window;

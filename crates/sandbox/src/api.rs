@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use orgtrail_base::names::Region;
 use serde_json::Value;
 
 use super::auth::Caller;
-use orgtrail_base::names::Region;
 
 /// The services the sandbox answers for, by the name that requests are signed
 /// with.

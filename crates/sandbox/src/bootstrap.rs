@@ -1,18 +1,16 @@
 //! The organization that a sandbox begins with.
 
 use jiff::Timestamp;
-
-use super::{
-    auth::Identity,
-    policy::{Document, MalformedPolicy, PolicyType, managed},
-    services::{
-        iam::{self, Grants, Holder, MfaDevice, Role, User},
-        organizations::{FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit},
-    },
-    simulation::{ALPHANUMERIC, AccessKey, Account, BASE32, Control, LOWER, random_text},
-    start::{Options, StartError},
-};
 use orgtrail_base::names::{AccountId, Arn, OrgId, Partition, Region, UnitId};
+
+use super::auth::Identity;
+use super::policy::{Document, MalformedPolicy, PolicyType, managed};
+use super::services::iam::{self, Grants, Holder, MfaDevice, Role, User};
+use super::services::organizations::{
+    FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit,
+};
+use super::simulation::{ALPHANUMERIC, AccessKey, Account, BASE32, Control, LOWER, random_text};
+use super::start::{Options, StartError};
 
 /// The role that Organizations makes in every account that it creates.
 pub(super) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";

@@ -30,8 +30,7 @@ mod transient;
 
 pub use clock::{Pace, real_now};
 pub use faults::{Effect, Fault, Faults, Propagation};
-pub use persist::DataError;
-pub use persist::keep_from_saving;
+pub use persist::{DataError, keep_from_saving};
 pub use policy::AuthorizationRecord;
 pub use recorder::S3Request;
 pub use simulator::{DigestEncryption, Legacy, LegacyError};

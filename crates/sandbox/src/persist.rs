@@ -6,25 +6,21 @@
 //! buckets that it names are there and before those that it named go, so that a
 //! crash leaves all of the state before or all of the state after.
 
-use std::{
-    ffi::OsStr,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
+use orgtrail_base::local_file;
+use orgtrail_base::names::Region;
 use parking_lot::RwLockWriteGuard;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    s3::{Packs, PersistError, Store},
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::local_file;
-use orgtrail_base::names::Region;
+use super::s3::{Packs, PersistError, Store};
+use super::simulation::{Control, Simulation};
 
 const FILE: &str = "sandbox.json";
 /// Where the buckets are kept.
@@ -291,10 +287,8 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::{
-        Options, Sandbox,
-        clock::{Clock, Pace},
-    };
+    use crate::clock::{Clock, Pace};
+    use crate::{Options, Sandbox};
 
     fn options(folder: &Path) -> Options {
         let mut options = Options::new("us-east-1".parse().unwrap());

@@ -2,10 +2,11 @@
 //! checked when a policy is written, and one that is deleted afterwards is shown
 //! by its unique id.
 
+use orgtrail_base::names::{AccountId, Arn, Partition};
 use serde_json::Value;
 
-use super::{s3, simulation::Control};
-use orgtrail_base::names::{AccountId, Arn, Partition};
+use super::s3;
+use super::simulation::Control;
 
 /// A policy's text as it is stored, with the ARN of each user and role in place
 /// of its unique id.

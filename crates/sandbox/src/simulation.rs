@@ -1,25 +1,21 @@
 //! All that the sandbox knows: the control plane under one lock, the objects
 //! under their own.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
+use orgtrail_base::names::{AccountId, Partition, Region};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{
-    auth::Identity,
-    clock::Clock,
-    faults::Faults,
-    policy::{Audit, Document},
-    recorder::Recorder,
-    s3, services, simulator,
-};
-use orgtrail_base::names::{AccountId, Partition, Region};
+use super::auth::Identity;
+use super::clock::Clock;
+use super::faults::Faults;
+use super::policy::{Audit, Document};
+use super::recorder::Recorder;
+use super::{s3, services, simulator};
 
 /// The whole simulated AWS.
 ///

@@ -1,24 +1,24 @@
 //! Starting a sandbox and holding it.
 
-use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::{sync::watch, task::JoinHandle};
-
-use super::{
-    auth::Identity,
-    bootstrap,
-    clock::{Clock, Pace, real_now},
-    faults::Faults,
-    http,
-    persist::{self, DataError, DataFolder},
-    policy::MalformedPolicy,
-    s3,
-    services::iam::Holder,
-    simulation::{Control, Simulation},
-    simulator, totp,
-};
 use orgtrail_base::names::{AccountId, NameError, OrgId, Partition, Region};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::auth::Identity;
+use super::clock::{Clock, Pace, real_now};
+use super::faults::Faults;
+use super::persist::{self, DataError, DataFolder};
+use super::policy::MalformedPolicy;
+use super::services::iam::Holder;
+use super::simulation::{Control, Simulation};
+use super::{bootstrap, http, s3, simulator, totp};
 
 /// How a sandbox is to be.
 #[derive(Debug, Clone)]

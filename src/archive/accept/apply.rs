@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Acceptance, AcceptanceRecord, Acceptances};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::archive::verify::source::{FetchError, Source};
-use jiff::Timestamp;
 
 /// Who accepted a finding, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
-use aws_sdk_s3::types::ChecksumAlgorithm;
-use base64::{Engine, prelude::BASE64_STANDARD};
-
 use std::sync::Arc;
+
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 use super::{Acceptance, Acceptances, FORMAT_VERSION, record_key};
 use crate::archive::authenticity::{MAC_METADATA, RecordKind, RecordTrust, StoredRecord};

@@ -2,26 +2,19 @@
 //! another.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use aws_sdk_s3::{
-    operation::get_object::GetObjectOutput,
-    types::{ChecksumMode, CompletedMultipartUpload, CompletedPart, StorageClass},
-};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::types::{ChecksumMode, CompletedMultipartUpload, CompletedPart, StorageClass};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
-use super::{
-    inspect::{Expected, Refusal, inspect},
-    record::Outcome,
-    server_side::CopyMethod,
-};
-use crate::{
-    archive::{
-        contention::{Contended, Contention, is_taken, is_write_conflict},
-        verify::digest::ListedLog,
-    },
-    aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients},
-    names::BucketName,
-};
+use super::inspect::{Expected, Refusal, inspect};
+use super::record::Outcome;
+use super::server_side::CopyMethod;
+use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
+use crate::archive::verify::digest::ListedLog;
+use crate::aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients};
+use crate::names::BucketName;
 
 /// The part size. CloudTrail's files are smaller than 50 MB, so only unusual objects are
 /// copied in parts. Units: bytes.

@@ -1,33 +1,26 @@
 //! The log files that a source's digests list: which of them may be copied, and which are
 //! held back because their digest is not in the archive.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use super::{
-    concurrency::ConcurrencyLimit,
-    copy::{CopyError, Origin, fetch},
-    inspect::{Expected, Refusal, by_size, inspect},
-    join::Listed,
-    proof::{Attester, DigestClaim},
-};
-use crate::{
-    archive::{
-        batches::{LogPrefix, day_folder},
-        inventory,
-        key::{ObjectKey, ObjectKind},
-        verify::digest::ListedLog,
-    },
-    aws::Clients,
-    names::BucketName,
-};
+use super::concurrency::ConcurrencyLimit;
+use super::copy::{CopyError, Origin, fetch};
+use super::inspect::{Expected, Refusal, by_size, inspect};
+use super::join::Listed;
+use super::proof::{Attester, DigestClaim};
+use crate::archive::batches::{LogPrefix, day_folder};
+use crate::archive::inventory;
+use crate::archive::key::{ObjectKey, ObjectKind};
+use crate::archive::verify::digest::ListedLog;
+use crate::aws::Clients;
+use crate::names::BucketName;
 
 /// Digests of a day that are read concurrently.
 const READS_AT_ONCE: usize = 16;

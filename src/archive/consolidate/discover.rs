@@ -6,15 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudtrail::types::Trail;
 use futures::{StreamExt, stream};
 
-use super::{
-    locate::is_declared,
-    source::{Policy, Source},
-};
-use crate::{
-    aws::{At, Aws, AwsError, Clients},
-    config::{Config, DeclaredSource, OtherAccounts, UnprovenDigests},
-    names::{AccountId, Arn, BucketName, KeyPrefix, Region},
-};
+use super::locate::is_declared;
+use super::source::{Policy, Source};
+use crate::aws::{At, Aws, AwsError, Clients};
+use crate::config::{Config, DeclaredSource, OtherAccounts, UnprovenDigests};
+use crate::names::{AccountId, Arn, BucketName, KeyPrefix, Region};
 
 /// Concurrent `DescribeTrails` calls; each account and Region has its own rate limit.
 const CALLS_AT_ONCE: usize = 32;

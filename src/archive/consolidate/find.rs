@@ -1,32 +1,24 @@
 //! The log prefixes of a run's sources, and the folders that the sources are not bound to.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 
-use super::{
-    binding::{Scope, Unbound},
-    concurrency::ConcurrencyLimit,
-    progress::Progress,
-    proof::Rights,
-    quarantine::{Budget, Contents},
-    run::{Archive, ConsolidateOptions, PREFIXES_AT_ONCE, Report, failure},
-    server_side::Route,
-    source::Source,
-    unbound::{Folder, UnboundFolders},
-};
-use crate::{
-    archive::{
-        batches::LogPrefix,
-        key::{DIGEST_FOLDER, LogClass},
-        verify::run::RegionKeys,
-    },
-    aws::Clients,
-    names::{AccountId, BucketName},
-};
+use super::binding::{Scope, Unbound};
+use super::concurrency::ConcurrencyLimit;
+use super::progress::Progress;
+use super::proof::Rights;
+use super::quarantine::{Budget, Contents};
+use super::run::{Archive, ConsolidateOptions, PREFIXES_AT_ONCE, Report, failure};
+use super::server_side::Route;
+use super::source::Source;
+use super::unbound::{Folder, UnboundFolders};
+use crate::archive::batches::LogPrefix;
+use crate::archive::key::{DIGEST_FOLDER, LogClass};
+use crate::archive::verify::run::RegionKeys;
+use crate::aws::Clients;
+use crate::names::{AccountId, BucketName};
 
 /// The common prefix of CloudTrail's folders below an account.
 const LOGS: &str = "CloudTrail";

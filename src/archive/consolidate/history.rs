@@ -4,14 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::ledger::{Ledger, LedgerError};
+use super::record::{ChainChecker, Counts, Row, RowSums, Segment};
+use super::trusted::dated_in_the_future;
 use crate::archive::authenticity::Authenticity;
 use crate::words::in_one_line;
-
-use super::{
-    ledger::{Ledger, LedgerError},
-    record::{ChainChecker, Counts, Row, RowSums, Segment},
-    trusted::dated_in_the_future,
-};
 
 /// All runs, and the faults of their records.
 #[derive(Debug, Default)]

@@ -3,25 +3,22 @@
 //! The archive's objects are locked, so unwanted objects must be kept out: the administrator
 //! of an account can write anything under the name of a log file.
 
-use std::{
-    collections::HashMap,
-    io::{BufReader, Read as _},
-};
+use std::collections::HashMap;
+use std::io::{BufReader, Read as _};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{binding::Unbound, copy::sha256, proof::DigestClaim};
+use super::binding::Unbound;
+use super::copy::sha256;
+use super::proof::DigestClaim;
 use crate::archive::blocking::blocking;
-use crate::archive::{
-    key::LogClass,
-    verify::{
-        digest::ListedLog,
-        gzip::{GzipError, inflate},
-    },
-};
+use crate::archive::key::LogClass;
+use crate::archive::verify::digest::ListedLog;
+use crate::archive::verify::gzip::{GzipError, inflate};
 
 /// The largest object that is inspected, and so the largest that is copied or quarantined:
 /// CloudTrail's are smaller than 50 MB. Units: bytes, as stored.
@@ -209,7 +206,8 @@ fn is_log(stored: &[u8], class: LogClass) -> Result<(), String> {
 mod tests {
     use std::io::Write as _;
 
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
 
     use super::*;
     use crate::archive::verify::digest::sha256_hex;

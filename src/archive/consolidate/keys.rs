@@ -6,11 +6,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::copy::{Target, WriteTarget};
 use super::record::sha256_hex;
-use crate::{
-    archive::contention::{Contended, Contention, is_taken, is_write_conflict},
-    archive::verify::public_keys::{PublicKeySet, SAVED_KEYS},
-    aws::{At, AwsError},
-};
+use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
+use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
+use crate::aws::{At, AwsError};
 
 /// The maximum size of the saved keys. Units: bytes.
 const MAX_SAVED_BYTES: u64 = 16 << 20;

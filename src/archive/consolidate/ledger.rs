@@ -1,27 +1,26 @@
 //! The sequence of run records in the archive: reading its end and appending to it.
 
+use std::collections::HashMap;
+
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use futures::StreamExt;
 use jiff::Timestamp;
 
-use std::collections::HashMap;
-
-use super::{
-    copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
-    history::KeyHistories,
-    record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
-    trusted::dated_in_the_future,
+use super::copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256};
+use super::history::KeyHistories;
+use super::record::{
+    Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex,
 };
-use crate::{
-    archive::{
-        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord},
-        contention::{Contended, Contention, is_taken, is_write_conflict},
-        inventory,
-    },
-    aws::{At, AwsError, ErrorKind},
-    words::in_one_line,
+use super::trusted::dated_in_the_future;
+use crate::archive::authenticity::{
+    Authenticity, MAC_METADATA, MacKey, RecordKind, RecordTrust, StoredRecord,
 };
+use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
+use crate::archive::inventory;
+use crate::aws::{At, AwsError, ErrorKind};
+use crate::words::in_one_line;
 
 /// The maximum size of a record. Units: bytes, as stored.
 pub(crate) const MAX_STORED_BYTES: u64 = 64 << 20;

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use super::source::Source;
-use crate::{
-    config::{Config, DeclaredSource},
-    names::{AccountId, BucketName},
-    org::{BucketState, Buckets, Unlocated},
-};
+use crate::config::{Config, DeclaredSource};
+use crate::names::{AccountId, BucketName};
+use crate::org::{BucketState, Buckets, Unlocated};
 
 /// Buckets that are located concurrently.
 const BUCKETS_AT_ONCE: usize = 8;

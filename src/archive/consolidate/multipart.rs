@@ -2,20 +2,17 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
-use super::{
-    copy::{
-        Copied, CopyError, Origin, WriteTarget, compare, completed, fetch, finish, sha256, tags,
-        with_attributes_of,
-    },
-    record::Outcome,
-    server_side::CopyMethod,
+use super::copy::{
+    Copied, CopyError, Origin, WriteTarget, compare, completed, fetch, finish, sha256, tags,
+    with_attributes_of,
 };
-use crate::{
-    archive::contention::is_taken,
-    aws::{At, AwsError},
-};
+use super::record::Outcome;
+use super::server_side::CopyMethod;
+use crate::archive::contention::is_taken;
+use crate::aws::{At, AwsError};
 
 /// Copies an object in parts of [`part_bytes`](super::copy::Target::part_bytes), with one
 /// part in memory.

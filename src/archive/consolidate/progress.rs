@@ -1,20 +1,14 @@
 //! The progress of a run, and how to stop it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use super::record::Outcome;
-use crate::{
-    archive::batches::LogPrefix,
-    stop::{GRACE, Stop},
-};
+use crate::archive::batches::LogPrefix;
+use crate::stop::{GRACE, Stop};
 
 /// The progress of a run for display, and how to stop it.
 #[derive(Debug, Default)]

@@ -1,22 +1,19 @@
 //! The proof that a digest needs before it is copied to its key in the archive.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{binding::Binding, inspect::Refusal, source::Source};
-use crate::{
-    archive::{
-        key::ObjectKey,
-        verify::{
-            attest::{Attestation, attest},
-            digest::{DigestDocument, ListedLog},
-            gzip::inflate,
-            run::RegionKeys,
-        },
-    },
-    names::{AccountId, BucketName},
-};
+use super::binding::Binding;
+use super::inspect::Refusal;
+use super::source::Source;
+use crate::archive::key::ObjectKey;
+use crate::archive::verify::attest::{Attestation, attest};
+use crate::archive::verify::digest::{DigestDocument, ListedLog};
+use crate::archive::verify::gzip::inflate;
+use crate::archive::verify::run::RegionKeys;
+use crate::names::{AccountId, BucketName};
 
 /// The largest digest. A listed log file takes about 500 bytes, so this is more than
 /// 100,000 files an hour of one account and Region. Units: bytes, inflated.
@@ -126,7 +123,8 @@ impl DigestClaim {
 mod tests {
     use std::io::Write as _;
 
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
 
     use super::*;
 

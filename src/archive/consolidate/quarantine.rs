@@ -1,31 +1,22 @@
 //! Quarantine: objects that are not what their key indicates are stored in the archive as
 //! evidence, separate from the log files.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use futures::StreamExt;
 use tokio::sync::OnceCell;
 
-use super::{
-    copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
-    inspect::Refusal,
-};
-use crate::{
-    archive::{
-        contention::{Contention, is_taken, is_write_conflict},
-        inventory,
-    },
-    aws::At,
-    names::prefix_folder,
-};
+use super::copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256};
+use super::inspect::Refusal;
+use crate::archive::contention::{Contention, is_taken, is_write_conflict};
+use crate::archive::inventory;
+use crate::aws::At;
+use crate::names::prefix_folder;
 
 /// The folder of quarantined objects, below the archive's prefix.
 pub const QUARANTINE: &str = "orgtrail/quarantine/";

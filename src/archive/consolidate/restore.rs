@@ -6,10 +6,8 @@ use aws_sdk_s3::types::{self, GlacierJobParameters, ObjectStorageClass, RestoreR
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    aws::{At, AwsError, WriteClients},
-    names::BucketName,
-};
+use crate::aws::{At, AwsError, WriteClients};
+use crate::names::BucketName;
 
 /// A storage class whose objects must be restored before they can be read.
 #[derive(

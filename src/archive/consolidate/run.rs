@@ -1,52 +1,45 @@
 //! A consolidation run: copies the log prefixes of all sources concurrently and writes the
 //! run records.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering},
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::{StreamExt, stream};
-use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use serde::Serialize;
 use tokio::sync::mpsc::Sender;
 
+use super::binding::Scope;
+use super::concurrency::ConcurrencyLimit;
+use super::copy::{Target, WriteTarget};
+use super::digest_index::DigestIndex;
+use super::find::{SourceReader, expect_logs, find_log_prefixes, no_keys};
+use super::ledger::{Ledger, LedgerEnd, LedgerError};
+use super::prefix_copy::{PrefixCopyTask, PrefixFailure, PrefixResult, Proven};
 pub use super::progress::{Progress, SourceProgress};
-use super::{
-    binding::Scope,
-    concurrency::ConcurrencyLimit,
-    copy::{Target, WriteTarget},
-    digest_index::DigestIndex,
-    find::{SourceReader, expect_logs, find_log_prefixes, no_keys},
-    ledger::{Ledger, LedgerEnd, LedgerError},
-    prefix_copy::{PrefixCopyTask, PrefixFailure, PrefixResult, Proven},
-    proof::Attester,
-    quarantine::Contents,
-    record::{Counts, FORMAT_VERSION, Head, Row},
-    restore::{ArchivedTotals, Restore, Restoring},
-    server_side::ServerSide,
-    source::Source,
-    source_stats,
-    trusted::Trusted,
-    unbound::{Destination, UnboundObjects},
-    writer::{Examples, RecordWriter, SEGMENT_EVERY},
-};
-use crate::{
-    archive::{
-        accept::Acceptances,
-        authenticity::{Authenticity, RecordTrust},
-        batches::LogPrefix,
-        key::{DIGEST_FOLDER, Root},
-        verify::{
-            chain::Window,
-            run::PublicKeySource,
-            source::{S3Source, Source as Objects},
-        },
-    },
-    aws::{AwsError, Clients, WriteAuthority, WriteClients},
-    names::{AccountId, Region},
-    words::in_one_line,
-};
+use super::proof::Attester;
+use super::quarantine::Contents;
+use super::record::{Counts, FORMAT_VERSION, Head, Row};
+use super::restore::{ArchivedTotals, Restore, Restoring};
+use super::server_side::ServerSide;
+use super::source::Source;
+use super::source_stats;
+use super::trusted::Trusted;
+use super::unbound::{Destination, UnboundObjects};
+use super::writer::{Examples, RecordWriter, SEGMENT_EVERY};
+use crate::archive::accept::Acceptances;
+use crate::archive::authenticity::{Authenticity, RecordTrust};
+use crate::archive::batches::LogPrefix;
+use crate::archive::key::{DIGEST_FOLDER, Root};
+use crate::archive::verify::chain::Window;
+use crate::archive::verify::run::PublicKeySource;
+use crate::archive::verify::source::{S3Source, Source as Objects};
+use crate::aws::{AwsError, Clients, WriteAuthority, WriteClients};
+use crate::names::{AccountId, Region};
+use crate::words::in_one_line;
 
 /// Accounts and Regions that are processed concurrently. Each keeps a listing page of both
 /// sides in memory.

@@ -1,23 +1,21 @@
 //! Copies inside S3: if the archive's credentials can read a source, its objects do not pass
 //! through this machine.
 
-use aws_sdk_s3::{operation::copy_object::CopyObjectOutput, types::ChecksumAlgorithm};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use aws_sdk_s3::operation::copy_object::CopyObjectOutput;
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    concurrency::ConcurrencyLimit,
-    copy::{self, Copied, CopyError, Origin, WriteTarget, compare, hash},
-    inspect::Expected,
-    record::Outcome,
-};
-use crate::{
-    archive::contention::{Contended, Contention, is_taken, is_write_conflict},
-    aws::{At, AwsError, ErrorKind},
-    names::AccountId,
-};
+use super::concurrency::ConcurrencyLimit;
+use super::copy::{self, Copied, CopyError, Origin, WriteTarget, compare, hash};
+use super::inspect::Expected;
+use super::record::Outcome;
+use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
+use crate::aws::{At, AwsError, ErrorKind};
+use crate::names::AccountId;
 
 /// The maximum size for `CopyObject`. Larger objects could only be copied in parts, for
 /// which S3 returns no SHA-256 of the whole object. Units: bytes.

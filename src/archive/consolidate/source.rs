@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    archive::inventory::{self, LogPrefixes},
-    aws::{Aws, AwsError, Clients},
-    names::{AccountId, Arn, BucketName, KeyPrefix, Region},
-};
+use crate::archive::inventory::{self, LogPrefixes};
+use crate::aws::{Aws, AwsError, Clients};
+use crate::names::{AccountId, Arn, BucketName, KeyPrefix, Region};
 
 /// A bucket, or a prefix in it, that contains CloudTrail's objects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,15 +5,11 @@ use futures::StreamExt;
 use jiff::civil::Date;
 
 use super::source::Source;
-use crate::{
-    archive::{
-        batches::{LogPrefix, day_folder, day_of},
-        inventory,
-        key::DIGEST_FOLDER,
-    },
-    aws::{AwsError, Clients},
-    names::BucketName,
-};
+use crate::archive::batches::{LogPrefix, day_folder, day_of};
+use crate::archive::inventory;
+use crate::archive::key::DIGEST_FOLDER;
+use crate::aws::{AwsError, Clients};
+use crate::names::BucketName;
 
 /// How the objects were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Which records are trusted, and which days a run skips because an earlier run states them
 //! complete.
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    prefix_copy::Proven,
-    record::{Row, Segment},
-};
+use super::prefix_copy::Proven;
+use super::record::{Row, Segment};
 
 /// How long records are trusted after a full listing.
 const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -6,25 +6,19 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 
-use super::{
-    binding::Unbound,
-    concurrency::ConcurrencyLimit,
-    copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
-    inspect::Refusal,
-    join::Listed,
-    progress::Progress,
-    quarantine::{self, Budget},
-    record::{ObjectRow, Outcome, Row},
-};
-use crate::{
-    archive::{
-        accept::Acceptances,
-        inventory,
-        key::{ObjectKey, Root},
-    },
-    aws::{AwsError, Clients},
-    names::{AccountId, BucketName},
-};
+use super::binding::Unbound;
+use super::concurrency::ConcurrencyLimit;
+use super::copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256};
+use super::inspect::Refusal;
+use super::join::Listed;
+use super::progress::Progress;
+use super::quarantine::{self, Budget};
+use super::record::{ObjectRow, Outcome, Row};
+use crate::archive::accept::Acceptances;
+use crate::archive::inventory;
+use crate::archive::key::{ObjectKey, Root};
+use crate::aws::{AwsError, Clients};
+use crate::names::{AccountId, BucketName};
 
 /// The maximum number of objects to list per source.
 const MAX_LISTED: u64 = 10_000;

@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::{
-    sync::mpsc::Receiver,
-    time::{Instant, timeout_at},
-};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, timeout_at};
 
-use super::{
-    copy::WriteTarget,
-    ledger::{Ledger, LedgerError, Tip},
-    progress::Progress,
-    record::{Head, ObjectRow, Outcome, Row},
-    restore::ArchivedTotals,
-    run::EXAMPLES,
-};
+use super::copy::WriteTarget;
+use super::ledger::{Ledger, LedgerError, Tip};
+use super::progress::Progress;
+use super::record::{Head, ObjectRow, Outcome, Row};
+use super::restore::ArchivedTotals;
+use super::run::EXAMPLES;
 
 /// Rows per segment: a killed run loses few rows, and memory stays bounded.
 const ROWS_PER_SEGMENT: usize = 20_000;
@@ -122,15 +118,11 @@ mod tests {
     use aws_sdk_s3::types::StorageClass;
 
     use super::*;
-    use crate::{
-        archive::consolidate::{
-            copy::{PART_BYTES, Target},
-            record::FORMAT_VERSION,
-        },
-        aws::WriteAuthority,
-        names::BucketName,
-        test_env::{TestEnv, home},
-    };
+    use crate::archive::consolidate::copy::{PART_BYTES, Target};
+    use crate::archive::consolidate::record::FORMAT_VERSION;
+    use crate::aws::WriteAuthority;
+    use crate::names::BucketName;
+    use crate::test_env::{TestEnv, home};
 
     #[test]
     fn many_unexpected_objects_hide_no_conflict() {

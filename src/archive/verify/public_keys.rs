@@ -326,7 +326,8 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 /// Times in the output of the AWS CLI: text, or seconds since 1970.
 mod time_text {
     use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::{
-    orchestrator::HttpResponse,
-    result::{ConnectorError, SdkError},
-};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 
 use super::{AwsError, ErrorKind, Source};
 use crate::aws::stopping::Stopped;

@@ -12,9 +12,8 @@ mod provisioning;
 mod report;
 mod verification;
 
-use self::report::{DemoReport, Kept, RequiredStepFailed};
-
 use self::env::DemoEnv;
+use self::report::{DemoReport, Kept, RequiredStepFailed};
 use super::{Context, OpError, Outcome};
 
 /// Run a demonstration without an AWS account

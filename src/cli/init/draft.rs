@@ -3,16 +3,13 @@
 use std::fmt::Write;
 
 use super::recorded;
-
-use crate::{
-    config::Roles,
-    names::{
-        AccountId, Arn, BucketName, KeyAlias, KeyPrefix, LogGroupName, Partition, Region, RoleName,
-        TopicName, TrailName,
-    },
-    ops::{Discovery, FoundTrail, Kept, log_group_name},
-    org::Organization,
+use crate::config::Roles;
+use crate::names::{
+    AccountId, Arn, BucketName, KeyAlias, KeyPrefix, LogGroupName, Partition, Region, RoleName,
+    TopicName, TrailName,
 };
+use crate::ops::{Discovery, FoundTrail, Kept, log_group_name};
+use crate::org::Organization;
 
 /// A complete configuration in which comments state where each value comes from.
 ///
@@ -458,15 +455,13 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::{
-        config::{
-            AdvancedEventSelector, Config, DataEvents, InsightEvents, ManagementEventSource,
-            ReadWriteType, Selectors,
-        },
-        ops::{Adopted, FoundBucket},
-        org::{Account, AccountState, EnabledRegions, Unit},
-        resources::FoundSelectors,
+    use crate::config::{
+        AdvancedEventSelector, Config, DataEvents, InsightEvents, ManagementEventSource,
+        ReadWriteType, Selectors,
     };
+    use crate::ops::{Adopted, FoundBucket};
+    use crate::org::{Account, AccountState, EnabledRegions, Unit};
+    use crate::resources::FoundSelectors;
 
     fn account(id: &str, name: &str, state: AccountState) -> (AccountId, Account) {
         let id: AccountId = id.parse().unwrap();

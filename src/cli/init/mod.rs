@@ -3,16 +3,15 @@
 mod draft;
 mod recorded;
 
-use std::{io::Write, path::PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 use super::output_path::check_writable;
 use super::{Context, Explain, OpError, Outcome};
-use crate::{
-    config::{Environment, Loaded, Roles},
-    local_file,
-    names::{Arn, ExternalId, RoleName},
-    ops::Discovery,
-};
+use crate::config::{Environment, Loaded, Roles};
+use crate::local_file;
+use crate::names::{Arn, ExternalId, RoleName};
+use crate::ops::Discovery;
 
 /// Write a configuration from the organization's existing resources
 ///

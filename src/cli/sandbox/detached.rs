@@ -1,24 +1,19 @@
 //! A sandbox in the background: `sandbox up --detach` and `sandbox down`.
 
-use std::{
-    fs,
-    io::{self, BufRead as _},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::fs;
+use std::io::{self, BufRead as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use super::{
-    admin,
-    launch::{self, LaunchOptions, Launched},
-    line,
-    process::{self, Signal, Signals},
-    running,
-    variables::{Variables, absolute},
-};
+use super::launch::{self, LaunchOptions, Launched};
+use super::process::{self, Signal, Signals};
+use super::variables::{Variables, absolute};
+use super::{admin, line, running};
 use crate::cli::{Context, Format, OpError, Outcome, exit};
 use crate::local_file;
-use crate::report::contract::{self, sandbox::Background};
+use crate::report::contract::sandbox::Background;
+use crate::report::contract::{self};
 use crate::words::counted;
 
 /// The directory of a sandbox in the background.

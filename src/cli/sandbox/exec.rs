@@ -1,17 +1,14 @@
-use std::{
-    ffi::OsString,
-    io::IsTerminal as _,
-    process::{Command, ExitStatus},
-};
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::process::{Command, ExitStatus};
 
-use super::{
-    detached::SandboxDir,
-    launch::{self, LaunchOptions, Launched},
-    process::{Signal, Signals, code_of, send},
-    running,
-    variables::{Variables, absolute},
-};
-use crate::cli::{Context, OpError, Outcome, demo::folder::Folder};
+use super::detached::SandboxDir;
+use super::launch::{self, LaunchOptions, Launched};
+use super::process::{Signal, Signals, code_of, send};
+use super::running;
+use super::variables::{Variables, absolute};
+use crate::cli::demo::folder::Folder;
+use crate::cli::{Context, OpError, Outcome};
 use crate::words::counted;
 
 /// Run a command against a sandbox, and nothing else

@@ -7,19 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::config_of;
-use crate::{
-    aws::{At as _, Aws, Pacing, Retries, Settings, WriteAuthority, WriteClients},
-    cli::{OpError, Outcome},
-    config::{Environment, Loaded},
-    names::{AccountId, Partition},
-    plan::{
-        apply::{StepOutcome, apply, wait_until_converged},
-        plan,
-    },
-    policy::Unmanaged,
-    resources::{Desired, OrganizationFacts, observe},
-    sandbox::Sandbox,
-};
+use crate::aws::{At as _, Aws, Pacing, Retries, Settings, WriteAuthority, WriteClients};
+use crate::cli::{OpError, Outcome};
+use crate::config::{Environment, Loaded};
+use crate::names::{AccountId, Partition};
+use crate::plan::apply::{StepOutcome, apply, wait_until_converged};
+use crate::plan::plan;
+use crate::policy::Unmanaged;
+use crate::resources::{Desired, OrganizationFacts, observe};
+use crate::sandbox::Sandbox;
 
 /// How long legacy trails have logged by default.
 const LEGACY: SignedDuration = SignedDuration::from_hours(24);

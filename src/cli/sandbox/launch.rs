@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{config_of, history, process::Signals};
-use crate::{
-    cli::{Context, OpError, Outcome, output_path::replace},
-    names::Region,
-    sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
-};
+use super::process::Signals;
+use super::{config_of, history};
+use crate::cli::output_path::replace;
+use crate::cli::{Context, OpError, Outcome};
+use crate::names::Region;
+use crate::sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox};
 
 /// The options of a new sandbox.
 #[derive(Debug, clap::Args)]

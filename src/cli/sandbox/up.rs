@@ -1,11 +1,8 @@
-use super::{
-    detached::{self, SandboxDir},
-    launch::{self, LaunchOptions, Launched},
-    line,
-    process::Signals,
-    running,
-    variables::Variables,
-};
+use super::detached::{self, SandboxDir};
+use super::launch::{self, LaunchOptions, Launched};
+use super::process::Signals;
+use super::variables::Variables;
+use super::{line, running};
 use crate::cli::{Context, Format, OpError, Outcome};
 use crate::words::counted;
 

@@ -1,10 +1,8 @@
 //! The environment variables that lead to a sandbox and nowhere else.
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::config::Environment;
 use crate::report::contract::sandbox::Sandbox;

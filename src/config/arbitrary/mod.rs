@@ -4,12 +4,11 @@ mod archive;
 
 use std::collections::BTreeMap;
 
+use archive::archive;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-
-use archive::archive;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,

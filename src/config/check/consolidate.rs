@@ -1,6 +1,6 @@
-use super::{Checker, repeated};
 use std::collections::BTreeSet;
 
+use super::{Checker, repeated};
 use crate::config::{Config, DeclaredSource, Exclusion};
 use crate::names::{AccountId, Partition};
 

@@ -2,8 +2,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::verify::chain;
-use crate::archive::verify::period;
+use crate::archive::verify::{chain, period};
 
 /// A period of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

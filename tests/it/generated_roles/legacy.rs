@@ -6,12 +6,12 @@ use aws_sdk_s3::types::{
     ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
     ServerSideEncryptionRule, StorageClass, Tag, Tagging,
 };
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::roles_env::{ARCHIVE, MANAGEMENT, MEMBER, OTHER, RolesEnv, TOOLS, VAULT};
-
 use crate::env::home;
 
 pub(super) struct Legacy {

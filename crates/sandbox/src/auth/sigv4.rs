@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use http::request::Parts;
-use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
-
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use orgtrail_base::percent;
 
 /// The longest life of a presigned URL: seven days.

@@ -2,17 +2,17 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderValue, Method, Response, StatusCode, request::Parts};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
 use jiff::SignedDuration;
 use s3s::Body;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::route::plain;
-use crate::{
-    faults::{Fault, Propagation},
-    simulation::Simulation,
-};
+use crate::faults::{Fault, Propagation};
+use crate::simulation::Simulation;
 
 /// What the paths of the sandbox's own calls begin with.
 pub(super) const PREFIX: &str = "/_sandbox/";

@@ -1,6 +1,7 @@
 //! Smithy RPC v2 CBOR: the protocol of CloudWatch's newer clients.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ciborium::value::{Integer, Value as Cbor};
 use serde_json::{Map, Number, Value as Json};
 

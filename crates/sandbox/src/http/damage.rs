@@ -1,6 +1,7 @@
 //! Faults as clients meet them.
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -8,7 +9,9 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use s3s::Body;
 
-use crate::{api::ApiError, faults::Effect, simulation::Simulation};
+use crate::api::ApiError;
+use crate::faults::Effect;
+use crate::simulation::Simulation;
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

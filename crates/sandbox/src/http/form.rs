@@ -1,8 +1,7 @@
 //! The query protocol's input: a flat form that stands for nested members.
 
-use serde_json::{Map, Value};
-
 use orgtrail_base::percent;
+use serde_json::{Map, Value};
 
 /// How many levels a dotted name may have; deeper ones are in no API, and would
 /// exhaust the stack.

@@ -2,7 +2,8 @@
 //! request, out come an operation and its input; back comes an answer or error.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
 use s3s::Body;
 use serde_json::{Map, Value, json};
 

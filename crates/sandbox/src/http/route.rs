@@ -1,29 +1,25 @@
 //! From a request to the service that answers it.
 
-use std::{io, sync::Arc};
+use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts,
-};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use s3s::{Body, service::S3Service};
+use orgtrail_base::SANDBOX_TIME;
+use s3s::Body;
+use s3s::service::S3Service;
 use serde_json::Value;
 
-use super::{
-    admin,
-    damage::{self, Ending},
-    protocol::Protocol,
-    s3_call, xml,
-};
-use crate::{
-    api::{Call, Reply, Service},
-    auth::{self, Signature},
-    s3, services,
-    simulation::Simulation,
-};
-use orgtrail_base::SANDBOX_TIME;
+use super::damage::{self, Ending};
+use super::protocol::Protocol;
+use super::{admin, s3_call, xml};
+use crate::api::{Call, Reply, Service};
+use crate::auth::{self, Signature};
+use crate::simulation::Simulation;
+use crate::{s3, services};
 
 /// No call to a service other than S3 is larger.
 const MAX_CALL_BYTES: usize = 4 << 20;

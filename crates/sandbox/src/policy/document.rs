@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use orgtrail_base::policy::eval::{MalformedPolicy, PolicyEvaluator, PolicyType};
+use serde::{Deserialize, Serialize};
 
 /// A policy's text with its evaluator.
 #[derive(Debug, Clone, Deserialize, Serialize)]

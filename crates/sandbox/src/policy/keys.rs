@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use orgtrail_base::names::AccountId;
+use orgtrail_base::policy::eval::ConditionKeys;
+
 use super::Request;
-use crate::{
-    auth::{Caller, Identity},
-    clock::real_now,
-    simulation::Control,
-};
-use orgtrail_base::{names::AccountId, policy::eval::ConditionKeys};
+use crate::auth::{Caller, Identity};
+use crate::clock::real_now;
+use crate::simulation::Control;
 
 /// A request under decision, as a source of condition keys.
 pub(super) struct Context<'a> {

@@ -1,6 +1,7 @@
 //! The policies that AWS itself keeps, as far as the sandbox's services go.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::{Document, PolicyType};
 

@@ -6,22 +6,19 @@ mod document;
 mod keys;
 mod managed;
 
+use std::collections::BTreeSet;
+
 pub(super) use audit::Audit;
 pub use audit::AuthorizationRecord;
 pub(super) use document::Document;
 pub(super) use managed::managed;
-
-use std::collections::BTreeSet;
-
-pub(super) use orgtrail_base::policy::eval::{MalformedPolicy, PolicyType};
-
-use super::{
-    api::ApiError,
-    auth::{Caller, Identity},
-    simulation::Control,
-};
 use orgtrail_base::names::{AccountId, Region};
 use orgtrail_base::policy::eval::{ConditionKeys, Decision, Grant, PolicyEvaluator, Principal};
+pub(super) use orgtrail_base::policy::eval::{MalformedPolicy, PolicyType};
+
+use super::api::ApiError;
+use super::auth::{Caller, Identity};
+use super::simulation::Control;
 
 /// What a request asks to do, and what is known about it.
 #[derive(Debug)]

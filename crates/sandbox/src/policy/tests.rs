@@ -1,6 +1,8 @@
-use super::*;
-use crate::{Options, bootstrap, clock::real_now};
 use orgtrail_base::names::{Partition, Region};
+
+use super::*;
+use crate::clock::real_now;
+use crate::{Options, bootstrap};
 
 fn control() -> Control {
     let options = Options::new("us-east-1".parse().unwrap());

@@ -1,11 +1,11 @@
 //! Access control lists, as far as they still matter.
 
 use aws_lc_rs::digest;
+use orgtrail_base::names::AccountId;
 use s3s::{S3ErrorCode, S3Result, dto};
 use serde::{Deserialize, Serialize};
 
 use super::error::{invalid_argument, refuse};
-use orgtrail_base::names::AccountId;
 
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const AUTHENTICATED_USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";

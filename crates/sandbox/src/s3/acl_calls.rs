@@ -2,12 +2,10 @@
 
 use s3s::{S3Result, dto};
 
-use super::{
-    acl::{self, Acl},
-    context::{ByAcl, CallContext, Keys},
-    error::{access_denied, invalid_request},
-    put::acls_not_supported,
-};
+use super::acl::{self, Acl};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{access_denied, invalid_request};
+use super::put::acls_not_supported;
 
 pub(super) fn get_bucket_acl(
     cx: &CallContext<'_>,

@@ -4,22 +4,20 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto, dto::StreamingBlob};
+use orgtrail_base::names::Region;
+use s3s::dto::StreamingBlob;
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use super::checksum::Claims;
+use super::context::CallContext;
+use super::error::{access_denied, refuse};
+use super::put::MAX_PUT_BYTES;
+use super::session::Session;
 use super::{
-    acl_calls, buckets,
-    checksum::Claims,
-    context::CallContext,
-    copy, delete, encryption,
-    error::{access_denied, refuse},
-    get, lifecycle, listing, lock, multipart, multipart_listing, put,
-    put::MAX_PUT_BYTES,
-    replication, restore,
-    session::Session,
-    settings, tags, versioning,
+    acl_calls, buckets, copy, delete, encryption, get, lifecycle, listing, lock, multipart,
+    multipart_listing, put, replication, restore, settings, tags, versioning,
 };
 use crate::simulation::Simulation;
-use orgtrail_base::names::Region;
 
 /// How much memory a claimed length reserves at most; beyond, it follows what
 /// arrives, because it is not known yet whether the caller may write.

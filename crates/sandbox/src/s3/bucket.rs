@@ -1,19 +1,18 @@
 //! A bucket: who owns it, how it is set, what is in it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, BucketName, Region};
 use parking_lot::RwLock;
 use s3s::dto;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    acl::Acl,
-    multipart::Upload,
-    object::{LockMode, Versions},
-};
+use super::acl::Acl;
+use super::multipart::Upload;
+use super::object::{LockMode, Versions};
 use crate::policy::Document;
-use orgtrail_base::names::{AccountId, BucketName, Region};
 
 /// A bucket. Its name, owner and place never change.
 #[derive(Debug)]

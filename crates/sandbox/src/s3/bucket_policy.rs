@@ -1,15 +1,14 @@
 //! Bucket policies: what is refused when one is put, and whether one is public.
 
+use orgtrail_base::names::Partition;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use serde_json::Value;
 
-use super::{bucket::Policy, error::refuse};
-use crate::{
-    policy::{Document, PolicyType},
-    principals,
-    simulation::Control,
-};
-use orgtrail_base::names::Partition;
+use super::bucket::Policy;
+use super::error::refuse;
+use crate::policy::{Document, PolicyType};
+use crate::principals;
+use crate::simulation::Control;
 
 /// The longest policy that S3 takes.
 const MAX_BYTES: usize = 20 * 1024;

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use orgtrail_base::names::Region;
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    acl::{self, Acl},
-    bucket::{Bucket, LockSettings, Ownership, Settings, Versioning},
-    context::{ByAcl, CallContext, Keys, region_header},
-    error::{access_denied, custom, invalid_argument, refuse},
-    time::to_dto,
-};
+use super::acl::{self, Acl};
+use super::bucket::{Bucket, LockSettings, Ownership, Settings, Versioning};
+use super::context::{ByAcl, CallContext, Keys, region_header};
+use super::error::{access_denied, custom, invalid_argument, refuse};
+use super::time::to_dto;
 use crate::policy::Request;
-use orgtrail_base::names::Region;
 
 /// The Region whose endpoint is the global one.
 const GLOBAL: &str = "us-east-1";

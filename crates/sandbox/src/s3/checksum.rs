@@ -1,12 +1,10 @@
 //! Checksums: stored with every object, verified where the client sent one.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use s3s::{
-    S3ErrorCode, S3Result,
-    crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
-    dto,
-};
+use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
+use s3s::{S3ErrorCode, S3Result, dto};
 use serde::{Deserialize, Serialize};
 
 use super::error::{invalid_request, refuse};

@@ -1,23 +1,20 @@
 //! One request under way: who asks, what is known, and whether they may.
 
-use std::{cell::Cell, sync::Arc};
+use std::cell::Cell;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, Region};
 use s3s::{S3ErrorCode, S3Result};
 
-use super::{
-    Store,
-    bucket::{Bucket, Settings},
-    error::{access_denied, refuse},
-    session::Session,
-};
-use crate::{
-    auth::{Caller, Identity},
-    policy::Request,
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::names::{AccountId, Region};
+use super::Store;
+use super::bucket::{Bucket, Settings};
+use super::error::{access_denied, refuse};
+use super::session::Session;
+use crate::auth::{Caller, Identity};
+use crate::policy::Request;
+use crate::simulation::{Control, Simulation};
 
 /// One request under way.
 pub(crate) struct CallContext<'a> {

@@ -2,16 +2,14 @@
 
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    checksum::{Algorithm, Claims, set_checksums},
-    context::{ByAcl, CallContext, Keys},
-    encryption,
-    error::{invalid_argument, invalid_request, refuse},
-    get::{Conditions, Found},
-    object::Details,
-    put::{Condition, MAX_PUT_BYTES, Write, acl_of, details_of, encryption_of, lock_of},
-    time::to_dto,
-};
+use super::checksum::{Algorithm, Claims, set_checksums};
+use super::context::{ByAcl, CallContext, Keys};
+use super::encryption;
+use super::error::{invalid_argument, invalid_request, refuse};
+use super::get::{Conditions, Found};
+use super::object::Details;
+use super::put::{Condition, MAX_PUT_BYTES, Write, acl_of, details_of, encryption_of, lock_of};
+use super::time::to_dto;
 
 /// A copy's source, read.
 pub(super) struct Source {

@@ -3,14 +3,12 @@
 use jiff::Timestamp;
 use s3s::{S3Error, S3Result, dto};
 
-use super::{
-    bucket::{Bucket, Settings, Versioning},
-    context::{ByAcl, CallContext, Keys},
-    error::{malformed_xml, no_such_key, precondition_failed},
-    lock::version_key,
-    object::{Version, VersionId, Versions},
-    time::{from_dto, whole_seconds},
-};
+use super::bucket::{Bucket, Settings, Versioning};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{malformed_xml, no_such_key, precondition_failed};
+use super::lock::version_key;
+use super::object::{Version, VersionId, Versions};
+use super::time::{from_dto, whole_seconds};
 
 /// The parameters of one deletion.
 #[derive(Debug, Default)]

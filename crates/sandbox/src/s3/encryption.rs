@@ -1,17 +1,19 @@
 //! Encryption at rest: which kind a write gets, and whether the key may be used.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::{Bucket, DefaultEncryption, DefaultKms, Settings},
-    context::{CallContext, Keys},
-    error::{access_denied, custom, invalid_argument, invalid_request, malformed_xml, refuse},
-    object::Encryption,
+use super::bucket::{Bucket, DefaultEncryption, DefaultKms, Settings};
+use super::context::{CallContext, Keys};
+use super::error::{
+    access_denied, custom, invalid_argument, invalid_request, malformed_xml, refuse,
 };
+use super::object::Encryption;
 use crate::services::kms;
 
 /// What a data key is bound to.

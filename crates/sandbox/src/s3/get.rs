@@ -5,20 +5,17 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::{Bucket, Settings, Versioning},
-    checksum::set_checksums,
-    context::{ByAcl, CallContext, Keys},
-    encryption,
-    error::{
-        access_denied, custom, invalid_argument, invalid_request, no_such_key, no_such_version,
-        precondition_failed, refuse,
-    },
-    lock::version_key,
-    object::{Object, Version, VersionId},
-    tags,
-    time::{from_dto, http_date, to_dto, whole_seconds},
+use super::bucket::{Bucket, Settings, Versioning};
+use super::checksum::set_checksums;
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{
+    access_denied, custom, invalid_argument, invalid_request, no_such_key, no_such_version,
+    precondition_failed, refuse,
 };
+use super::lock::version_key;
+use super::object::{Object, Version, VersionId};
+use super::time::{from_dto, http_date, to_dto, whole_seconds};
+use super::{encryption, tags};
 
 /// What a read found, once it may be shown.
 pub(super) struct Found {

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    Store,
-    bucket::{Bucket, Settings, State, Versioning},
-    context::CallContext,
-    error::{absent, malformed_xml, refuse},
-    lifecycle_check::{check, coldness},
-    object::{Object, Version, VersionId, Versions},
-    time::{from_dto, http_date, next_midnight, plus_days},
-};
+use super::Store;
+use super::bucket::{Bucket, Settings, State, Versioning};
+use super::context::CallContext;
+use super::error::{absent, malformed_xml, refuse};
+use super::lifecycle_check::{check, coldness};
+use super::object::{Object, Version, VersionId, Versions};
+use super::time::{from_dto, http_date, next_midnight, plus_days};
 
 /// Below this, objects stay where they are unless a rule says a size.
 const SMALLEST_TRANSITION: u64 = 128 * 1024;

@@ -2,10 +2,8 @@
 
 use s3s::{S3Result, dto};
 
-use super::{
-    error::{invalid_argument, invalid_request, malformed_xml},
-    time::{from_dto, next_midnight},
-};
+use super::error::{invalid_argument, invalid_request, malformed_xml};
+use super::time::{from_dto, next_midnight};
 
 /// Checks a configuration as S3 does when it is put.
 pub(super) fn check(configuration: &dto::BucketLifecycleConfiguration) -> S3Result<()> {

@@ -1,20 +1,20 @@
 //! The calls that list objects and versions, a page at a time.
 
-use std::{borrow::Cow, ops::Bound};
+use std::borrow::Cow;
+use std::ops::Bound;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use s3s::{S3Result, dto};
 
-use super::{
-    acl,
-    bucket::{Bucket, Settings},
-    context::{ByAcl, CallContext, Keys},
-    error::invalid_argument,
-    key_encoding::KeyEncoding,
-    object::{Object, Version, Versions},
-    page::{Line, Scope},
-    time::to_dto,
-};
+use super::acl;
+use super::bucket::{Bucket, Settings};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::invalid_argument;
+use super::key_encoding::KeyEncoding;
+use super::object::{Object, Version, Versions};
+use super::page::{Line, Scope};
+use super::time::to_dto;
 
 const MAX_KEYS: i32 = 1_000;
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::{DefaultRetention, LockSettings, Period, Settings, Versioning},
-    context::{ByAcl, CallContext, Keys},
-    error::{absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse},
-    object::{LockMode, Object, Retention},
-    time::{from_dto, plus_days, to_dto},
+use super::bucket::{DefaultRetention, LockSettings, Period, Settings, Versioning};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{
+    absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse,
 };
+use super::object::{LockMode, Object, Retention};
+use super::time::{from_dto, plus_days, to_dto};
 
 /// What a write asks for in its headers.
 #[derive(Debug, Default, Clone, Copy)]

@@ -1,14 +1,15 @@
 //! MFA delete: the bucket owner's root user, with long-term keys and a device.
 
+use orgtrail_base::names::AccountId;
 use s3s::{S3ErrorCode, S3Result};
 
-use super::{
-    bucket::{Bucket, Settings},
-    context::CallContext,
-    error::{access_denied, refuse},
-};
-use crate::{auth::Identity, clock::real_now, services::iam::Holder, totp};
-use orgtrail_base::names::AccountId;
+use super::bucket::{Bucket, Settings};
+use super::context::CallContext;
+use super::error::{access_denied, refuse};
+use crate::auth::Identity;
+use crate::clock::real_now;
+use crate::services::iam::Holder;
+use crate::totp;
 
 impl CallContext<'_> {
     /// Whether a version may be deleted as far as MFA delete goes.

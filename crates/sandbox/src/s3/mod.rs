@@ -51,9 +51,8 @@ mod versioning;
 
 use std::sync::Arc;
 
-use s3s::service::{S3Service, S3ServiceBuilder};
-
 pub(super) use persist::{Packs, PersistError};
+use s3s::service::{S3Service, S3ServiceBuilder};
 pub(super) use service_access::{Delivery, check, deliver};
 pub(super) use store::Store;
 

@@ -5,20 +5,17 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use md5::Digest as _;
+use orgtrail_base::names::AccountId;
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::{Bucket, Settings},
-    checksum::{Algorithm, Checksum, Claims, set_checksums},
-    context::{ByAcl, CallContext, Keys},
-    encryption,
-    error::{invalid_argument, invalid_request, malformed_xml, refuse},
-    lock,
-    object::{Details, Encryption, EntityTag, Object, PartSummary},
-    put::{AclHeaders, Condition, Write, acl_of, details_of, encryption_of, lock_of},
-    time::to_dto,
-};
-use orgtrail_base::names::AccountId;
+use super::bucket::{Bucket, Settings};
+use super::checksum::{Algorithm, Checksum, Claims, set_checksums};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{invalid_argument, invalid_request, malformed_xml, refuse};
+use super::object::{Details, Encryption, EntityTag, Object, PartSummary};
+use super::put::{AclHeaders, Condition, Write, acl_of, details_of, encryption_of, lock_of};
+use super::time::to_dto;
+use super::{encryption, lock};
 
 /// The least size of a part that is not the last.
 const MIN_PART_BYTES: usize = 5 * 1024 * 1024;

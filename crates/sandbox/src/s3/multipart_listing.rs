@@ -2,14 +2,12 @@
 
 use s3s::{S3Result, dto};
 
-use super::{
-    acl,
-    checksum::set_checksums,
-    context::{ByAcl, CallContext, Keys},
-    key_encoding::KeyEncoding,
-    multipart::{Part, kind, no_such_upload},
-    time::to_dto,
-};
+use super::acl;
+use super::checksum::set_checksums;
+use super::context::{ByAcl, CallContext, Keys};
+use super::key_encoding::KeyEncoding;
+use super::multipart::{Part, kind, no_such_upload};
+use super::time::to_dto;
 
 pub(super) fn list_parts(
     cx: &CallContext<'_>,

@@ -1,14 +1,17 @@
 //! One object, its versions, and what hangs on them.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use orgtrail_base::names::AccountId;
 use s3s::dto;
 use serde::{Deserialize, Serialize};
 
-use super::{acl::Acl, checksum::Checksum};
-use orgtrail_base::names::AccountId;
+use super::acl::Acl;
+use super::checksum::Checksum;
 
 /// A version's id: a number inside, AWS's 32 opaque characters outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,7 +29,8 @@ impl VersionId {
 
 impl fmt::Display for VersionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         if *self == Self::NULL {
             return f.write_str("null");
         }

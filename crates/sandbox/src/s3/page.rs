@@ -1,7 +1,8 @@
 //! Pages of a listing: keys in the order of their UTF-8 bytes, rolled up at a
 //! delimiter.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// One line of a listing.
 #[derive(Debug)]

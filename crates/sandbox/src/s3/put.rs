@@ -1,24 +1,21 @@
 //! Writing an object: one path for clients, for services and for copies.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    acl::{Acl, canonical_id},
-    bucket::{Bucket, Ownership, Settings, Versioning},
-    checksum::{Claims, set_checksums},
-    context::{ByAcl, CallContext, Keys},
-    encryption,
-    error::{
-        access_denied, invalid_argument, invalid_request, no_such_bucket, no_such_key,
-        precondition_failed, refuse,
-    },
-    lock,
-    object::{Details, Encryption, EntityTag, Object, Version, VersionId, Versions},
-    tags,
+use super::acl::{Acl, canonical_id};
+use super::bucket::{Bucket, Ownership, Settings, Versioning};
+use super::checksum::{Claims, set_checksums};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{
+    access_denied, invalid_argument, invalid_request, no_such_bucket, no_such_key,
+    precondition_failed, refuse,
 };
+use super::object::{Details, Encryption, EntityTag, Object, Version, VersionId, Versions};
+use super::{encryption, lock, tags};
 
 /// The largest object of one PUT.
 pub(super) const MAX_PUT_BYTES: usize = 5 * 1024 * 1024 * 1024;

@@ -6,13 +6,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use s3s::S3Result;
 
-use super::{
-    Store,
-    bucket::Versioning,
-    checksum::Algorithm,
-    error::{no_such_bucket, no_such_key},
-    object::{Encryption, EntityTag, Object, Version, VersionId, Versions},
-};
+use super::Store;
+use super::bucket::Versioning;
+use super::checksum::Algorithm;
+use super::error::{no_such_bucket, no_such_key};
+use super::object::{Encryption, EntityTag, Object, Version, VersionId, Versions};
 
 impl Store {
     /// Puts an object without authorization.

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::{Bucket, Settings, Versioning},
-    context::CallContext,
-    error::{absent, invalid_argument, invalid_request, malformed_xml, refuse},
-    object::{Encryption, Object, Version, VersionId, Versions},
-};
+use super::bucket::{Bucket, Settings, Versioning};
+use super::context::CallContext;
+use super::error::{absent, invalid_argument, invalid_request, malformed_xml, refuse};
+use super::object::{Encryption, Object, Version, VersionId, Versions};
 
 pub(super) fn put_bucket_replication(
     cx: &CallContext<'_>,

@@ -3,13 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    context::{ByAcl, CallContext, Keys},
-    error::{invalid_argument, malformed_xml, refuse},
-    lock::version_key,
-    object::Restore,
-    time::{next_midnight, plus_days},
-};
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{invalid_argument, malformed_xml, refuse};
+use super::lock::version_key;
+use super::object::Restore;
+use super::time::{next_midnight, plus_days};
 
 pub(super) fn restore_object(
     cx: &CallContext<'_>,

@@ -5,18 +5,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use s3s::{S3Result, dto};
 
-use super::{
-    checksum::Claims,
-    context::{ByAcl, CallContext, Keys},
-    encryption,
-    object::Details,
-    put::{AclHeaders, Write},
-    session::Session,
-};
-use crate::{
-    auth::Caller,
-    simulation::{Control, Simulation},
-};
+use super::checksum::Claims;
+use super::context::{ByAcl, CallContext, Keys};
+use super::encryption;
+use super::object::Details;
+use super::put::{AclHeaders, Write};
+use super::session::Session;
+use crate::auth::Caller;
+use crate::simulation::{Control, Simulation};
 
 /// An object that a service delivers.
 #[derive(Debug, Default)]

@@ -4,18 +4,14 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
-use s3s::{
-    S3Error, S3ErrorCode, S3Result,
-    access::{S3Access, S3AccessContext},
-    auth::{S3Auth, SecretKey},
-};
+use orgtrail_base::percent;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::error::{access_denied, custom, refuse};
-use crate::{
-    auth::{Caller, is_over_tls, valid_for},
-    simulation::Simulation,
-};
-use orgtrail_base::percent;
+use crate::auth::{Caller, is_over_tls, valid_for};
+use crate::simulation::Simulation;
 
 /// Says which version of TLS a request stands for having come over.
 const TLS_VERSION: &str = "x-orgtrail-tls";

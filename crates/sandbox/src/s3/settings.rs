@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
+use orgtrail_base::names::Arn;
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    acl::Acl,
-    bucket::{Bucket, KeyFormat, Logging, Ownership},
-    bucket_policy,
-    context::{ByAcl, CallContext, Keys},
-    error::{absent, access_denied, invalid_argument, malformed_xml, refuse},
-};
+use super::acl::Acl;
+use super::bucket::{Bucket, KeyFormat, Logging, Ownership};
+use super::bucket_policy;
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{absent, access_denied, invalid_argument, malformed_xml, refuse};
 use crate::auth::Identity;
-use orgtrail_base::names::Arn;
 
 impl Ownership {
     pub(super) fn parse(name: &str) -> S3Result<Self> {

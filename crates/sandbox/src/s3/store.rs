@@ -1,22 +1,16 @@
 //! All buckets, under one global namespace.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use s3s::S3Result;
 
-use super::{
-    bucket::{Bucket, State},
-    error::no_such_bucket,
-    object::{EntityTag, VersionId, scramble},
-};
+use super::bucket::{Bucket, State};
+use super::error::no_such_bucket;
+use super::object::{EntityTag, VersionId, scramble};
 
 /// All buckets and their objects.
 #[derive(Debug, Default)]

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
+use orgtrail_base::percent;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::Versioning,
-    context::{ByAcl, CallContext, Keys},
-    error::{absent, custom, invalid_argument, refuse},
-    lock::version_key,
-};
-use orgtrail_base::percent;
+use super::bucket::Versioning;
+use super::context::{ByAcl, CallContext, Keys};
+use super::error::{absent, custom, invalid_argument, refuse};
+use super::lock::version_key;
 
 fn invalid(message: &'static str) -> S3Error {
     refuse(S3ErrorCode::InvalidTag, message)

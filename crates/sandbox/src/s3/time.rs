@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use s3s::dto;
 
 /// The protocol's form, in whole milliseconds as S3 shows them.

@@ -2,11 +2,9 @@
 
 use s3s::{S3ErrorCode, S3Result, dto};
 
-use super::{
-    bucket::Versioning,
-    context::CallContext,
-    error::{custom, malformed_xml, refuse},
-};
+use super::bucket::Versioning;
+use super::context::CallContext;
+use super::error::{custom, malformed_xml, refuse};
 
 pub(super) fn put_bucket_versioning(
     cx: &CallContext<'_>,

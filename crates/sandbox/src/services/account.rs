@@ -1,14 +1,12 @@
 //! AWS Account Management: the Regions of accounts.
 
+use orgtrail_base::names::{AccountId, Region};
 use serde_json::json;
 
-use super::{
-    Call, Control, Reply, Simulation,
-    input::{account, account_mut, number, page, text, texts},
-    unknown_operation,
-};
-use crate::{api::ApiError, simulation::Account};
-use orgtrail_base::names::{AccountId, Region};
+use super::input::{account, account_mut, number, page, text, texts};
+use super::{Call, Control, Reply, Simulation, unknown_operation};
+use crate::api::ApiError;
+use crate::simulation::Account;
 
 /// What an organization must trust before its Regions are managed for it.
 const PRINCIPAL: &str = "account.amazonaws.com";

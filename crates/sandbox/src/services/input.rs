@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use orgtrail_base::names::AccountId;
+use orgtrail_base::policy::eval::PolicyEvaluator;
 use serde_json::Value;
 
 use super::{ApiError, Call, Control};
-use crate::{policy::Request, simulation::Account};
-use orgtrail_base::{names::AccountId, policy::eval::PolicyEvaluator};
+use crate::policy::Request;
+use crate::simulation::Account;
 
 /// A member that is a string with something in it.
 pub(crate) fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {

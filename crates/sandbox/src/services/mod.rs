@@ -1,9 +1,7 @@
 //! The services, one file each: its state and its operations.
 
-use super::{
-    api::{ApiError, Call, Reply, Service},
-    simulation::{Control, Simulation},
-};
+use super::api::{ApiError, Call, Reply, Service};
+use super::simulation::{Control, Simulation};
 
 pub(super) mod account;
 pub(super) mod cloudtrail;

@@ -1,13 +1,11 @@
 //! The policies that hang on resources other than buckets: keys and topics.
 
+use orgtrail_base::names::AccountId;
+use orgtrail_base::policy::eval::{PolicyEvaluator, PolicyType, matches_wildcards};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::{Caller, Identity};
-use orgtrail_base::{
-    names::AccountId,
-    policy::eval::{PolicyEvaluator, PolicyType, matches_wildcards},
-};
 
 /// A resource's policy: as it was put, and its evaluator.
 #[derive(Debug, Clone, Serialize, Deserialize)]

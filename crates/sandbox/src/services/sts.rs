@@ -3,20 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{
-    Call, Control, Reply, Simulation,
-    iam::{Holder, bare},
-    input::{number, seconds, text},
-    unknown_operation,
-};
-use crate::{
-    api::ApiError,
-    auth::{Caller, Identity},
-    clock::real_now,
-    policy::{Document, PolicyType, Request},
-    simulation::{ALPHANUMERIC, AccessKey, BASE32},
-    totp,
-};
+use super::iam::{Holder, bare};
+use super::input::{number, seconds, text};
+use super::{Call, Control, Reply, Simulation, unknown_operation};
+use crate::api::ApiError;
+use crate::auth::{Caller, Identity};
+use crate::clock::real_now;
+use crate::policy::{Document, PolicyType, Request};
+use crate::simulation::{ALPHANUMERIC, AccessKey, BASE32};
+use crate::totp;
 
 /// No session is shorter.
 const MIN_SECONDS: i64 = 900;

@@ -3,13 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{chain::iso, events};
-use crate::{
-    api::{ApiError, Call, Service},
-    auth::{Caller, Identity},
-    services::cloudtrail,
-    simulation::{Control, Simulation},
-};
+use super::chain::iso;
+use super::events;
+use crate::api::{ApiError, Call, Service};
+use crate::auth::{Caller, Identity};
+use crate::services::cloudtrail;
+use crate::simulation::{Control, Simulation};
 
 /// The most calls kept for deliveries.
 const KEPT: usize = 5_000;

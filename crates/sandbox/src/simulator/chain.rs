@@ -1,23 +1,17 @@
 //! A chain of digests: each lists its hour's files and signs its predecessor.
 
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::cloudtrail::digest::{
+    DigestDocument, HASH_ALGORITHM, ListedLog, SIGNATURE_ALGORITHM, metadata, sha256_hex,
+};
+use orgtrail_base::cloudtrail::key::{ObjectKey, ObjectKind};
+use orgtrail_base::names::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    LOST,
-    delivery::{self, PendingObject},
-};
-use crate::{
-    services::cloudtrail::Trail,
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::{
-    cloudtrail::digest::{
-        DigestDocument, HASH_ALGORITHM, ListedLog, SIGNATURE_ALGORITHM, metadata, sha256_hex,
-    },
-    cloudtrail::key::{ObjectKey, ObjectKind},
-    names::{AccountId, Region},
-};
+use super::LOST;
+use super::delivery::{self, PendingObject};
+use crate::services::cloudtrail::Trail;
+use crate::simulation::{Control, Simulation};
 
 /// How long a digest covers.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

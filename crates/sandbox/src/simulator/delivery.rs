@@ -1,24 +1,22 @@
 //! CloudTrail at a bucket: what it tries before it takes a trail, and how it
 //! writes.
 
-use std::{cell::RefCell, collections::BTreeMap, io};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use jiff::Timestamp;
+use orgtrail_base::cloudtrail::key::{LogClass, ObjectKey, ObjectKind, Root};
+use orgtrail_base::names::{AccountId, Arn, Region};
 
-use crate::{
-    api::ApiError,
-    auth::Caller,
-    s3,
-    services::cloudtrail::{Trail, organization},
-    simulation::{Control, Simulation},
-    simulator::DigestEncryption,
-};
-use orgtrail_base::{
-    cloudtrail::key::{LogClass, ObjectKey, ObjectKind, Root},
-    names::{AccountId, Arn, Region},
-};
+use crate::api::ApiError;
+use crate::auth::Caller;
+use crate::s3;
+use crate::services::cloudtrail::{Trail, organization};
+use crate::simulation::{Control, Simulation};
+use crate::simulator::DigestEncryption;
 
 /// CloudTrail at work for a trail.
 pub(crate) fn service(trail: &Trail) -> Caller {

@@ -2,17 +2,14 @@
 //! same seed, account, Region and slot.
 
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::cloudtrail::key::LogClass;
+use orgtrail_base::names::{AccountId, Arn, Partition, Region};
 use serde_json::{Value, json};
 
 use super::identities;
-use crate::{
-    services::cloudtrail::{Trail, selectors::Facts},
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::{
-    cloudtrail::key::LogClass,
-    names::{AccountId, Arn, Partition, Region},
-};
+use crate::services::cloudtrail::Trail;
+use crate::services::cloudtrail::selectors::Facts;
+use crate::simulation::{Control, Simulation};
 
 /// Who does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

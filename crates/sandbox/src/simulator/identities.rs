@@ -1,8 +1,7 @@
 //! Who does things in an account.
 
-use serde_json::{Value, json};
-
 use orgtrail_base::names::{AccountId, Partition};
+use serde_json::{Value, json};
 
 const USERS: [&str; 4] = ["alice.moreau", "build-agent", "deploy-bot", "j.okafor"];
 const ROLES: [(&str, &str); 4] = [

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{chain::iso, events};
+use super::chain::iso;
+use super::events;
 use crate::services::cloudtrail::insights::Insight;
 
 /// The slot of the day in which something unusual begins; it ends an hour later.

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
-    rand::SystemRandom,
-    rsa::{KeyPair, KeySize},
-    signature::{KeyPair as _, RSA_PKCS1_SHA256},
-};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::cloudtrail::signature::Fingerprint;
+use orgtrail_base::names::Region;
 use serde::{Deserialize, Serialize};
-
-use orgtrail_base::{cloudtrail::signature::Fingerprint, names::Region};
 
 /// A new key signs every 28 days…
 const PERIOD_SECONDS: i64 = 28 * 86_400;
@@ -159,8 +157,9 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use orgtrail_base::cloudtrail::signature::PublicKey;
+
+    use super::*;
 
     #[test]
     fn keys_survive_saving_and_verify_what_they_signed() {

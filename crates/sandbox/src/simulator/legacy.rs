@@ -2,13 +2,11 @@
 //! with their chain of digests, from before the organization's trail.
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, Arn, BucketName, Region, TrailName};
 
 use super::{SettingsPeriod, State, deliver};
-use crate::{
-    services::cloudtrail::Trail,
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::names::{AccountId, Arn, BucketName, Region, TrailName};
+use crate::services::cloudtrail::Trail;
+use crate::simulation::{Control, Simulation};
 
 /// An older trail of one account and what it delivered.
 #[derive(Debug, Clone)]

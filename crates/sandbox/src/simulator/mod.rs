@@ -5,23 +5,18 @@
 //! covers the place gets what it selects, through S3 as CloudTrail's service
 //! principal, and, with validation on, a chain of hourly digests.
 
-use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::names::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    services::{
-        cloudtrail::{self, Trail, organization, trail::place as place_key},
-        logs, sns,
-    },
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::names::{AccountId, Region};
+use super::services::cloudtrail::trail::place as place_key;
+use super::services::cloudtrail::{self, Trail, organization};
+use super::services::{logs, sns};
+use super::simulation::{Control, Simulation};
 
 mod activity;
 mod chain;
@@ -36,7 +31,6 @@ mod place;
 pub(super) use activity::record;
 pub(super) use legacy::fill;
 pub use legacy::{Legacy, LegacyError};
-
 use place::{Outcome, Place, SettingsPeriod};
 
 /// What could not be delivered for longer never is.

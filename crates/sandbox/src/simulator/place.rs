@@ -3,24 +3,17 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::cloudtrail::digest::{HASH_ALGORITHM, ListedLog, sha256_hex};
+use orgtrail_base::cloudtrail::key::LogClass;
+use orgtrail_base::names::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    LOST, SLOT,
-    chain::{At, Chain},
-    delivery::{self, PendingObject},
-    events, insights,
-};
-use crate::{
-    services::cloudtrail::{Delivery, StoredEvent, Trail},
-    simulation::{Control, Simulation},
-};
-use orgtrail_base::{
-    cloudtrail::digest::{HASH_ALGORITHM, ListedLog, sha256_hex},
-    cloudtrail::key::LogClass,
-    names::{AccountId, Region},
-};
+use super::chain::{At, Chain};
+use super::delivery::{self, PendingObject};
+use super::{LOST, SLOT, events, insights};
+use crate::services::cloudtrail::{Delivery, StoredEvent, Trail};
+use crate::simulation::{Control, Simulation};
 
 /// What of one account and Region of a trail was delivered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -2,24 +2,21 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    copy::{self, CopyError, Origin, WriteTarget},
-    digest_index::{CopyPermission, DigestIndex},
-    inspect::{Expected, Refusal, by_size},
-    join::Listed,
-    proof::DigestClaim,
-    quarantine,
-    record::{ObjectRow, Outcome},
-    restore::{self, Archived, Restoring},
-    server_side::CopyRequest,
-};
-use super::{EntryOutcome, PrefixCopyTask};
-use crate::{
-    archive::key::{DIGEST_FOLDER, ObjectKey},
-    aws::ErrorKind,
-    words::in_one_line,
-};
 use jiff::civil::Date;
+
+use super::super::copy::{self, CopyError, Origin, WriteTarget};
+use super::super::digest_index::{CopyPermission, DigestIndex};
+use super::super::inspect::{Expected, Refusal, by_size};
+use super::super::join::Listed;
+use super::super::proof::DigestClaim;
+use super::super::quarantine;
+use super::super::record::{ObjectRow, Outcome};
+use super::super::restore::{self, Archived, Restoring};
+use super::super::server_side::CopyRequest;
+use super::{EntryOutcome, PrefixCopyTask};
+use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
+use crate::aws::ErrorKind;
+use crate::words::in_one_line;
 
 impl PrefixCopyTask {
     /// Whether an object may be copied, and what it must be.

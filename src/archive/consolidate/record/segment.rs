@@ -1,6 +1,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 
-use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
 
 use super::{FORMAT_VERSION, Head, LAST_NUMBER, Row};
 use crate::archive::stored;

@@ -1,8 +1,9 @@
-use proptest::prelude::*;
-
 use std::io::{Read as _, Write as _};
 
-use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
 
 use super::segment::{MAX_END_BYTES, MAX_ROW_BYTES, MAX_ROWS};
 use super::*;

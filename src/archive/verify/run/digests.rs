@@ -244,7 +244,8 @@ fn unreadable(error: &FetchError) -> DigestFault {
 mod tests {
     use std::io::Write as _;
 
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     use tokio::sync::Semaphore;
 
     use super::*;

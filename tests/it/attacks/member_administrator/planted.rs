@@ -318,14 +318,13 @@ mod laws {
     use orgtrail::archive::consolidate::run::{Progress, Sources, consolidate};
     use orgtrail::archive::consolidate::source::Source;
     use orgtrail::archive::verify::run::PublicKeySource;
-    use orgtrail::aws::Settings;
+    use orgtrail::aws::{Settings, WriteAuthority};
     use orgtrail::names::AccountId;
     use proptest::prelude::*;
 
     use super::log_key;
     use crate::consolidate_env;
     use crate::env::{TestEnv, writer};
-    use orgtrail::aws::WriteAuthority;
 
     const ACCOUNTS: [&str; 4] = ["333333333333", "444444444444", "555555555555", "999999999999"];
     const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "xx-evil-9"];

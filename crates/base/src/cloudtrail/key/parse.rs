@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 
 use super::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind, Root};
 use crate::names::{AccountId, OrgId, Region, TrailName};

@@ -2,12 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    Principal,
-    condition::{Condition, ConditionKeys},
-    pattern::{Pattern, matches, matches_arn},
-    principals::{Grant, Principals},
-};
+use super::Principal;
+use super::condition::{Condition, ConditionKeys};
+use super::pattern::{Pattern, matches, matches_arn};
+use super::principals::{Grant, Principals};
 
 /// What a policy is for: each type allows other elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

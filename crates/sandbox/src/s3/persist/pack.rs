@@ -1,11 +1,9 @@
 //! Packs: files that contain the contents of many objects.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;

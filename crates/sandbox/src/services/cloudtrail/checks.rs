@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{ApiError, Control, Simulation, Trail, organization::PRINCIPAL};
-use crate::{
-    auth::{Caller, Identity},
-    policy::Request,
-    services::{kms, logs, sns},
-    simulator,
-};
 use orgtrail_base::names::{AccountId, Arn, Region};
+
+use super::organization::PRINCIPAL;
+use super::{ApiError, Control, Simulation, Trail};
+use crate::auth::{Caller, Identity};
+use crate::policy::Request;
+use crate::services::{kms, logs, sns};
+use crate::simulator;
 
 /// Tries out a trail's settings, and puts the key's ARN where it was named
 /// otherwise.

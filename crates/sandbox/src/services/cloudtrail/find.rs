@@ -1,7 +1,8 @@
 //! Which trails an account sees in a Region, and which it may change there.
 
-use super::{ApiError, Call, Control, Trail, organization};
 use orgtrail_base::names::{AccountId, Arn, Region, TrailName};
+
+use super::{ApiError, Call, Control, Trail, organization};
 
 impl Trail {
     /// Whether an account sees the trail in a Region: its own, their copies in

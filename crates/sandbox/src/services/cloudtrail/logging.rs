@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Call, Control, Reply, find, trail::place};
+use super::trail::place;
+use super::{Call, Control, Reply, find};
 use crate::services::input::seconds;
 
 pub(super) fn start(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {

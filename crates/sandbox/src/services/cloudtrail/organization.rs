@@ -1,11 +1,11 @@
 //! Who runs the organization's trails: the management account, and the
 //! delegated administrators that it registers.
 
+use orgtrail_base::names::{AccountId, Arn};
 use serde_json::json;
 
 use super::{ApiError, Call, Control, Reply, Simulation};
 use crate::services::organizations::Organization;
-use orgtrail_base::names::{AccountId, Arn};
 
 /// CloudTrail's service principal.
 pub(crate) const PRINCIPAL: &str = "cloudtrail.amazonaws.com";

@@ -1,9 +1,9 @@
 //! What `CreateTrail` and `UpdateTrail` say about a trail.
 
+use orgtrail_base::names::{AccountId, Arn};
 use serde_json::Value;
 
 use super::{ApiError, Call, Trail, input};
-use orgtrail_base::names::{AccountId, Arn};
 
 /// A member of a call: unchanged, cleared, or set.
 enum MemberUpdate<'a> {

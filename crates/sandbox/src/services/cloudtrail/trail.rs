@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, Arn, Region, TrailName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::selectors::Selectors;
 use crate::simulator::Legacy;
-use orgtrail_base::names::{AccountId, Arn, Region, TrailName};
 
 /// A trail.
 #[derive(Debug, Clone, Serialize, Deserialize)]

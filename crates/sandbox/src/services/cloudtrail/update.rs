@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use orgtrail_base::names::Arn;
 use serde_json::json;
 
 use super::{
     ApiError, Call, Control, Reply, Simulation, Trail, checks, find, input, organization, settings,
     tags,
 };
-use crate::{services::iam, simulator};
-use orgtrail_base::names::Arn;
+use crate::services::iam;
+use crate::simulator;
 
 /// How many trails a Region takes, copies included.
 const MAX_TRAILS: usize = 5;

@@ -3,12 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Call, Control, Reply, Simulation, bare, iam, limit_exceeded, listed, no_such, users};
-use crate::{
-    api::ApiError,
-    auth::Identity,
-    services::input::{seconds, text},
-    simulation::{ALPHANUMERIC, AccessKey, BASE32},
-};
+use crate::api::ApiError;
+use crate::auth::Identity;
+use crate::services::input::{seconds, text};
+use crate::simulation::{ALPHANUMERIC, AccessKey, BASE32};
 
 /// Keys of one user.
 const MAX_KEYS: usize = 2;

@@ -1,18 +1,16 @@
 //! What roles, users and groups are granted: inline and attached policies,
 //! boundaries, tags. The calls differ in nothing but their names.
 
+use orgtrail_base::names::Arn;
 use serde_json::{Value, json};
 
 use super::{
     Call, Control, Grants, Reply, Simulation, State, arn, bare, document, encoded, iam, iam_mut,
     limit_exceeded, listed, name, new_tags, no_such, roles,
 };
-use crate::{
-    api::ApiError,
-    policy::PolicyType,
-    services::input::{tag_list, text, texts},
-};
-use orgtrail_base::names::Arn;
+use crate::api::ApiError;
+use crate::policy::PolicyType;
+use crate::services::input::{tag_list, text, texts};
 
 /// Managed policies of one role, user or group.
 const MAX_ATTACHED: usize = 10;

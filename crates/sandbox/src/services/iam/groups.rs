@@ -1,13 +1,14 @@
 //! Groups of users.
 
+use orgtrail_base::names::{AccountId, Partition};
 use serde_json::{Value, json};
 
 use super::{
     Call, Control, Grants, Group, Reply, Simulation, arn, conflict, exists, iam, iam_mut, listed,
     name, no_such, path, users,
 };
-use crate::{services::input::seconds, simulation::BASE32};
-use orgtrail_base::names::{AccountId, Partition};
+use crate::services::input::seconds;
+use crate::simulation::BASE32;
 
 pub(super) fn call(
     simulation: &Simulation,

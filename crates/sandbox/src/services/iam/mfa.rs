@@ -1,19 +1,18 @@
 //! Virtual MFA devices.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::{
     Call, Control, Holder, MfaDevice, Reply, Simulation, arn, conflict, exists, iam, iam_mut,
     listed, name, no_such, path, users,
 };
-use crate::{
-    api::ApiError,
-    auth::Identity,
-    clock::real_now,
-    services::input::{seconds, text},
-    totp,
-};
+use crate::api::ApiError;
+use crate::auth::Identity;
+use crate::clock::real_now;
+use crate::services::input::{seconds, text};
+use crate::totp;
 
 pub(super) fn call(
     simulation: &Simulation,

@@ -10,24 +10,18 @@ mod roles;
 mod state;
 mod users;
 
-pub(crate) use state::{
-    Grants, Group, Holder, ManagedPolicy, MfaDevice, Role, State, User, arn, bare,
-};
-
 use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+pub(crate) use state::{
+    Grants, Group, Holder, ManagedPolicy, MfaDevice, Role, State, User, arn, bare,
+};
 
-use super::{
-    Call, Control, Reply, Simulation,
-    input::{account, account_mut, missing, number, page, tags, text},
-    unknown_operation,
-};
-use crate::{
-    api::ApiError,
-    policy::{Document, PolicyType},
-};
+use super::input::{account, account_mut, missing, number, page, tags, text};
+use super::{Call, Control, Reply, Simulation, unknown_operation};
+use crate::api::ApiError;
+use crate::policy::{Document, PolicyType};
 
 pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let families = [

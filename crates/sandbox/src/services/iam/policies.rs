@@ -6,12 +6,10 @@ use super::{
     Call, Control, Grants, ManagedPolicy, Reply, Simulation, State, arn, bare, conflict, document,
     encoded, exists, iam, iam_mut, limit_exceeded, listed, name, new_tags, no_such, path,
 };
-use crate::{
-    api::ApiError,
-    policy::{Document, PolicyType, managed},
-    services::input::{flag, seconds, text},
-    simulation::BASE32,
-};
+use crate::api::ApiError;
+use crate::policy::{Document, PolicyType, managed};
+use crate::services::input::{flag, seconds, text};
+use crate::simulation::BASE32;
 
 /// Versions of one policy.
 const MAX_VERSIONS: usize = 5;

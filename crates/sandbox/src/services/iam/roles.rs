@@ -1,19 +1,18 @@
 //! Roles, service-linked ones too.
 
+use orgtrail_base::names::{AccountId, Partition};
 use serde_json::{Value, json};
 
+use super::grants::boundary;
 use super::{
-    Call, Control, Grants, Reply, Role, Simulation, arn, bare, conflict, encoded, exists,
-    grants::boundary, iam, iam_mut, listed, name, new_tags, no_such, path, trust,
+    Call, Control, Grants, Reply, Role, Simulation, arn, bare, conflict, encoded, exists, iam,
+    iam_mut, listed, name, new_tags, no_such, path, trust,
 };
-use crate::{
-    api::ApiError,
-    policy::{Document, PolicyType},
-    principals,
-    services::input::{number, seconds, tag_list, text},
-    simulation::BASE32,
-};
-use orgtrail_base::names::{AccountId, Partition};
+use crate::api::ApiError;
+use crate::policy::{Document, PolicyType};
+use crate::principals;
+use crate::services::input::{number, seconds, tag_list, text};
+use crate::simulation::BASE32;
 
 /// Where service-linked roles lie.
 const SERVICE_PATH: &str = "/aws-service-role/";

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, Arn, Partition};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    auth::{Caller, Identity},
-    policy::{Document, managed},
-    simulation::Control,
-};
-use orgtrail_base::names::{AccountId, Arn, Partition};
+use crate::auth::{Caller, Identity};
+use crate::policy::{Document, managed};
+use crate::simulation::Control;
 
 /// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -1,18 +1,17 @@
 //! Users.
 
+use orgtrail_base::names::{AccountId, Partition};
 use serde_json::{Value, json};
 
+use super::grants::boundary;
 use super::{
-    Call, Control, Grants, Reply, Simulation, User, arn, bare, conflict, exists, grants::boundary,
-    iam, iam_mut, listed, name, new_tags, no_such, path,
+    Call, Control, Grants, Reply, Simulation, User, arn, bare, conflict, exists, iam, iam_mut,
+    listed, name, new_tags, no_such, path,
 };
-use crate::{
-    api::ApiError,
-    auth::Identity,
-    services::input::{seconds, tag_list, text},
-    simulation::BASE32,
-};
-use orgtrail_base::names::{AccountId, Partition};
+use crate::api::ApiError;
+use crate::auth::Identity;
+use crate::services::input::{seconds, tag_list, text};
+use crate::simulation::BASE32;
 
 pub(super) fn call(
     simulation: &Simulation,

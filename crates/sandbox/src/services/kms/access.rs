@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use orgtrail_base::names::{AccountId, Arn, Region};
 use serde_json::json;
 
-use super::{
-    ApiError, Call, Control, Key, KeyState, Reply, ResourcePolicy, input, key::update, not_found,
-};
-use crate::{auth::Caller, policy::Request, principals};
-use orgtrail_base::names::{AccountId, Arn, Region};
+use super::key::update;
+use super::{ApiError, Call, Control, Key, KeyState, Reply, ResourcePolicy, input, not_found};
+use crate::auth::Caller;
+use crate::policy::Request;
+use crate::principals;
 
 /// The longest key policy that KMS takes.
 const MAX_POLICY_BYTES: usize = 32 * 1024;

@@ -1,7 +1,8 @@
 //! Message authentication codes of HMAC keys.
 
 use aws_lc_rs::hmac;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::crypto::blob;

@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use orgtrail_base::names::{Arn, Region};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ApiError, Call, Control, Reply, Simulation, input, resource_policy::ResourcePolicy,
-    unknown_operation,
-};
-use orgtrail_base::names::{Arn, Region};
+use super::resource_policy::ResourcePolicy;
+use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
 
 mod access;
 mod alias;

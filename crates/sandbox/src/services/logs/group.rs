@@ -7,7 +7,8 @@ use super::{
     ApiError, Call, Control, Group, Reply, group_mut, groups, input, invalid, name_of, no_group,
     pages, place, with_token,
 };
-use crate::services::{input::account_mut, kms};
+use crate::services::input::account_mut;
+use crate::services::kms;
 
 /// The retentions that CloudWatch Logs has, in days.
 const RETENTIONS: [i64; 22] = [

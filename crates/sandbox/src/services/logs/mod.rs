@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, Arn, Region};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
-use orgtrail_base::names::{AccountId, Arn, Region};
 
 mod events;
 mod filters;

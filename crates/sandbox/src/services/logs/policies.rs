@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{ApiError, Call, Control, Reply, input, invalid, pages, place, with_token};
-use crate::services::{
-    input::{account, account_mut},
-    resource_policy::ResourcePolicy,
-};
+use crate::services::input::{account, account_mut};
+use crate::services::resource_policy::ResourcePolicy;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Policy {

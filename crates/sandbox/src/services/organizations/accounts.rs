@@ -1,17 +1,15 @@
 //! The organization's accounts.
 
+use orgtrail_base::names::AccountId;
 use serde_json::{Value, json};
 
 use super::{
     Call, Control, Creation, Member, Organization, Reply, Simulation, invalid, listed, of, shape,
 };
-use crate::{
-    api::ApiError,
-    bootstrap::{ACCESS_ROLE, access_role, new_account},
-    services::input::{seconds, text},
-    simulation::LOWER,
-};
-use orgtrail_base::names::AccountId;
+use crate::api::ApiError;
+use crate::bootstrap::{ACCESS_ROLE, access_role, new_account};
+use crate::services::input::{seconds, text};
+use crate::simulation::LOWER;
 
 pub(super) fn call(
     simulation: &Simulation,

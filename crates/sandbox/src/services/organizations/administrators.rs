@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::{Call, Control, Reply, Simulation, accounts::member, invalid, listed, shape};
-use crate::{
-    api::ApiError,
-    services::input::{seconds, text},
-};
+use super::accounts::member;
+use super::{Call, Control, Reply, Simulation, invalid, listed, shape};
+use crate::api::ApiError;
+use crate::services::input::{seconds, text};
 
 pub(super) fn call(
     simulation: &Simulation,

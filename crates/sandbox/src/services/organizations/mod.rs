@@ -7,18 +7,14 @@ mod shape;
 mod state;
 mod tree;
 
+use serde_json::Value;
 pub(crate) use state::{
     Creation, FULL_ACCESS, Member, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, SCP,
     Unit,
 };
 
-use serde_json::Value;
-
-use super::{
-    Call, Control, Reply, Simulation,
-    input::{number, page, text},
-    unknown_operation,
-};
+use super::input::{number, page, text};
+use super::{Call, Control, Reply, Simulation, unknown_operation};
 use crate::api::ApiError;
 
 /// What delegated administrators may call, like the management account.

@@ -2,19 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use orgtrail_base::names::{AccountId, UnitId};
 use serde_json::{Value, json};
 
 use super::{
     Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply, SCP,
     Simulation, invalid, listed, shape,
 };
-use crate::{
-    api::ApiError,
-    policy::{Document, PolicyType},
-    services::input::text,
-    simulation::LOWER,
-};
-use orgtrail_base::names::{AccountId, UnitId};
+use crate::api::ApiError;
+use crate::policy::{Document, PolicyType};
+use crate::services::input::text;
+use crate::simulation::LOWER;
 
 /// The longest policy of a type, and how many of the type one target takes.
 ///

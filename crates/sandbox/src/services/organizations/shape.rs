@@ -1,10 +1,10 @@
 //! How the organization's parts look in answers.
 
+use orgtrail_base::names::{AccountId, Arn, Partition, UnitId};
 use serde_json::{Value, json};
 
 use super::state::{FULL_ACCESS, Organization, OrganizationPolicy, RCP_FULL_ACCESS};
 use crate::services::input::seconds;
-use orgtrail_base::names::{AccountId, Arn, Partition, UnitId};
 
 fn arn(partition: Partition, organization: &Organization, resource: String) -> String {
     Arn::global(partition, "organizations", &organization.management_account, resource).to_string()

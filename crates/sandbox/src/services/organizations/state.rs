@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, OrgId, UnitId};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Document;
-use orgtrail_base::names::{AccountId, OrgId, UnitId};
 
 /// The policy that is attached everywhere to begin with.
 pub(crate) const FULL_ACCESS: &str = "p-FullAWSAccess";

@@ -1,13 +1,16 @@
 //! The root, its units, and what is where.
 
+use orgtrail_base::names::{AccountId, OrgId, UnitId};
 use serde_json::{Value, json};
 
 use super::{
     Call, Control, FULL_ACCESS, Member, Organization, Reply, SCP, Simulation, Unit, invalid,
     listed, shape,
 };
-use crate::{api::ApiError, bootstrap::full_access, services::input::text, simulation::LOWER};
-use orgtrail_base::names::{AccountId, OrgId, UnitId};
+use crate::api::ApiError;
+use crate::bootstrap::full_access;
+use crate::services::input::text;
+use crate::simulation::LOWER;
 
 /// How deep units may lie.
 const MAX_DEPTH: usize = 5;

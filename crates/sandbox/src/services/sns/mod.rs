@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use orgtrail_base::names::Arn;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    ApiError, Call, Control, Reply, Simulation, input, resource_policy::ResourcePolicy,
-    unknown_operation,
-};
-use crate::{auth::Caller, policy::Request, principals};
-use orgtrail_base::names::Arn;
+use super::resource_policy::ResourcePolicy;
+use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use crate::auth::Caller;
+use crate::policy::Request;
+use crate::principals;
 
 mod subscriptions;
 

@@ -1,10 +1,10 @@
 //! Who listens to a topic.
 
+use orgtrail_base::names::{AccountId, Arn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{ApiError, Call, Control, Reply, Simulation, input, invalid, topic_mut};
-use orgtrail_base::names::{AccountId, Arn};
 
 /// A subscription.
 #[derive(Debug, Clone, Serialize, Deserialize)]
