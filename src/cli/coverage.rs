@@ -78,7 +78,7 @@ fn print_reasons(context: &Context, coverage: &Coverage) {
             match reasons.iter_mut().find(|(known, ..)| *known == generic) {
                 Some((_, _, cells)) => *cells += 1,
                 None => {
-                    reasons.push((generic, format!("{} {region}: {reason}", account.account), 1))
+                    reasons.push((generic, format!("{} {region}: {reason}", account.account), 1));
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::layers::sources;
+use crate::layers::{Source, sources};
 
 /// What no page and no help says, and what to write instead.
 const RETIRED: &[(&[&str], &str)] = &[
@@ -208,7 +208,7 @@ fn messages_are_separated_from_names_comments_and_tests() {
     std::fs::write(folder.path().join("code.rs"), code).unwrap();
     let sources = sources(folder.path());
     let messages: Vec<&str> =
-        sources.iter().flat_map(|source| source.texts()).filter(|text| is_prose(text)).collect();
+        sources.iter().flat_map(Source::texts).filter(|text| is_prose(text)).collect();
     assert_eq!(messages, ["one {} two, \"three\"", "raw \"text\" here"]);
     assert_eq!(without_placeholders("a {b} c {}"), "a value c value");
 }

@@ -147,7 +147,7 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
     administrators(found, home, lines);
     match found.trail().and_then(|trail| trail.home_region.as_ref()) {
         Some(region) if region == home => {
-            lines.comment("Found: the organization trail's home Region.")
+            lines.comment("Found: the organization trail's home Region.");
         }
         _ if *home == found.region => {
             lines.comment("The credentials' Region, because there is no organization trail.");

@@ -120,7 +120,7 @@ impl RowSums {
         match row {
             Row::Begin { .. } => self.has_begin = true,
             Row::Object(object) => {
-                self.counts.add(object.outcome, object.size_bytes, object.copy_method)
+                self.counts.add(object.outcome, object.size_bytes, object.copy_method);
             }
             Row::Batch(batch) if !batch.counts.complete() => {
                 let day = batch.batch.day;
