@@ -105,6 +105,7 @@ impl Context {
             pacing: self.pacing()?,
             propagation: self.propagation()?,
             allow_plain_http: self.allow_plain_http,
+            base: None,
         };
         let env = Env::new(connection, local_now)
             .with_stop(self.stop.clone())

@@ -3,6 +3,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use aws_config::SdkConfig;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -37,6 +38,9 @@ pub struct Connection {
     pub propagation: Propagation,
     /// Whether calls to endpoints on other machines may be unencrypted.
     pub allow_plain_http: bool,
+    /// Credentials, Region and endpoint; those of the environment variables and of the AWS
+    /// configuration files if absent.
+    pub base: Option<SdkConfig>,
 }
 
 #[derive(Debug, Clone)]

@@ -74,7 +74,7 @@ impl Env {
     }
 
     async fn connect(&self, home_region: Option<Region>, roles: Roles) -> Result<Aws, OpError> {
-        let Connection { pacing, propagation, allow_plain_http } = self.connection.clone();
+        let Connection { pacing, propagation, allow_plain_http, base } = self.connection.clone();
         let settings = Settings {
             home_region,
             roles,
@@ -83,7 +83,11 @@ impl Env {
             propagation,
             ..Settings::default()
         };
-        let aws = Aws::connect(settings).await.map_err(NotSignedIn)?;
+        let aws = match base {
+            Some(base) => Aws::with_base(settings, base).await,
+            None => Aws::connect(settings).await,
+        };
+        let aws = aws.map_err(NotSignedIn)?;
         if self.reads_only {
             aws.end_on(self.stop().clone());
         }

@@ -45,6 +45,7 @@ mod layers;
 mod legacy_trail;
 mod loopback;
 mod objects;
+mod operations;
 mod organization;
 mod output_paths;
 mod plan_adopted;
