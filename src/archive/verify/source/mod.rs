@@ -95,7 +95,7 @@ impl FetchedObject {
 
 /// Why a listing failed.
 #[derive(Debug, thiserror::Error)]
-#[error("listing `{prefix}`")]
+#[error("listing {}", if prefix.is_empty() { "the bucket".to_owned() } else { format!("`{prefix}`") })]
 pub struct ListError {
     /// The listed prefix.
     pub prefix: String,

@@ -50,9 +50,11 @@ snapshots! {
 
 #[test]
 fn every_document_has_a_snapshot() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/contract/snapshots");
-    let snapshots: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
+    let folders = ["snapshots", "tests/snapshots"];
+    let contract = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/contract");
+    let snapshots: Vec<String> = folders
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(format!("{contract}/{folder}")).unwrap())
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
     for kind in DOCUMENTS {
