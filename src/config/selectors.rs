@@ -188,9 +188,16 @@ impl AdvancedEventSelector {
             FieldSelector::equals("resources.type", [events.resource_type.as_str()]),
         ];
         fields.extend(read_only(events.read_write_type));
-        if !events.resources.is_empty() {
+        // AWS refuses a value that is listed twice.
+        let mut resources: Vec<String> = Vec::new();
+        for resource in &events.resources {
+            if !resources.contains(resource) {
+                resources.push(resource.clone());
+            }
+        }
+        if !resources.is_empty() {
             fields.push(FieldSelector {
-                starts_with: events.resources.clone(),
+                starts_with: resources,
                 ..FieldSelector::about("resources.ARN")
             });
         }
@@ -206,4 +213,24 @@ fn read_only(kind: ReadWriteType) -> Option<FieldSelector> {
         ReadWriteType::WriteOnly => "false",
     };
     Some(FieldSelector::equals("readOnly", [value]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_that_is_listed_twice_is_sent_once() {
+        let arn = |name: &str| format!("arn:aws:s3:::{name}/");
+        let selector = AdvancedEventSelector::data(&DataEvents {
+            resource_type: "AWS::S3::Object".to_owned(),
+            read_write_type: ReadWriteType::All,
+            resources: vec![arn("b"), arn("a"), arn("b")],
+        });
+        let last = selector.field_selectors.last().unwrap();
+        assert_eq!(
+            (last.field.as_str(), &last.starts_with),
+            ("resources.ARN", &vec![arn("b"), arn("a")])
+        );
+    }
 }
