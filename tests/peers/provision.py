@@ -243,7 +243,7 @@ def alarms(case, server, tally, folder, environment, main, archive):
 CEPH_LIMITS = (
     Limit(("archive-bucket/ownership", "access-log-bucket"), "failed", "has no PutBucketOwnershipControls (InvalidArgument)"),
     Limit(("archive-bucket/encryption",), "failed", "has no key service here for PutBucketEncryption (InvalidArgument)"),
-    Limit(("archive-bucket/policy", "archive-bucket/access-logging", "trail", "trail/logging"), "stopped",
+    Limit(("archive-bucket/policy", "archive-bucket/access-logging", "trail", "trail/logging"), "skipped",
           "waits for what the gateway does not have"),
 )
 
@@ -287,7 +287,7 @@ def enforce(tally, where, folder, identity, gateway):
     ran = orgtrail(folder, environment, "apply", "--yes")
     tally.check(where, f"`apply --yes` exits with {INCOMPLETE}", ran.returncode == INCOMPLETE, said(ran))
     expected = {name: limit for limit in CEPH_LIMITS for name in limit.resources}
-    outcomes = dict(re.findall(r"^([a-z/-]+): (?:create |update )?(done|failed|stopped)", ran.stderr, re.MULTILINE))
+    outcomes = dict(re.findall(r"^([a-z/-]+): (?:create |update )?(done|failed|skipped)", ran.stderr, re.MULTILINE))
     for name in sorted(outcomes.keys() | expected.keys()):
         limit, outcome = expected.get(name), outcomes.get(name)
         wanted = limit.action if limit else "done"
