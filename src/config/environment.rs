@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::config::Loaded;
 
-    fn told(environment: &Environment) -> Vec<String> {
+    fn messages(environment: &Environment) -> Vec<String> {
         let text = "[organization]\nmanagement_account = \"111111111111\"\n\
                     log_archive_account = \"222222222222\"\nhome_region = \"us-east-1\"\n\
                     excluded_accounts = []\n[archive]\nbucket = \"acme-log-archive\"\n";
@@ -176,7 +176,7 @@ mod tests {
         let name = "ORGTRAIL__ORGANIZATION__EXCLUDED_ACCOUNTS__0";
         let environment = [(name, "333333333333")].into_iter().collect();
         assert_eq!(
-            told(&environment),
+            messages(&environment),
             ["`organization.excluded_accounts` is not a table of the configuration"]
         );
     }
@@ -185,8 +185,8 @@ mod tests {
     fn a_variable_of_ours_that_is_no_text_is_refused() {
         let odd = || OsString::from_vec(vec![0xff]);
         let ours = Environment::of([("ORGTRAIL__ROLES__NAME".into(), odd())].into_iter());
-        assert_eq!(told(&ours), ["found bytes that are not UTF-8, expected text"]);
+        assert_eq!(messages(&ours), ["found bytes that are not UTF-8, expected text"]);
         let other = Environment::of([("OTHER".into(), odd()), (odd(), "x".into())].into_iter());
-        assert!(told(&other).is_empty());
+        assert!(messages(&other).is_empty());
     }
 }

@@ -336,7 +336,7 @@ impl State<'_> {
     /// Consolidates again; whether one of the missing files is there now.
     ///
     /// Another round may have copied digests and not yet their logs when this one looked.
-    /// What is gone for good does not arrive, and is not verified twice.
+    /// Files that were deleted do not arrive, and nothing is verified twice for them.
     async fn consolidate_missing(&mut self, verification: &Verification) -> Result<bool, OpError> {
         let done = consolidate_all(&self.muted).await?;
         self.consolidation = Some(Consolidation::Done(done.unfinished()));

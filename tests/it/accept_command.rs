@@ -81,11 +81,11 @@ async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
 
     let accepted = accept(&mut env, &foreign, &JSON).await;
     assert_eq!(accepted.code, 0, "{}", accepted.text());
-    let told = accepted.json();
-    assert_eq!(told["record_key"], "orgtrail/accepted/000000000000.json");
-    assert!(told["locked_until"].is_string(), "{told:#}");
+    let printed = accepted.json();
+    assert_eq!(printed["record_key"], "orgtrail/accepted/000000000000.json");
+    assert!(printed["locked_until"].is_string(), "{printed:#}");
     let head = archive.s3().head_object().bucket(ARCHIVE);
-    let head = head.key(told["record_key"].as_str().unwrap()).send().await.unwrap();
+    let head = head.key(printed["record_key"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(head.object_lock_mode(), Some(&ObjectLockMode::Governance));
 
     let (exit, report) = verify(&env).await;

@@ -1,5 +1,5 @@
 //! Consolidation when the wire, the credentials or a source fail under it:
-//! nothing is lost, nothing is corrupt, all is told, and a later run completes.
+//! nothing is lost, nothing is corrupt, all is printed, and a later run completes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -54,10 +54,10 @@ async fn all_told(env: &ConsolidateEnv, whole: &BTreeMap<String, Object>, report
     let arrived = nothing_corrupt(env, whole).await as u64;
     let counts = &report.counts;
     assert_eq!(report.complete(), arrived == whole.len() as u64, "{report:?}");
-    // A write whose answer was lost is told as failed, though it arrived.
+    // A write whose answer was lost is printed as failed, though it arrived.
     assert!(arrived >= counts.copied + counts.present, "{report:?}");
-    let told = counts.copied + counts.present + counts.failed + counts.held_back;
-    assert_eq!(counts.source, told, "{report:?}");
+    let printed = counts.copied + counts.present + counts.failed + counts.held_back;
+    assert_eq!(counts.source, printed, "{report:?}");
     let rows = env.records().await;
     let failed = |row: &&Row| matches!(row, Row::Object(o) if o.outcome == Outcome::Failed && o.reason.is_some());
     assert_eq!(rows.iter().filter(failed).count() as u64, counts.failed);

@@ -36,7 +36,7 @@ async fn drift(env: &ConfiguredEnv) -> Run {
 }
 
 /// The causes, and what has none.
-fn told(run: &Run) -> (Vec<&str>, Vec<&str>) {
+fn printed(run: &Run) -> (Vec<&str>, Vec<&str>) {
     let open = run.findings.iter().filter(|one| one.is_open() && one.cause.is_none());
     let causes = run.causes.iter().map(|cause| cause.id.as_str());
     (causes.collect(), open.map(|one| one.check.as_str()).collect())
@@ -49,7 +49,7 @@ async fn a_stopped_trail_is_one_problem() {
     env.management().cloudtrail().stop_logging().name(trail).send().await.unwrap();
     env.sandbox.tick(SignedDuration::from_hours(30));
     let run = drift(&env).await;
-    assert_eq!(told(&run), (vec!["trail-stopped"], Vec::new()), "{}", text(&run));
+    assert_eq!(printed(&run), (vec!["trail-stopped"], Vec::new()), "{}", text(&run));
     assert!(run.has_drift(Severity::Critical));
     let said = text(&run);
     assert_eq!(said.matches("CRITICAL ").count(), 1, "{said}");
@@ -68,15 +68,15 @@ async fn a_trail_without_trusted_access_has_become_one_accounts() {
     off.service_principal(service).send().await.unwrap();
     env.sandbox.tick(SignedDuration::from_hours(30));
     let run = drift(&env).await;
-    assert_eq!(told(&run), (vec!["trail-single-account"], Vec::new()), "{}", text(&run));
+    assert_eq!(printed(&run), (vec!["trail-single-account"], Vec::new()), "{}", text(&run));
     assert_eq!(run.causes[0].severity, Severity::Critical);
     assert!(run.causes[0].accounts >= 3, "{:?}", run.causes[0]);
     assert!(text(&run).contains("has become a single-account trail"), "{}", text(&run));
-    // It is mended, and nothing is left to be told.
+    // It is mended, and nothing is left to be printed.
     env.converge().await;
     env.sandbox.tick(SignedDuration::from_hours(8));
     let run = drift(&env).await;
-    assert_eq!(told(&run), (Vec::new(), Vec::new()), "{}", text(&run));
+    assert_eq!(printed(&run), (Vec::new(), Vec::new()), "{}", text(&run));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +84,7 @@ async fn a_read_that_is_denied_everywhere_is_one_problem() {
     let env = recorded().await;
     env.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", Effect::Deny));
     let run = drift(&env).await;
-    let (causes, alone) = told(&run);
+    let (causes, alone) = printed(&run);
     assert_eq!((causes, alone), (vec!["denied:cloudtrail:GetTrailStatus"], Vec::new()));
     assert!(!run.has_drift(Severity::Low) && run.has_unknown(Severity::Low));
 }
@@ -100,7 +100,7 @@ async fn an_account_that_cannot_be_entered_is_one_problem() {
     update.policy_document(trust).send().await.unwrap();
     env.sandbox.expire_sessions();
     let run = drift(&env).await;
-    assert_eq!(told(&run), (vec!["role-not-assumable"], Vec::new()), "{}", text(&run));
+    assert_eq!(printed(&run), (vec!["role-not-assumable"], Vec::new()), "{}", text(&run));
     assert_eq!((run.causes[0].accounts, run.causes[0].failed), (1, 0));
     assert!(run.causes[0].title.contains("333333333333"), "{}", run.causes[0].title);
 }

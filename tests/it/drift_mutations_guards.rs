@@ -17,7 +17,7 @@ use crate::env::MINIMAL;
 const BUCKET: &str = "acme-log-archive";
 const VAULT: &str = "acme-vault";
 
-/// Locked for days that governance may end, copied, and told of.
+/// Locked for days that governance may end, copied, and printed of.
 const CONFIG: &str = r#"
 [organization]
 management_account = "111111111111"

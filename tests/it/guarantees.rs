@@ -224,7 +224,7 @@ async fn no_secret_is_printed_or_logged() {
         let secrets: Vec<String> = new.chain(known).collect();
         for secret in &secrets {
             let around = said.find(secret.as_str()).map(|at| tail(&said[..at]));
-            assert_eq!(around, None, "{arguments:?} told a secret");
+            assert_eq!(around, None, "{arguments:?} printed a secret");
         }
         given_out = given_out.max(secrets.len());
     }

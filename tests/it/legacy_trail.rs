@@ -106,10 +106,10 @@ async fn regions_that_cannot_be_listed_may_hold_trails() {
 async fn an_account_that_left_nothing_does_not_pass_for_one_that_is_done() {
     let env = with_legacy_trail(3).await;
     let said = "no CloudTrail objects of the selected accounts and Regions";
-    for (account, told) in [("999999999999", true), (MEMBER, false)] {
+    for (account, printed) in [("999999999999", true), (MEMBER, false)] {
         let ran = orgtrail(&env, &["consolidate", "--dry-run", "--account", account]).await;
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        assert_eq!(ran.stderr.contains(said), told, "{account}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains(said), printed, "{account}: {}", ran.stderr);
     }
 }
 

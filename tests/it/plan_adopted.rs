@@ -1,5 +1,5 @@
 //! What is found is kept: the same said otherwise is no change, and what would be
-//! recorded or told no more is asked about.
+//! recorded or printed no more is asked about.
 
 use aws_sdk_cloudtrail::types::{
     AdvancedEventSelector, AdvancedFieldSelector, EventSelector, InsightSelector, InsightType,

@@ -45,9 +45,9 @@ async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
     env.converge().await;
     let call = env.archive().s3().get_bucket_notification_configuration();
     let read = call.bucket("acme-log-archive").send().await.unwrap();
-    let told = read.queue_configurations().iter().flat_map(|queue| queue.events.iter());
-    let told: Vec<String> = told.map(|event| event.as_str().to_owned()).collect();
-    assert_eq!(told, ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]);
+    let printed = read.queue_configurations().iter().flat_map(|queue| queue.events.iter());
+    let printed: Vec<String> = printed.map(|event| event.as_str().to_owned()).collect();
+    assert_eq!(printed, ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]);
 }
 
 #[tokio::test]
@@ -310,11 +310,11 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
     let mut env = ConfiguredEnv::new(&guarded).await;
     env.converge().await;
     env.declare(&format!("{MINIMAL}{vault}"));
-    let told = async |env: &ConfiguredEnv| {
+    let printed = async |env: &ConfiguredEnv| {
         let observed = env.observe().await;
         remains(&env.desired, &observed)
     };
-    let stays = told(&env).await;
+    let stays = printed(&env).await;
     for (id, name) in [
         ("vault", "acme-vault"),
         ("vault", "alias/orgtrail-vault"),
@@ -325,7 +325,7 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
     }
     assert!(stays.iter().all(|one| !one.unreadable));
     env.sandbox.faults().inject(Fault::every("logs:DescribeLogGroups", Effect::Deny));
-    let stays = told(&env).await;
+    let stays = printed(&env).await;
     let group = stays.iter().find(|one| one.id == "log-group").unwrap();
     assert!(group.unreadable && group.why.contains("could not be read"), "{group:?}");
 }
@@ -335,7 +335,7 @@ async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
     use orgtrail::plan::destroy::{plan_destroy, remains};
     let mut env = ConfiguredEnv::new(&format!("{MINIMAL}[alarms]\n")).await;
     env.converge().await;
-    let told = async |env: &ConfiguredEnv| {
+    let printed = async |env: &ConfiguredEnv| {
         let observed = env.observe().await;
         let plan = plan_destroy(&env.desired, &observed);
         assert_eq!(plan.step("alarms").is_some(), env.desired.config.alarms.is_some());
@@ -343,17 +343,17 @@ async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
         stays.retain(|one| ["alarms", "metric-filters"].contains(&&*one.id));
         stays
     };
-    assert_eq!(told(&env).await, []);
+    assert_eq!(printed(&env).await, []);
     for config in [MINIMAL.to_owned(), format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n")] {
         env.declare(&config);
-        let stays = told(&env).await;
+        let stays = printed(&env).await;
         let [alarms, filters] = &stays[..] else { panic!("{stays:#?}") };
         assert_eq!(alarms.name, filters.name);
         assert_eq!(alarms.name.split(", ").count(), 16);
         assert_eq!(alarms.usd_a_month.map(|usd| (usd * 100.0).round()), Some(160.0));
     }
     env.sandbox.faults().inject(Fault::every("cloudwatch:DescribeAlarms", Effect::Deny));
-    assert!(told(&env).await[0].unreadable);
+    assert!(printed(&env).await[0].unreadable);
 }
 
 async fn key(env: &ConfiguredEnv) -> String {

@@ -75,7 +75,7 @@ async fn what_is_no_log_file_is_kept_apart(bucket: usize) {
         assert_eq!(metadata["orgtrail-origin"], format!("s3://{}/{key}", BUCKETS[bucket]));
         assert!(metadata.contains_key("signature"));
     }
-    // The same again is kept once; it is told as long as it is there.
+    // The same again is kept once; it is printed as long as it is there.
     let before = env.sandbox.keys_raw(ARCHIVE, "orgtrail/quarantine/");
     let again = run(&env).await;
     assert_eq!(again.counts.quarantined, bad.len() as u64, "{again:?}");
@@ -149,8 +149,8 @@ async fn of_two_digests_of_one_key_the_second_stays_with_its_logs() {
     }
     let reason = row(&env, &objects[1].1).await.reason;
     let other = row(&env, &objects[5].1).await.reason;
-    let told = reason.or(other).unwrap();
-    assert!(told.contains("the digest that lists it is not in the archive"), "{told}");
+    let printed = reason.or(other).unwrap();
+    assert!(printed.contains("the digest that lists it is not in the archive"), "{printed}");
 }
 
 #[tokio::test]

@@ -252,10 +252,10 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     let failed = env.run(&ROUND).await;
     env.sandbox.faults().clear();
     assert_eq!(failed.code, 14, "{}", failed.text());
-    let told = failed.json();
-    assert_eq!(told["parts"][0]["report"], Value::Null);
-    assert!(told["parts"][0]["summary"].as_str().unwrap().contains(call), "{told:#}");
-    assert_eq!(told["parts"][1]["report"]["outcome"], "proven");
+    let printed = failed.json();
+    assert_eq!(printed["parts"][0]["report"], Value::Null);
+    assert!(printed["parts"][0]["summary"].as_str().unwrap().contains(call), "{printed:#}");
+    assert_eq!(printed["parts"][1]["report"]["outcome"], "proven");
 
     let text = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
     let clean = env.run_in(folder.path(), &text).await;
@@ -264,11 +264,11 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     let written: Value = serde_json::from_slice(&written).unwrap();
     assert_eq!((&written["version"], &written["exit_code"]), (&json!(1), &json!(0)));
     assert_eq!(count(&written, "copied"), env.legacy.len() as u64);
-    let told = clean.stdout;
-    let last: Vec<&str> = told.lines().rev().take(3).collect();
-    assert!(last[2].starts_with("consolidate  clean"), "{told}");
-    assert!(last[1].starts_with("verify       clean") && last[1].contains("PROVEN"), "{told}");
-    assert!(last[0].starts_with("round        clean"), "{told}");
+    let printed = clean.stdout;
+    let last: Vec<&str> = printed.lines().rev().take(3).collect();
+    assert!(last[2].starts_with("consolidate  clean"), "{printed}");
+    assert!(last[1].starts_with("verify       clean") && last[1].contains("PROVEN"), "{printed}");
+    assert!(last[0].starts_with("round        clean"), "{printed}");
 
     // Drift is looked for as its own command does.
     let drift = env.run(&["drift", "--format", "json"]).await;
@@ -287,20 +287,20 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
     let verify = env.run(&["verify"]).await;
     assert_eq!(verify.code, 13, "{}", verify.text());
-    let told = env.run(&ROUND).await.json();
-    assert_eq!(told["parts"][1]["exit_code"], 14, "{}", told["parts"][1]["summary"]);
+    let printed = env.run(&ROUND).await.json();
+    assert_eq!(printed["parts"][1]["exit_code"], 14, "{}", printed["parts"][1]["summary"]);
 
     // What CloudTrail delivered into the archive itself does not come again.
     let delivered = env.delivered();
     let own = env.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
     env.sandbox.delete_raw(ARCHIVE, &delivered).unwrap();
-    let told = env.run(&ROUND).await.json();
-    assert_eq!(told["parts"][1]["exit_code"], 13, "{}", told["parts"][1]["summary"]);
+    let printed = env.run(&ROUND).await.json();
+    assert_eq!(printed["parts"][1]["exit_code"], 13, "{}", printed["parts"][1]["summary"]);
     env.sandbox.faults().clear();
     env.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
     env.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
 
-    // What is broken is graver than what could not be told.
+    // What is broken is graver than what could not be printed.
     let flip = |body: &mut Vec<u8>| body[20] ^= 1;
     env.sandbox.tamper(ARCHIVE, &there, flip).unwrap();
     env.sandbox.faults().inject(Fault::every(call, Effect::Deny));

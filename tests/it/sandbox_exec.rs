@@ -409,7 +409,7 @@ fn every_snippet_reaches_the_sandbox_alone() {
     for snippet in &snippets {
         // What a shell would do without the sandbox is the danger.
         assert!(!snippet.contains("source ") && !snippet.contains("> "), "{snippet}");
-        // One in the foreground asks nobody, and runs until it is told to end.
+        // One in the foreground asks nobody, and runs until it is printed to end.
         let lines = snippet
             .lines()
             .filter(|line| !line.starts_with("orgtrail sandbox up") || line.contains("--detach"));

@@ -13,7 +13,7 @@ use crate::program::{finish, orgtrail, orgtrail_at, sign};
 struct Running {
     child: Child,
     /// What it said about itself.
-    told: serde_json::Value,
+    printed: serde_json::Value,
 }
 
 impl Drop for Running {
@@ -35,12 +35,12 @@ impl Running {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, told: serde_json::from_str(&line).unwrap() }
+        Self { child, printed: serde_json::from_str(&line).unwrap() }
     }
 
     /// Runs orgtrail on it, and demands that it ends well.
     fn run(&self, folder: &Path, arguments: &[&str]) {
-        let text = |name: &str| self.told[name].as_str().unwrap().to_owned();
+        let text = |name: &str| self.printed[name].as_str().unwrap().to_owned();
         let mut command = orgtrail_at(&text("endpoint"), folder, arguments);
         let keys = [text("access_key_id"), text("secret_access_key")];
         sign(&mut command, &Credentials::from_keys(&keys[0], &keys[1], None));

@@ -107,11 +107,11 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
     let device = env.sandbox.root_mfa_device(&env.account(1)).unwrap();
     let token = || format!("{} {}", device.serial, device.current_code());
     let denied = refused("AccessDenied");
-    let told = async || {
+    let printed = async || {
         let state = client.get_bucket_versioning().bucket(BUCKET).send().await.unwrap();
-        state.mfa_delete().map(|told| told.as_str().to_owned())
+        state.mfa_delete().map(|printed| printed.as_str().to_owned())
     };
-    assert_eq!(told().await, None, "it was never set");
+    assert_eq!(printed().await, None, "it was never set");
     assert_eq!(code(switch(MfaDelete::Enabled).send().await), denied);
     let wrong = format!("{} 000000", device.serial);
     let wrong = switch(MfaDelete::Enabled).mfa(wrong).send().await;
@@ -128,7 +128,7 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
     assert_eq!(code(lifecycle(&client, expire_after(1)).await), refused("InvalidBucketState"));
     delete().mfa(token()).send().await.unwrap();
     switch(MfaDelete::Disabled).mfa(token()).send().await.unwrap();
-    assert_eq!(told().await.as_deref(), Some("Disabled"));
+    assert_eq!(printed().await.as_deref(), Some("Disabled"));
     assert_eq!(code(lifecycle(&client, expire_after(1)).await), Ok(()));
     let again = switch(MfaDelete::Enabled).mfa(token()).send().await;
     assert_eq!(code(again), refused("InvalidBucketState"));
@@ -233,7 +233,7 @@ async fn bucket_policies_open_and_close() {
     let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     set(policy("Allow", &account, "s3:GetObject", "{}")).send().await.unwrap();
     assert_eq!(get(&reader, "a").await, Ok(b"1".to_vec()));
-    // Whether a key exists is told to those only who may list.
+    // Whether a key exists is printed to those only who may list.
     assert_eq!(get(&reader, "b").await, Err("AccessDenied".to_owned()));
     let malformed = refused("MalformedPolicy");
     assert_eq!(code(set("{".to_owned()).send().await), malformed);

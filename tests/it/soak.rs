@@ -172,12 +172,12 @@ async fn a_round(env: &LegacyEnv, folder: &Path, random: &mut Rng, tally: &mut T
             Some(_) => tally.failed += 1,
         }
         if let Some(code) = ended {
-            let told = || told(&folder.join(reports[at]));
+            let printed = || printed(&folder.join(reports[at]));
             assert!(
                 MAY_END.contains(&code),
                 "{code}, {} at once: {said}\n{}",
                 reports.len(),
-                told()
+                printed()
             );
             tally.peaks.push(peak_kib);
         }
@@ -185,7 +185,7 @@ async fn a_round(env: &LegacyEnv, folder: &Path, random: &mut Rng, tally: &mut T
 }
 
 /// What a round's report says of each part, and all that it found.
-fn told(report: &Path) -> String {
+fn printed(report: &Path) -> String {
     let Ok(report) = std::fs::read(report) else { return "no report".to_owned() };
     let report: Value = serde_json::from_slice(&report).unwrap();
     let parts = report["parts"].as_array().unwrap().iter();

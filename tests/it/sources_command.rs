@@ -12,9 +12,9 @@ use crate::env::{HOME, MINIMAL};
 use crate::sources_env::{ARCHIVE, MANAGEMENT, SourcesEnv, archive, make_bucket};
 
 /// Names, owners and Regions of sources.
-fn places(told: &Value) -> Vec<(String, String, String)> {
+fn places(printed: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
-    let sources = told["sources"].as_array().unwrap().iter();
+    let sources = printed["sources"].as_array().unwrap().iter();
     sources
         .map(|one| {
             let name = match one["prefix"].as_str() {
@@ -46,8 +46,8 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     env.trail(two, "other", "elsewhere", None).await;
     env.sandbox.tick(SignedDuration::from_hours(2));
 
-    let (code, told) = env.json("", &["sources"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["sources"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     let (one, three) = (one.to_string(), three.to_string());
     let wanted = [
         ("before/logs", ARCHIVE, "eu-west-1"),
@@ -56,7 +56,7 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
         ("far-away", &one, "eu-central-1"),
     ];
     let wanted = wanted.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
-    assert_eq!(places(&told), wanted, "{told:#}");
+    assert_eq!(places(&printed), wanted, "{printed:#}");
 
     let shown = env.run("", &["sources"]).await.text();
     assert!(shown.contains("OWNER") && shown.contains("ap-southeast-2"), "{shown}");
@@ -64,14 +64,14 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     assert!(shown.contains(&format!("s3://elsewhere: account {three} owns the bucket")), "{shown}");
     assert!(!shown.contains("s3://before/logs: account"), "{shown}");
 
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["complete"]), (0, &true.into()), "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["complete"]), (0, &true.into()), "{printed:#}");
     for bucket in ["far-away", "collector", "before", "elsewhere"] {
         env.assert_arrived(bucket);
     }
-    let (code, told) = env.json("", &["cost"]).await;
-    assert_eq!((code, &told["failures"]), (0, &json!([])), "{told:#}");
-    assert_eq!(told["duplicates"].as_array().unwrap().len(), 4, "{told:#}");
+    let (code, printed) = env.json("", &["cost"]).await;
+    assert_eq!((code, &printed["failures"]), (0, &json!([])), "{printed:#}");
+    assert_eq!(printed["duplicates"].as_array().unwrap().len(), 4, "{printed:#}");
 }
 
 #[tokio::test]
@@ -85,9 +85,9 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
         format!("[[consolidate.sources]]\nbucket = \"far-away\"\naccount = \"{account}\"\n{more}")
     };
     // The management account may read it, and does not own it: who does is found.
-    let (code, told) = env.json(&declared(MANAGEMENT, ""), &["sources"]).await;
-    assert_eq!(code, 0, "{told:#}");
-    let source = &told["sources"][0];
+    let (code, printed) = env.json(&declared(MANAGEMENT, ""), &["sources"]).await;
+    assert_eq!(code, 0, "{printed:#}");
+    let source = &printed["sources"][0];
     assert_eq!((&source["account"], &source["owner"]), (&json!(MANAGEMENT), &json!(one)));
     assert_eq!(source["region"], "eu-central-1");
 
@@ -100,7 +100,7 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
         assert!(output.text().contains(hint), "{}", output.text());
     }
 
-    // Who may not read it is told what is missing.
+    // Who may not read it is printed what is missing.
     let output = env.run(&declared(two.as_str(), ""), &["consolidate", "--yes"]).await;
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(output.text().contains("hint: "), "{}", output.text());
@@ -135,10 +135,10 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     }
     env.sandbox.tick(SignedDuration::from_hours(2));
 
-    let (code, told) = env.json("", &["sources", "--exact"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["sources", "--exact"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     let mut found: Vec<&str> = Vec::new();
-    for source in told["sources"].as_array().unwrap() {
+    for source in printed["sources"].as_array().unwrap() {
         found.push(source["prefix"].as_str().unwrap());
         assert!(source["contents"]["objects"].as_u64().unwrap() > 0, "{source:#}");
         assert_eq!(source["contents"]["with_digests"], true, "{source:#}");
@@ -150,11 +150,11 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     assert_eq!(found, all);
 
     // Found at any depth, and verified below each.
-    let (code, told) = env.json("", &["verify", "s3://oddly-named"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["verify", "s3://oddly-named"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     for prefix in &all {
         let root = format!("{prefix}/AWSLogs/");
-        let lanes = told["scopes"].as_array().unwrap().iter();
+        let lanes = printed["scopes"].as_array().unwrap().iter();
         let roots = |lane: &Value| lane["prefixes"].as_array().unwrap().clone();
         let lanes: Vec<_> = lanes.filter(|lane| roots(lane).contains(&json!(root))).collect();
         assert!(!lanes.is_empty(), "{prefix}");
@@ -164,15 +164,16 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
             assert!(chains.iter().all(|chain| chain["digests"]["valid"] == 2), "{lane:#}");
         }
     }
-    let (code, told) = env.json("", &["verify", &format!("s3://oddly-named/{of_account}")]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) =
+        env.json("", &["verify", &format!("s3://oddly-named/{of_account}")]).await;
+    assert_eq!(code, 0, "{printed:#}");
 
     // One is excluded, each can be declared.
     let exclude = "[consolidate]\nexclude = [\"s3://oddly-named/env=prod\"]\n";
-    let (code, told) = env.json(exclude, &["consolidate", "--dry-run"]).await;
-    assert_eq!(code, 0, "{told:#}");
-    assert_eq!(told["excluded_sources"], json!(["s3://oddly-named/env=prod"]));
-    assert_eq!(told["sources"].as_array().unwrap().len(), all.len() - 1);
+    let (code, printed) = env.json(exclude, &["consolidate", "--dry-run"]).await;
+    assert_eq!(code, 0, "{printed:#}");
+    assert_eq!(printed["excluded_sources"], json!(["s3://oddly-named/env=prod"]));
+    assert_eq!(printed["sources"].as_array().unwrap().len(), all.len() - 1);
     let declared = all.iter().map(|prefix| {
         format!(
             "[[consolidate.sources]]\nbucket = \"oddly-named\"\nprefix = \"{prefix}\"\n\
@@ -182,12 +183,12 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     let declared = declared.collect::<Vec<_>>().concat();
     let output = env.run(&declared, &["config", "check"]).await;
     assert_eq!(output.code, 0, "{}", output.text());
-    let (code, told) = env.json(&declared, &["consolidate", "--yes"]).await;
-    assert_eq!(code, 0, "{told:#}");
-    assert_eq!(told["unexpected_folders"], json!([]), "{told:#}");
+    let (code, printed) = env.json(&declared, &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{printed:#}");
+    assert_eq!(printed["unexpected_folders"], json!([]), "{printed:#}");
     env.assert_arrived("oddly-named");
-    let (code, told) = env.json("", &["consolidate", "--dry-run", "--full"]).await;
-    assert_eq!((code, &told["counts"]["copied"]), (0, &0.into()), "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--dry-run", "--full"]).await;
+    assert_eq!((code, &printed["counts"]["copied"]), (0, &0.into()), "{printed:#}");
 }
 
 #[tokio::test]
@@ -221,12 +222,12 @@ async fn a_control_tower_trail_is_found_undeclared() {
     create.send().await.unwrap();
     management.cloudtrail().start_logging().name(name).send().await.unwrap();
     env.sandbox.tick(SignedDuration::from_hours(2));
-    let (code, told) = env.json("", &["sources"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["sources"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     let wanted = (format!("{bucket}/{org}"), ARCHIVE.to_owned(), "eu-west-1".to_owned());
-    assert_eq!(places(&told), [wanted]);
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    assert_eq!(places(&printed), [wanted]);
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     env.assert_arrived(bucket);
 }
 
@@ -250,13 +251,13 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
         let output = env.run("", command).await;
         assert_eq!(output.code, 0, "{}", output.text());
-        let told = output.text().matches("s3://gone: the bucket was deleted").count();
-        assert_eq!(told, 1, "{}", output.text());
+        let printed = output.text().matches("s3://gone: the bucket was deleted").count();
+        assert_eq!(printed, 1, "{}", output.text());
         assert!(output.text().contains("orgtrail retire arn:"), "{}", output.text());
-        let (code, told) = env.json("", command).await;
-        assert_eq!(code, 0, "{told:#}");
-        assert_eq!(told["missing_sources"][0]["source"], "s3://gone", "{told:#}");
-        assert_eq!(told["missing_sources"][1]["source"], "s3://gone/more", "{told:#}");
+        let (code, printed) = env.json("", command).await;
+        assert_eq!(code, 0, "{printed:#}");
+        assert_eq!(printed["missing_sources"][0]["source"], "s3://gone", "{printed:#}");
+        assert_eq!(printed["missing_sources"][1]["source"], "s3://gone/more", "{printed:#}");
     }
     env.assert_arrived("there");
 
@@ -264,9 +265,9 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
     env.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny));
     env.sandbox.faults().inject(Fault::every("s3:HeadBucket", Effect::Deny));
     env.sandbox.faults().inject(Fault::every("s3:ListBuckets", Effect::Deny));
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["missing_sources"]), (14, &json!([])), "{told:#}");
-    assert_eq!(told["failures"].as_array().unwrap().len(), 3, "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["missing_sources"]), (14, &json!([])), "{printed:#}");
+    assert_eq!(printed["failures"].as_array().unwrap().len(), 3, "{printed:#}");
 }
 
 #[tokio::test]
@@ -302,9 +303,11 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     let put = outside.s3().put_object().bucket("taken").key(&planted);
     put.body(b"planted".to_vec().into()).send().await.unwrap();
 
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 14, "{told:#}");
-    let [failure] = told["failures"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{printed:#}");
+    let [failure] = printed["failures"].as_array().unwrap().as_slice() else {
+        panic!("{printed:#}")
+    };
     assert_eq!(failure["place"], "s3://taken");
     let reason = failure["reason"].as_str().unwrap();
     assert!(reason.contains("belongs to no account of the organization"), "{reason}");
@@ -314,13 +317,13 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     env.assert_arrived("there");
     // It can be declared, by who knows whose it is.
     let declared = format!("[[consolidate.sources]]\nbucket = \"taken\"\naccount = \"{one}\"\n");
-    let (code, told) = env.json(&declared, &["sources"]).await;
-    assert_eq!(code, 14, "{told:#}");
+    let (code, printed) = env.json(&declared, &["sources"]).await;
+    assert_eq!(code, 14, "{printed:#}");
     let stated = format!("{declared}owner = \"{leaver}\"\n");
-    let (code, told) = env.json(&stated, &["sources"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json(&stated, &["sources"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     let named = |one: &&Value| one["bucket"] == "taken";
-    let taken = told["sources"].as_array().unwrap().iter().find(named).unwrap().clone();
+    let taken = printed["sources"].as_array().unwrap().iter().find(named).unwrap().clone();
     assert_eq!(taken["owner"], json!(leaver), "{taken:#}");
 }
 
@@ -353,7 +356,7 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(find("never-made").await, BucketState::Missing));
-    // Without the organization nothing can be told of it.
+    // Without the organization nothing can be printed of it.
     let read = "organizations:DescribeOrganization";
     env.sandbox.faults().inject(Fault::every(read, Effect::Deny));
     let config: Config = MINIMAL.parse().unwrap();
@@ -371,10 +374,10 @@ async fn what_lies_in_the_archive_is_no_part_of_a_source_there() {
     env.open_archive(json!(resources)).await;
     env.trail(one, "own", "acme-log-archive", None).await;
     env.sandbox.tick(SignedDuration::from_hours(2));
-    let (code, told) = env.json("", &["sources", "--exact"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["sources", "--exact"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     let own = env.sandbox.keys_raw("acme-log-archive", &format!("AWSLogs/{one}/")).len();
-    assert_eq!(told["sources"][0]["contents"]["objects"], own, "{told:#}");
+    assert_eq!(printed["sources"][0]["contents"]["objects"], own, "{printed:#}");
 }
 
 #[tokio::test]
@@ -397,22 +400,22 @@ async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
     let code = aws_sdk_cloudtrail::error::ProvideErrorMetadata::code(&refused);
     assert_eq!(code, Some("UnrecognizedClientException"));
 
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["failures"]), (0, &json!([])), "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["failures"]), (0, &json!([])), "{printed:#}");
     let saved = env.sandbox.body_raw("acme-log-archive", "orgtrail/public-keys.json").unwrap();
     let saved: Value = serde_json::from_slice(&saved).unwrap();
     let keys = saved["PublicKeyList"].as_array().unwrap();
     assert!(keys.iter().any(|key| key["Region"] == "eu-south-2"), "{saved:#}");
 
-    let proves = |told: &Value| {
-        let lanes = told["scopes"].as_array().unwrap().iter();
+    let proves = |printed: &Value| {
+        let lanes = printed["scopes"].as_array().unwrap().iter();
         let mut lanes = lanes.filter(|lane| lane["region"] == "eu-south-2");
         lanes.any(|lane| !lane["proven"].as_array().unwrap().is_empty())
     };
     for target in [&["verify"][..], &["verify", "s3://with-opt-in"]] {
-        let (code, told) = env.json("", target).await;
-        assert_eq!(code, 0, "{told:#}");
-        assert!(proves(&told), "{told:#}");
+        let (code, printed) = env.json("", target).await;
+        assert_eq!(code, 0, "{printed:#}");
+        assert!(proves(&printed), "{printed:#}");
     }
     // Denied everywhere is unknown, and says what is missing.
     env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));

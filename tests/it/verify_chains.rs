@@ -121,15 +121,15 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     for digest in &other.digests {
         bucket.objects.remove(digest);
     }
-    let told = |trails: &[&Chain]| {
+    let printed = |trails: &[&Chain]| {
         let delivery = |chain: &&Chain| {
             (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest(chain, 6))
         };
         Deliveries::known(Root::default(), trails.iter().map(delivery))
     };
-    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain]));
     assert_eq!(kinds(&all), []);
-    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain, &other]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]));
     let found = only(&all);
     assert_eq!(found.kind, FindingKind::NewestDeleted);
     assert!(found.expected.as_ref().unwrap().contains("the digest of other"));
@@ -140,7 +140,7 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     let mut west =
         Chain { trail: "other".to_owned(), region: "us-west-2".to_owned(), ..Chain::new() };
     west.hours(&mut bucket, 6, 0, 0);
-    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain, &other]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]));
     let found = only(&all);
     assert_eq!((found.kind, found.severity), (FindingKind::NewestDeleted, Severity::Broken));
     assert_eq!(found.found.as_deref(), Some("no digest of this trail"));
@@ -151,7 +151,7 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     let mut namesake = Chain { account: "222222222222".to_owned(), ..west };
     (namesake.end, namesake.previous) = (at(0), None);
     namesake.hours(&mut bucket, 6, 0, 0);
-    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain, &other]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]));
     assert_eq!(only(&all).severity, Severity::Incomplete);
 
     // Nor is a trail taken to be new here that left earlier log files.
@@ -159,7 +159,7 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     for digest in &chain.digests {
         bucket.objects.remove(digest);
     }
-    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain]));
     assert_eq!(all.severity(), Some(Severity::Broken));
     assert!(kinds(&all).contains(&FindingKind::NewestDeleted));
 

@@ -23,7 +23,7 @@ fn lagging(hours: usize) -> (Bucket, Chain) {
     (bucket, old)
 }
 
-fn told(verification: &Verification) -> Vec<(FindingKind, Severity, u64)> {
+fn printed(verification: &Verification) -> Vec<(FindingKind, Severity, u64)> {
     let findings = verification.all_findings();
     findings.map(|it| (it.kind, it.severity, it.objects)).collect()
 }
@@ -32,7 +32,7 @@ fn told(verification: &Verification) -> Vec<(FindingKind, Severity, u64)> {
 fn files_whose_trail_lags_behind_another_are_unproven_and_not_foreign() {
     let (bucket, _) = lagging(8);
     let waiting = (FindingKind::LogsUnproven, Severity::Incomplete, 4);
-    assert_eq!(told(&verified(&bucket)), [waiting]);
+    assert_eq!(printed(&verified(&bucket)), [waiting]);
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn files_of_hours_that_every_trail_has_told_of_are_foreign() {
 #[test]
 fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign() {
     let (bucket, _) = lagging(3 + 24);
-    assert_eq!(told(&verified(&bucket)), [(FindingKind::LogsUnproven, Severity::Incomplete, 4)]);
+    assert_eq!(printed(&verified(&bucket)), [(FindingKind::LogsUnproven, Severity::Incomplete, 4)]);
     let (mut bucket, old) = lagging(3 + 72);
     let unproven = (FindingKind::LogsUnproven, Severity::Incomplete, 4);
-    assert_eq!(told(&verified(&bucket)), [unproven]);
+    assert_eq!(printed(&verified(&bucket)), [unproven]);
     // Two days after the old trail's newest digest.
     let planted =
         old.logs[4][0].replace("2026/01/10/", "2026/01/12/").replace("20260110T", "20260112T");
@@ -62,7 +62,7 @@ fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign()
     let object = bucket.objects[&old.logs[4][0]].clone();
     bucket.objects.insert(planted, object);
     let foreign = (FindingKind::LogUnlisted, Severity::Broken, 1);
-    assert_eq!(told(&verified(&bucket)), [foreign, unproven]);
+    assert_eq!(printed(&verified(&bucket)), [foreign, unproven]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

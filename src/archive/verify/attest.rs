@@ -106,7 +106,7 @@ pub fn attest<'m>(
         &sha256_hex(inflated),
         head.previous_digest_signature.as_deref(),
     );
-    let fingerprint = Fingerprint::told(&head.digest_public_key_fingerprint);
+    let fingerprint = Fingerprint::from_text(&head.digest_public_key_fingerprint);
     let region = key.region();
     let found = keys.listed.find(region, &fingerprint, signed_at);
     let found = found.or_else(|unlisted| {

@@ -181,7 +181,7 @@ impl PublicKeySet {
         })?;
         let key = PublicKey::from_der(&der)
             .map_err(|source| KeyListError::Unusable { fingerprint, source })?;
-        if Fingerprint::told(&item.fingerprint) != *key.fingerprint() {
+        if Fingerprint::from_text(&item.fingerprint) != *key.fingerprint() {
             return Err(KeyListError::WrongFingerprint {
                 stated: item.fingerprint.clone(),
                 found: key.fingerprint().clone(),
@@ -408,7 +408,7 @@ mod tests {
         let item = item();
         let mut set = PublicKeySet::default();
         set.add_item(&item).unwrap();
-        let name = Fingerprint::told(&item.fingerprint);
+        let name = Fingerprint::from_text(&item.fingerprint);
         let region = "us-east-1".parse().unwrap();
         let holds = |signed| set.find(&region, &name, signed).is_ok();
         assert!(holds(at("2026-01-15T00:00:00Z")));
@@ -425,7 +425,7 @@ mod tests {
         let item = item();
         let mut set = PublicKeySet::default();
         set.add_item(&item).unwrap();
-        let name = Fingerprint::told(&item.fingerprint);
+        let name = Fingerprint::from_text(&item.fingerprint);
         let region = "us-east-1".parse().unwrap();
         let end = |text: &str| text.parse::<Timestamp>().unwrap();
         let long = |text| SignedAt::Hour { start: end("2026-01-15T00:00:00Z"), end: end(text) };
@@ -440,7 +440,7 @@ mod tests {
         let item = KeyItem { region: Some("eu-west-1".parse().unwrap()), ..item() };
         let mut set = PublicKeySet::default();
         set.add_item(&item).unwrap();
-        let name = Fingerprint::told(&item.fingerprint);
+        let name = Fingerprint::from_text(&item.fingerprint);
         let find = |region: &str| {
             set.find(&region.parse().unwrap(), &name, at("2026-01-15T00:00:00Z")).map(|_| ())
         };

@@ -274,7 +274,7 @@ fn alarm_topic_gone(facts: &Facts) -> Option<Root<'_>> {
     if !facts.observed.alarm_topic.is_absent() {
         return None;
     }
-    let title = format!("the alarm topic {topic} does not exist: nobody is notified");
+    let title = format!("the alarm topic {topic} does not exist, so alarms notify no one");
     let fix = "orgtrail drift --fix; every subscriber must confirm again";
     let root = Root::new("alarm-topic-missing", title, fix, |finding| {
         has_failed(finding) && finding.check.starts_with("alarm-")

@@ -38,12 +38,12 @@ fn own_chains() -> Facts {
 fn a_suppressed_or_omitted_finding_does_not_hide_its_steps() {
     let mut facts = holding();
     facts.observed.ownership = Observation::Absent;
-    let told = |run: &Run| {
+    let failed_checks = |run: &Run| {
         let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
         broken.map(|one| one.check.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(told(&Run::of(&facts, CATALOGUE)), ["bucket-ownership"]);
-    assert_eq!(told(&Run::of(&facts, &[check(PLAN_EMPTY)])), [PLAN_EMPTY]);
+    assert_eq!(failed_checks(&Run::of(&facts, CATALOGUE)), ["bucket-ownership"]);
+    assert_eq!(failed_checks(&Run::of(&facts, &[check(PLAN_EMPTY)])), [PLAN_EMPTY]);
 
     declare(
         &mut facts,
@@ -51,7 +51,7 @@ fn a_suppressed_or_omitted_finding_does_not_hide_its_steps() {
          until = \"2026-01-02\"",
     );
     let run = Run::of(&facts, &[check(PLAN_EMPTY), check("bucket-ownership")]);
-    assert_eq!(told(&run), ["bucket-ownership", PLAN_EMPTY]);
+    assert_eq!(failed_checks(&run), ["bucket-ownership", PLAN_EMPTY]);
     assert!(run.has_drift(Severity::Medium));
 }
 
@@ -176,7 +176,7 @@ fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
     let Verdict::Unknown { reason, .. } = verdict(&facts, ID) else { panic!("judged") };
     assert!(reason.contains("overdue"), "{reason}");
     let run = Run::of(&facts, &[check(ID)]);
-    assert!(run.causes.is_empty(), "it is told by itself: {:?}", run.causes);
+    assert!(run.causes.is_empty(), "it is reported by itself: {:?}", run.causes);
     facts.at = at;
     // An alteration is still found.
     for report in chains(&mut facts) {

@@ -99,8 +99,8 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
         }
         let ends = tiers.get(at + 1).map_or(retention_days, |next| next.days);
         // Below, leaving those within 30 days is an error.
-        let told = is_infrequent(storage_class) && at + 1 < tiers.len();
-        if ends > days && ends - days < paid_days(storage_class) && !told {
+        let is_reported = is_infrequent(storage_class) && at + 1 < tiers.len();
+        if ends > days && ends - days < paid_days(storage_class) && !is_reported {
             checker.warning(
                 &[&format!("{}.days", place(at))],
                 format!(

@@ -97,7 +97,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     }
 }
 
-/// Whether some event would be told of by both.
+/// Whether both notify of some event.
 fn overlap(one: &Notification, other: &Notification) -> bool {
     let covers = |one: &str, other: &str| {
         one == other || one.strip_suffix('*').is_some_and(|begin| other.starts_with(begin))

@@ -49,7 +49,7 @@ impl Fingerprint {
 
     /// A fingerprint, as in documents and responses.
     #[must_use]
-    pub fn told(text: &str) -> Self {
+    pub fn from_text(text: &str) -> Self {
         Self(text.to_ascii_lowercase().into())
     }
 

@@ -131,8 +131,8 @@ fn arn_covers(wide: &str, narrow: &str) -> bool {
                 .all(|(wide, field)| pattern_covers(wide, field)))
 }
 
-/// Whether a pattern of `*` and `?` matches all that another one matches; told
-/// only where that is plain, which is always sound.
+/// Whether a pattern of `*` and `?` matches all that another one matches. True only
+/// in plain cases, which is always sound.
 fn pattern_covers(wide: &str, narrow: &str) -> bool {
     if narrow.contains(VARIABLE) {
         return wide == "*" || wide == narrow;

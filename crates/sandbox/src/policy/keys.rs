@@ -104,15 +104,15 @@ impl Context<'_> {
 
 impl ConditionKeys for Context<'_> {
     fn values(&self, key: &str) -> Vec<Cow<'_, str>> {
-        let told: Vec<_> = self
+        let given: Vec<_> = self
             .request
             .context
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case(key))
             .map(|(_, value)| Cow::Borrowed(value.as_str()))
             .collect();
-        if !told.is_empty() {
-            return told;
+        if !given.is_empty() {
+            return given;
         }
         match key {
             "aws:principalorgpaths" => {

@@ -312,7 +312,7 @@ pub(super) fn complete_multipart_upload(
     let wanted = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
     // INVARIANT: the upload is out before its parts are joined, so that no other
     // completion makes a version of it, and no part or abort that comes
-    // meanwhile is told that it succeeded.
+    // meanwhile gets a success response.
     let upload = bucket.state.write().uploads.remove(&id).ok_or_else(no_such_upload)?;
     let assembled = assemble(cx, &bucket, &settings, &input, &upload, &wanted);
     let written = assembled.and_then(|object| cx.insert(&bucket, &input.key, object, &condition));

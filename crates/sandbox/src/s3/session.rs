@@ -36,8 +36,8 @@ impl Session {
 }
 
 fn tls_version(headers: &HeaderMap) -> Option<String> {
-    let told = headers.get(TLS_VERSION).and_then(|value| value.to_str().ok());
-    is_over_tls(headers).then(|| told.unwrap_or("1.3").to_owned())
+    let version = headers.get(TLS_VERSION).and_then(|value| value.to_str().ok());
+    is_over_tls(headers).then(|| version.unwrap_or("1.3").to_owned())
 }
 
 /// Looks up the secrets that requests are signed with.

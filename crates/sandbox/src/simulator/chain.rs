@@ -179,15 +179,15 @@ impl Chain {
         };
         let body = document.to_bytes().map_err(|_| failed())?;
         let signature = signer.sign(&document.string_to_sign(&body)).ok_or_else(failed)?;
-        let mut told = vec![
+        let mut metadata_pairs = vec![
             (metadata::SIGNATURE, signature.clone()),
             (metadata::SIGNATURE_ALGORITHM, SIGNATURE_ALGORITHM.to_owned()),
         ];
         if let Some(generated) = generated {
-            told.push((metadata::BACKFILL_GENERATION_TIMESTAMP, iso(generated)));
+            metadata_pairs.push((metadata::BACKFILL_GENERATION_TIMESTAMP, iso(generated)));
         }
         let object_to_deliver =
-            PendingObject { key: &key, body: &body, metadata: &told, digest: true };
+            PendingObject { key: &key, body: &body, metadata: &metadata_pairs, digest: true };
         delivery::put(at.simulation, at.control, at.trail, &object_to_deliver)?;
         self.previous = Some(Previous {
             bucket: at.trail.bucket.clone(),

@@ -213,8 +213,8 @@ proptest! {
 
     #[test]
     fn any_flipped_bit_shows(number in 0_usize..3, at in any::<prop::sample::Index>(), bit in 0_u8..8) {
-        // The last segment has none after it to tell on it, except by
-        // being unreadable; so only those before it are touched.
+        // The last segment has no segment after it that contains its hash, so a change shows
+        // only if it makes it unreadable: the test changes earlier segments only.
         let mut stored = chain(4);
         let at = at.index(stored[number].len());
         stored[number][at] ^= 1 << bit;

@@ -67,7 +67,7 @@ impl ChainVerifier {
         signature: &str,
     ) -> Result<KeyProvenance, Box<Finding>> {
         let finding = |kind| self.at(kind, key).with_period(parsed.start, parsed.end);
-        let fingerprint = Fingerprint::told(&parsed.document.digest_public_key_fingerprint);
+        let fingerprint = Fingerprint::from_text(&parsed.document.digest_public_key_fingerprint);
         let config = &self.config;
         let (region, signed_at) = (key.region(), parsed.signed_at);
         let (public_key, provenance) = config

@@ -128,8 +128,8 @@ async fn a_forged_acceptance_of_what_is_in_quarantine_ends_no_waiting() {
     env.sandbox.put_raw(ARCHIVE, &record, forged(&env, &kept, 0, None)).unwrap();
     let consolidated = env.run(&["consolidate", "--yes"]).await;
     assert_eq!(consolidated.code, 14, "{}", consolidated.text());
-    let told = consolidated.text();
-    assert!(told.contains("accepts nothing") && told.contains(&record), "{told}");
+    let printed = consolidated.text();
+    assert!(printed.contains("accepts nothing") && printed.contains(&record), "{printed}");
     let (exit, report) = verify(&env).await;
     assert_eq!(exit, 13, "{report:#}");
     assert_eq!(of(&report, &record)["kind"], "acceptance-unauthenticated", "{report:#}");

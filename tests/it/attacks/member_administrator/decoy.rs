@@ -154,9 +154,9 @@ async fn a_trail_that_was_deleted_is_incomplete_until_its_retirement_is_recorded
         let verified = env.run(&["verify"]).await;
         (verified.code, verified.text())
     };
-    let (exit, told) = verify(&env).await;
-    assert_eq!(exit, 14, "{told}");
-    assert!(told.contains("OPEN source-vanished") && told.contains(OWN_TRAIL), "{told}");
+    let (exit, printed) = verify(&env).await;
+    assert_eq!(exit, 14, "{printed}");
+    assert!(printed.contains("OPEN source-vanished") && printed.contains(OWN_TRAIL), "{printed}");
     // Nobody said yes.
     let retired = env.run(&["retire", OWN_TRAIL]).await;
     assert_eq!(retired.code, 0, "{}", retired.text());
@@ -164,13 +164,16 @@ async fn a_trail_that_was_deleted_is_incomplete_until_its_retirement_is_recorded
     let retired = env.run(&["retire", OWN_TRAIL, "--yes"]).await;
     assert_eq!(retired.code, 0, "{}", retired.text());
     // Anybody who can write below `orgtrail/` could have written that.
-    let (exit, told) = verify(&env).await;
-    assert_eq!(exit, 14, "{told}");
-    assert!(told.contains("a record claims that") && told.contains("[records]"), "{told}");
+    let (exit, printed) = verify(&env).await;
+    assert_eq!(exit, 14, "{printed}");
+    assert!(printed.contains("a record claims that") && printed.contains("[records]"), "{printed}");
     env.trust_acceptances();
-    let (exit, told) = verify(&env).await;
-    assert_eq!(exit, 0, "{told}");
-    assert!(told.contains("NOTE source-vanished") && told.contains("retired by arn:"), "{told}");
+    let (exit, printed) = verify(&env).await;
+    assert_eq!(exit, 0, "{printed}");
+    assert!(
+        printed.contains("NOTE source-vanished") && printed.contains("retired by arn:"),
+        "{printed}"
+    );
     // A record of another trail is none.
     let records = env.sandbox.keys_raw(ARCHIVE, "orgtrail/retired/");
     let [record] = records.as_slice() else { panic!("{records:?}") };

@@ -21,8 +21,8 @@ async fn a_bucket_that_is_named_like_an_exclusion_of_another_account_is_found() 
     assert!(output.text().contains("a pattern without an account"), "{}", output.text());
     let exclude =
         |account: &str| format!("[consolidate]\nexclude = [\"{account}:s3://scratch-*\"]\n");
-    let (code, told) = env.json(&exclude(other.as_str()), &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["excluded_sources"]), (0, &json!([])), "{told:#}");
+    let (code, printed) = env.json(&exclude(other.as_str()), &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["excluded_sources"]), (0, &json!([])), "{printed:#}");
     env.assert_arrived("scratch-mine");
     // Its own account's is left out, and each report says so.
     let own = exclude(member.as_str());
@@ -30,8 +30,8 @@ async fn a_bucket_that_is_named_like_an_exclusion_of_another_account_is_found() 
         let output = env.run(&own, command).await;
         assert_eq!(output.code, 0, "{}", output.text());
         assert!(output.text().contains("s3://scratch-mine"), "{command:?} {}", output.text());
-        let (_, told) = env.json(&own, command).await;
-        assert_eq!(told["excluded_sources"].as_array().map(Vec::len), Some(1), "{told:#}");
+        let (_, printed) = env.json(&own, command).await;
+        assert_eq!(printed["excluded_sources"].as_array().map(Vec::len), Some(1), "{printed:#}");
     }
 }
 
@@ -54,8 +54,8 @@ async fn an_owner_that_denies_its_own_role_hides_no_source() {
     }));
     let put = clients.s3().put_bucket_policy().bucket("collector").policy(policy.to_string());
     put.send().await.unwrap();
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     env.assert_arrived("collector");
 }
 
@@ -80,11 +80,11 @@ async fn a_source_that_its_owner_breaks_keeps_no_other_back_and_can_be_left_out(
     });
     let put = clients.s3().put_bucket_policy().bucket("broken").policy(policy.to_string());
     put.send().await.unwrap();
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 14, "{told:#}");
-    assert_eq!(told["failures"][0]["place"], "s3://broken", "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{printed:#}");
+    assert_eq!(printed["failures"][0]["place"], "s3://broken", "{printed:#}");
     env.assert_arrived("whole");
     let exclude = format!("[consolidate]\nexclude = [\"{member}:s3://broken\"]\n");
-    let (code, told) = env.json(&exclude, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["excluded_sources"]), (0, &json!(["s3://broken"])), "{told:#}");
+    let (code, printed) = env.json(&exclude, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["excluded_sources"]), (0, &json!(["s3://broken"])), "{printed:#}");
 }

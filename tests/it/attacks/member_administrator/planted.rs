@@ -114,10 +114,10 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
         let key = log_key(account, region, "AAAAAAAAAAAAAAAA");
         plant(&env, &member, &key, records(), none()).await;
     }
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 14, "{told:#}");
-    assert_eq!(told["counts"]["unbound"], 4, "{told:#}");
-    let mut why: Vec<(&str, &str)> = told["unbound"]
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{printed:#}");
+    assert_eq!(printed["counts"]["unbound"], 4, "{printed:#}");
+    let mut why: Vec<(&str, &str)> = printed["unbound"]
         .as_array()
         .unwrap()
         .iter()
@@ -130,7 +130,7 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
         (member.as_str(), "unknown_region"),
     ];
     wanted.sort_unstable();
-    assert_eq!(why, wanted, "{told:#}");
+    assert_eq!(why, wanted, "{printed:#}");
     assert_eq!(archived(&env, victim.as_str()), before);
     for nobody in [outside, "xx-evil-9", "AAAAAAAAAAAAAAAA"] {
         assert_eq!(archived(&env, nobody), Vec::<String>::new());
@@ -150,9 +150,9 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
          other_accounts = \"leave\"\n"
     );
     plant(&env, &member, &log_key(outside, REGION, "BBBBBBBBBBBBBBBB"), records(), none()).await;
-    let (code, told) = env.json(&leave, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["counts"]["unbound"]), (0, &json!(0)), "{told:#}");
-    assert_eq!(told["unbound"].as_array().unwrap().len(), 3, "{told:#}");
+    let (code, printed) = env.json(&leave, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["counts"]["unbound"]), (0, &json!(0)), "{printed:#}");
+    assert_eq!(printed["unbound"].as_array().unwrap().len(), 3, "{printed:#}");
 }
 
 #[tokio::test]
@@ -170,17 +170,17 @@ async fn a_forged_digest_does_not_take_the_key_of_the_real_one() {
     // One byte more, and the signature is the real one's.
     let altered = forge::gzip(format!("{text} ").as_bytes());
     plant(&env, &member, &real, altered, metadata.clone()).await;
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 14, "{told:#}");
-    assert_eq!(told["counts"]["quarantined_digests"], 1, "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{printed:#}");
+    assert_eq!(printed["counts"]["quarantined_digests"], 1, "{printed:#}");
     let (_, below) = real.rsplit_once("AWSLogs/").unwrap();
     assert_eq!(archived(&env, below), Vec::<String>::new());
-    let reason = told["examples"][0]["reason"].as_str().unwrap();
+    let reason = printed["examples"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("CloudTrail did not sign it"), "{reason}");
     // The real one comes later, and all is proven.
     plant(&env, &member, &real, body, metadata).await;
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     assert_eq!(archived(&env, below).len(), 1);
     let output = env.run("", &["verify", "--account", member.as_str()]).await;
     assert_eq!(output.code, 0, "{}", output.text());
@@ -195,8 +195,8 @@ async fn digests_without_a_signature_or_with_an_own_key_stay_apart_and_can_be_ac
     let other = digest_key(member.as_str(), REGION, "other");
     let (body, _) = forged(member.as_str(), &other);
     plant(&env, &member, &other, body, BTreeMap::new()).await;
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["counts"]["quarantined_digests"]), (14, &json!(2)), "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["counts"]["quarantined_digests"]), (14, &json!(2)), "{printed:#}");
     assert_eq!(archived(&env, "20260110T090000Z"), Vec::<String>::new());
     accept_all(&env).await;
     // Nothing authenticates an acceptance until the configuration lists it.
@@ -215,13 +215,13 @@ async fn many_planted_objects_do_not_fill_the_archive() {
     futures::stream::iter(&keys)
         .for_each_concurrent(32, |key| plant(&env, &member, key, records(), BTreeMap::new()))
         .await;
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 14, "{told:#}");
-    let unbound = &told["unbound"][0];
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{printed:#}");
+    let unbound = &printed["unbound"][0];
     assert_eq!(
         (&unbound["objects"], &unbound["quarantined"]),
         (&json!(1_050), &json!(1_000)),
-        "{told:#}"
+        "{printed:#}"
     );
     let kept = env.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len();
     assert_eq!(kept, 1_000);
@@ -244,12 +244,12 @@ async fn a_declared_source_of_several_accounts_arrives_whole_and_is_proven() {
     let declared = |more: &str| {
         format!("[[consolidate.sources]]\nbucket = \"collected\"\naccount = \"{owner}\"\n{more}")
     };
-    let (code, told) = env.json(&declared(""), &["consolidate", "--yes"]).await;
-    assert_eq!(code, 14, "{told:#}");
-    assert!(told["counts"]["unbound"].as_u64().unwrap() > 0, "{told:#}");
+    let (code, printed) = env.json(&declared(""), &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{printed:#}");
+    assert!(printed["counts"]["unbound"].as_u64().unwrap() > 0, "{printed:#}");
     let accounts = declared(&format!("accounts = [\"{one}\", \"{two}\"]\n"));
-    let (code, told) = env.json(&accounts, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["unbound"]), (0, &Value::Array(Vec::new())), "{told:#}");
+    let (code, printed) = env.json(&accounts, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &printed["unbound"]), (0, &Value::Array(Vec::new())), "{printed:#}");
     env.assert_arrived("collected");
     for account in [one, two] {
         let output = env.run(&accounts, &["verify", "--account", account.as_str()]).await;
@@ -269,19 +269,19 @@ async fn a_bucket_of_the_log_archive_may_contain_every_account_of_the_organizati
     let owner = archive();
     let declared =
         format!("[[consolidate.sources]]\nbucket = \"central\"\naccount = \"{owner}\"\n");
-    let (code, told) = env.json(&declared, &["consolidate", "--yes"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json(&declared, &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     env.assert_arrived("central");
 }
 
 #[tokio::test]
 async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
     let (env, member, victim) = started().await;
-    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, 0, "{told:#}");
+    let (code, printed) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{printed:#}");
     let trail = format!("arn:aws:cloudtrail:{REGION}:{member}:trail/own");
-    let consolidated = |told: &Value| {
-        let conditions = told["conditions"].as_array().unwrap().clone();
+    let consolidated = |printed: &Value| {
+        let conditions = printed["conditions"].as_array().unwrap().clone();
         conditions
             .into_iter()
             .filter(|one| {
@@ -300,8 +300,8 @@ async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
     let (body, metadata) = forged(member.as_str(), &digest);
     plant(&env, &member, &digest, body, metadata).await;
     let (_, after) = env.json("", &["retire", &trail]).await;
-    let standings = |told: &Value| -> Vec<Value> {
-        consolidated(told).iter().map(|one| one["status"].clone()).collect()
+    let standings = |printed: &Value| -> Vec<Value> {
+        consolidated(printed).iter().map(|one| one["status"].clone()).collect()
     };
     assert_eq!(standings(&before).len(), 2, "{before:#}");
     assert_eq!(standings(&after), standings(&before), "{after:#}");

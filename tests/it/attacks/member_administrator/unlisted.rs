@@ -163,8 +163,8 @@ async fn evidence_with_a_planted_log_is_not_proven_and_every_format_names_it() {
     let window = ["--from", &window[0], "--until", &window[1]];
     let packed = env.run_in(folder.path(), &[&pack[..], &window].concat()).await;
     assert_eq!(packed.code, 14, "{}", packed.text());
-    let told = packed.json();
-    assert_eq!(told["proven"], false, "{told:#}");
+    let printed = packed.json();
+    assert_eq!(printed["proven"], false, "{printed:#}");
     let output = finish(&mut orgtrail(folder.path(), &["verify", "b.tar.zst", "--offline"]));
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(output.text().contains(&key), "{}", output.text());

@@ -168,7 +168,7 @@ impl<'a> Part<'a> {
         stripped.is_some()
     }
 
-    /// Takes the field that the folder has already told, and the underscore
+    /// Takes the field that the folder already names, and the underscore
     /// after it.
     fn strip(&mut self, name: &'static str, field: &str) -> Result<(), KeyError> {
         match self.text.strip_prefix(field).and_then(|rest| rest.strip_prefix('_')) {

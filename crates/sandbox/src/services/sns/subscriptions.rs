@@ -74,13 +74,13 @@ pub(super) fn subscribe(simulation: &Simulation, control: &mut Control, call: &C
         endpoint: endpoint.to_owned(),
         token,
     });
-    let told = if subscription.confirmed() || return_arn {
+    let shown_arn = if subscription.confirmed() || return_arn {
         subscription.arn.clone()
     } else {
         "pending confirmation".to_owned()
     };
     topic.subscriptions.insert(subscription.arn.clone(), subscription);
-    Ok(json!({ "SubscriptionArn": told }))
+    Ok(json!({ "SubscriptionArn": shown_arn }))
 }
 
 pub(super) fn confirm(control: &mut Control, call: &Call<'_>) -> Reply {
