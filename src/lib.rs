@@ -14,6 +14,7 @@ pub mod org;
 pub mod plan;
 pub mod report;
 pub mod resources;
+pub mod serve;
 pub mod stop;
 mod words;
 

@@ -20,7 +20,7 @@ pub struct Environment {
 const PREFIX: &str = "ORGTRAIL__";
 
 /// The keys that say whose logs go where.
-const IDENTITY: [&str; 22] = [
+const IDENTITY: [&str; 24] = [
     "archive.access_logging.bucket",
     "archive.access_logging.prefix",
     "archive.bucket",
@@ -40,6 +40,8 @@ const IDENTITY: [&str; 22] = [
     "organization.log_archive_account",
     "organization.management_account",
     "records.mac_key",
+    "service.state",
+    "service.state_account",
     "topic.arn",
     "topic.name",
     "trail.name",

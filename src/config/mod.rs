@@ -35,6 +35,7 @@ mod roles;
 mod schema;
 mod section;
 mod selectors;
+mod service;
 mod show;
 mod topic;
 mod trail;
@@ -65,6 +66,9 @@ pub use roles::{MemberRole, Roles};
 pub use selectors::{
     AdvancedEventSelector, DataEvents, DataResource, EventSelector, FieldSelector,
     ManagementEventSource, ReadWriteType, Selectors,
+};
+pub use service::{
+    CronPattern, Place, RoundPart, Schedule, ScheduleName, Service, StatePlace, ZoneName,
 };
 pub use topic::Topic;
 pub use trail::{InsightEvents, Insights, Trail};
@@ -113,6 +117,8 @@ section::section! {
         /// Authentication of the records that orgtrail writes below `orgtrail/` in the archive,
         /// where everyone with write access can add one.
         records: Records = section,
+        /// The service: `orgtrail serve`.
+        service: Service = section,
     }
 }
 

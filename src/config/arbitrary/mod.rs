@@ -1,6 +1,7 @@
 //! Configs for property tests: every one that comes out passes `config check`.
 
 mod archive;
+mod service;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use service::service;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
@@ -35,6 +37,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                 drift(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()),
+                service(),
             ),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )
@@ -47,7 +50,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, drift, retire, records),
+                    (guardrail, drift, retire, records, service),
                     consolidate,
                 )| {
                     Config {
@@ -64,6 +67,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         consolidate,
                         retire,
                         records,
+                        service,
                     }
                 },
             )

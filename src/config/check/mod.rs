@@ -14,6 +14,7 @@ mod records;
 mod retire;
 mod roles;
 mod selectors;
+mod service;
 mod topic;
 mod trail;
 
@@ -45,6 +46,7 @@ pub(super) fn check(
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);
     records::check(config, &mut checker);
+    service::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

@@ -1,0 +1,56 @@
+use proptest::collection::btree_map;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use crate::config::{RoundPart, Schedule, Service};
+use crate::names::AccountId;
+
+pub(super) fn service() -> impl Strategy<Value = Service> {
+    let directory = "/var/lib/[a-z]{1,10}".prop_map(|path| (path.parse().ok(), None));
+    let bucket = ("state-[a-z]{3,10}", option::of("[a-z]{1,8}"), option::of(0_u64..10)).prop_map(
+        |(bucket, prefix, account)| {
+            let prefix = prefix.map(|prefix| format!("/{prefix}")).unwrap_or_default();
+            let account: Option<AccountId> =
+                account.and_then(|number| format!("{:012}", 111_111_111_111 + number).parse().ok());
+            (format!("s3://{bucket}{prefix}").parse().ok(), account)
+        },
+    );
+    let state = prop_oneof![Just((None, None)), directory, bucket];
+    let schedules = btree_map("[a-z0-9-]{1,10}", schedule(), 1..4).prop_map(|schedules| {
+        let named = |(name, schedule): (String, Schedule)| {
+            Some(Schedule { name: name.parse().ok()?, ..schedule })
+        };
+        schedules.into_iter().filter_map(named).collect::<Vec<_>>()
+    });
+    (state, schedules).prop_map(|((state, state_account), schedule)| Service {
+        state,
+        state_account,
+        schedule,
+    })
+}
+
+fn schedule() -> impl Strategy<Value = Schedule> {
+    let zones = select(vec!["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]);
+    let times = (0_u32..60, option::of(0_u32..24), subsequence(vec![0, 1, 2, 3, 4, 5, 6], 0..7));
+    let cron = times.prop_map(|(minute, hour, days)| {
+        let any = |text: String| if text.is_empty() { "*".to_owned() } else { text };
+        let hour = any(hour.map(|hour| hour.to_string()).unwrap_or_default());
+        let days: Vec<String> = days.iter().map(ToString::to_string).collect();
+        format!("{minute} {hour} * * {}", any(days.join(",")))
+    });
+    let parts = subsequence(RoundPart::ALL.to_vec(), 1..=3).prop_shuffle();
+    let limits = (0_u32..=3600, 1_u32..=10_080, any::<bool>(), option::of(1_u32..400));
+    (zones, cron, parts, limits).prop_map(
+        |(zone, cron, run, (jitter_seconds, deadline_minutes, paused, verify_days))| Schedule {
+            name: "test".parse().expect("a name"),
+            run,
+            cron: cron.parse().expect("a pattern"),
+            time_zone: zone.parse().expect("a time zone"),
+            verify_days,
+            jitter_seconds,
+            deadline_minutes,
+            paused,
+        },
+    )
+}

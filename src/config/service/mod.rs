@@ -1,0 +1,25 @@
+mod schedule;
+mod state;
+mod text;
+
+pub use schedule::{CronPattern, RoundPart, Schedule, ScheduleName, ZoneName};
+pub use state::{Place, StatePlace};
+
+use super::section::section;
+use crate::names::AccountId;
+
+section! {
+    /// The service: `orgtrail serve`.
+    pub struct Service {
+        /// Where the service keeps its rounds and claims: a directory, or `s3://BUCKET/PREFIX`.
+        /// Not the archive, whose Object Lock would retain every claim. Default: the
+        /// directory `orgtrail` below `$XDG_STATE_HOME` or `~/.local/state`.
+        state: Option<StatePlace> = default(None::<StatePlace>),
+        /// The account that owns the state bucket. Default: the caller's account.
+        state_account: Option<AccountId> = default(None::<AccountId>),
+        /// The rounds to run, and when. Without this section: drift hourly, the last day's
+        /// digests hourly, everything nightly.
+        schedule: Vec<Schedule> = default(schedule::default_schedules()),
+    }
+}
+

@@ -1,0 +1,76 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::text::read_text;
+use crate::names::{BucketName, KeyPrefix};
+
+/// Where the service keeps its state.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct StatePlace {
+    text: String,
+    #[serde(skip)]
+    place: Place,
+}
+
+/// The same in its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A directory of this machine.
+    Directory(PathBuf),
+    /// Below a prefix of a bucket.
+    Bucket {
+        /// The bucket.
+        bucket: BucketName,
+        /// The prefix; none for the whole bucket.
+        prefix: Option<KeyPrefix>,
+    },
+}
+
+impl StatePlace {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The bucket, where it is one.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&BucketName> {
+        match &self.place {
+            Place::Bucket { bucket, .. } => Some(bucket),
+            Place::Directory(_) => None,
+        }
+    }
+
+    /// It as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for StatePlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let place = match text.strip_prefix("s3://") {
+            Some(place) => {
+                let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+                let prefix = prefix.trim_end_matches('/');
+                let prefix = (!prefix.is_empty()).then(|| prefix.parse()).transpose();
+                Place::Bucket {
+                    bucket: bucket.parse().map_err(|error| format!("{STATE}: {error}"))?,
+                    prefix: prefix.map_err(|error| format!("{STATE}: {error}"))?,
+                }
+            }
+            None if text.is_empty() || text.contains("://") => return Err(STATE.to_owned()),
+            None => Place::Directory(PathBuf::from(text)),
+        };
+        Ok(Self { text: text.to_owned(), place })
+    }
+}
+
+const STATE: &str = "a directory or s3://BUCKET/PREFIX";
+
+read_text!(StatePlace, STATE, "s3://acme-orgtrail-state/prod");

@@ -1,0 +1,352 @@
+//! Who runs a slot: claims and heartbeats in the state.
+//!
+//! A slot is run by whoever creates its claim. The owner replaces its heartbeat every 20
+//! seconds. Another replica takes over by creating the next attempt once the heartbeat has
+//! not changed for 90 seconds of the replica's own monotonic clock: no clocks of two
+//! machines are compared, and nothing is deleted.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::slots::Slot;
+use super::store::{Created, Replaced, Store, StoreError, Version};
+use crate::config::ScheduleName;
+
+/// How often an owner replaces its heartbeat.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
+/// After how long without a heartbeat an owner is taken for dead.
+pub const DEAD_AFTER: Duration = Duration::from_secs(90);
+/// The most attempts at one slot: a round that kills its process every time is given up.
+const MOST_ATTEMPTS: u32 = 5;
+
+/// A claim, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    /// The replica.
+    owner: String,
+    /// Makes every claim's content unique.
+    nonce: String,
+    claimed_at: Timestamp,
+    /// Why the slot is skipped, if it is.
+    skipped: Option<String>,
+}
+
+/// A heartbeat, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Heartbeat {
+    owner: String,
+    nonce: String,
+    /// Differs from the previous one, so that the versions differ.
+    counter: u64,
+    /// Whether the round has ended.
+    ended: bool,
+}
+
+/// The claims of one replica.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    store: Store,
+    owner: String,
+}
+
+/// The right to run a slot.
+#[derive(Debug)]
+pub struct Lease {
+    store: Store,
+    heartbeat_key: String,
+    heartbeat: Heartbeat,
+    version: Version,
+    /// The number of the attempt at the slot, from 1.
+    pub attempt: u32,
+}
+
+/// What another replica was seen doing with a slot.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    attempt: u32,
+    /// The version of its heartbeat, if it has written one.
+    version: Option<Version>,
+    /// Since when it has not changed.
+    since: Instant,
+}
+
+/// Whose slot it is.
+#[derive(Debug)]
+pub enum Claimed {
+    /// This replica runs it.
+    Own(Lease),
+    /// Another replica runs it, or has died on it: ask again with what was seen.
+    Other(Watched),
+    /// It was run, skipped, or given up.
+    Done,
+}
+
+impl Claims {
+    /// The claims of the replica `owner`.
+    #[must_use]
+    pub fn new(store: Store, owner: String) -> Self {
+        Self { store, owner }
+    }
+
+    /// Claims a slot, or looks at who has it. `watched` is what the last call returned.
+    ///
+    /// # Errors
+    /// The state is unreachable or invalid.
+    pub async fn claim(
+        &self,
+        schedule: &ScheduleName,
+        slot: Slot,
+        now: Timestamp,
+        watched: Option<&Watched>,
+    ) -> Result<Claimed, StoreError> {
+        let place = Place { schedule, slot };
+        let claims = self.store.list(&place.claims(), MOST_ATTEMPTS as usize + 1).await?;
+        let attempt = claims.iter().filter_map(|key| attempt_of(key)).max().unwrap_or(0);
+        if attempt == 0 {
+            return self.create(&place, 1, now, None).await;
+        }
+        if self.is_skipped(&place, attempt).await? {
+            return Ok(Claimed::Done);
+        }
+        let heartbeat = self.store.read(&place.heartbeat(attempt)).await?;
+        let is_ended = heartbeat.as_ref().is_some_and(|stored| {
+            serde_json::from_slice::<Heartbeat>(&stored.bytes).is_ok_and(|it| it.ended)
+        });
+        if is_ended {
+            return Ok(Claimed::Done);
+        }
+        let version = heartbeat.map(|stored| stored.version);
+        let unchanged = watched
+            .filter(|before| before.attempt == attempt && before.version == version)
+            .map(|before| before.since);
+        match unchanged {
+            Some(since) if since.elapsed() >= DEAD_AFTER => {
+                if attempt >= MOST_ATTEMPTS {
+                    return Ok(Claimed::Done);
+                }
+                self.create(&place, attempt + 1, now, None).await
+            }
+            since => Ok(Claimed::Other(Watched {
+                attempt,
+                version,
+                since: since.unwrap_or_else(Instant::now),
+            })),
+        }
+    }
+
+    /// Records that a slot is skipped, unless somebody claimed it; whether it was recorded.
+    ///
+    /// # Errors
+    /// The state is unreachable.
+    pub async fn skip(
+        &self,
+        schedule: &ScheduleName,
+        slot: Slot,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let place = Place { schedule, slot };
+        let claim = self.new_claim(now, Some(reason.to_owned()));
+        let created = self.store.create(&place.claim(1), json(&claim)).await?;
+        Ok(matches!(created, Created::New(_)))
+    }
+
+    async fn create(
+        &self,
+        place: &Place<'_>,
+        attempt: u32,
+        now: Timestamp,
+        skipped: Option<String>,
+    ) -> Result<Claimed, StoreError> {
+        let claim = self.new_claim(now, skipped);
+        match self.store.create(&place.claim(attempt), json(&claim)).await? {
+            Created::Taken => {
+                let since = Instant::now();
+                Ok(Claimed::Other(Watched { attempt, version: None, since }))
+            }
+            Created::New(_) => {
+                let heartbeat_key = place.heartbeat(attempt);
+                let heartbeat = Heartbeat {
+                    owner: self.owner.clone(),
+                    nonce: claim.nonce,
+                    counter: 0,
+                    ended: false,
+                };
+                match self.store.create(&heartbeat_key, json(&heartbeat)).await? {
+                    Created::New(version) => Ok(Claimed::Own(Lease {
+                        store: self.store.clone(),
+                        heartbeat_key,
+                        heartbeat,
+                        version,
+                        attempt,
+                    })),
+                    // Nobody else writes it: only a mistake of ours, or of a person.
+                    Created::Taken => Ok(Claimed::Done),
+                }
+            }
+        }
+    }
+
+    async fn is_skipped(&self, place: &Place<'_>, attempt: u32) -> Result<bool, StoreError> {
+        let claim = self.store.read(&place.claim(attempt)).await?;
+        Ok(claim.is_some_and(|stored| {
+            serde_json::from_slice::<Claim>(&stored.bytes).is_ok_and(|it| it.skipped.is_some())
+        }))
+    }
+
+    fn new_claim(&self, claimed_at: Timestamp, skipped: Option<String>) -> Claim {
+        let nonce = format!("{:032x}", fastrand::u128(..));
+        Claim { owner: self.owner.clone(), nonce, claimed_at, skipped }
+    }
+}
+
+impl Lease {
+    /// Shows that the owner is alive. False if another replica has taken over the
+    /// heartbeat, which only a mistake could do.
+    ///
+    /// # Errors
+    /// The state is unreachable; the round goes on, and the next call tries again.
+    pub async fn beat(&mut self) -> Result<bool, StoreError> {
+        self.write(false).await
+    }
+
+    /// Records that the round has ended: nobody takes it over.
+    ///
+    /// # Errors
+    /// The state is unreachable.
+    pub async fn end(&mut self) -> Result<bool, StoreError> {
+        self.write(true).await
+    }
+
+    async fn write(&mut self, ended: bool) -> Result<bool, StoreError> {
+        let heartbeat =
+            Heartbeat { counter: self.heartbeat.counter + 1, ended, ..self.heartbeat.clone() };
+        let replaced =
+            self.store.replace(&self.heartbeat_key, json(&heartbeat), &self.version).await?;
+        match replaced {
+            Replaced::New(version) => {
+                (self.heartbeat, self.version) = (heartbeat, version);
+                Ok(true)
+            }
+            Replaced::Changed => Ok(false),
+        }
+    }
+}
+
+/// The keys of a slot.
+struct Place<'a> {
+    schedule: &'a ScheduleName,
+    slot: Slot,
+}
+
+impl Place<'_> {
+    fn claims(&self) -> String {
+        format!("claims/{}/{}/", self.schedule.as_str(), self.time())
+    }
+
+    fn claim(&self, attempt: u32) -> String {
+        format!("{}{attempt}", self.claims())
+    }
+
+    fn heartbeat(&self, attempt: u32) -> String {
+        format!("heartbeats/{}/{}/{attempt}", self.schedule.as_str(), self.time())
+    }
+
+    fn time(&self) -> String {
+        self.slot.scheduled_at.strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
+}
+
+fn attempt_of(key: &str) -> Option<u32> {
+    key.rsplit('/').next()?.parse().ok()
+}
+
+fn json(value: &impl Serialize) -> bytes::Bytes {
+    // A struct of text and numbers always has a JSON form.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::store::DirectoryStore;
+
+    fn slot() -> Slot {
+        let scheduled_at = "2026-01-01T03:17:00Z".parse().unwrap();
+        Slot { scheduled_at, due_at: scheduled_at }
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T03:17:05Z".parse().unwrap()
+    }
+
+    fn replicas(count: usize) -> (tempfile::TempDir, ScheduleName, Vec<Claims>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::Directory(DirectoryStore::open(folder.path()).unwrap());
+        let replica = |number| Claims::new(store.clone(), format!("replica-{number}"));
+        let replicas = (0..count).map(replica).collect();
+        (folder, "nightly".parse().unwrap(), replicas)
+    }
+
+    #[tokio::test]
+    async fn of_many_replicas_one_runs_a_slot_and_none_runs_it_again() {
+        let (_folder, name, replicas) = replicas(16);
+        let all = replicas.iter().map(|replica| replica.claim(&name, slot(), now(), None));
+        let mut own: Vec<Lease> = futures::future::join_all(all)
+            .await
+            .into_iter()
+            .filter_map(|claimed| match claimed.unwrap() {
+                Claimed::Own(lease) => Some(lease),
+                Claimed::Other(_) => None,
+                Claimed::Done => panic!("nobody has run it"),
+            })
+            .collect();
+        assert_eq!(own.len(), 1);
+        assert!(own[0].beat().await.unwrap() && own[0].end().await.unwrap());
+        for replica in &replicas {
+            let claimed = replica.claim(&name, slot(), now(), None).await.unwrap();
+            assert!(matches!(claimed, Claimed::Done), "{claimed:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_dies_is_replaced_and_one_that_lives_is_not() {
+        let (_folder, name, replicas) = replicas(3);
+        let Claimed::Own(mut lease) = replicas[0].claim(&name, slot(), now(), None).await.unwrap()
+        else {
+            panic!("nobody else is there");
+        };
+        let watch = async |replica: usize, before: Option<&Watched>| {
+            replicas[replica].claim(&name, slot(), now(), before).await.unwrap()
+        };
+        let Claimed::Other(mut watched) = watch(1, None).await else { panic!() };
+        for _ in 0..10 {
+            tokio::time::advance(HEARTBEAT_EVERY).await;
+            assert!(lease.beat().await.unwrap());
+            let Claimed::Other(seen) = watch(1, Some(&watched)).await else { panic!() };
+            watched = seen;
+        }
+        // It dies. What a replica has not watched itself is no reason to take over.
+        tokio::time::advance(DEAD_AFTER).await;
+        assert!(matches!(watch(2, None).await, Claimed::Other(_)));
+        let Claimed::Own(second) = watch(1, Some(&watched)).await else { panic!() };
+        assert_eq!(second.attempt, 2);
+        // It was only paused: what it writes late harms nobody, and the slot is not its own.
+        assert!(lease.beat().await.unwrap());
+        assert!(matches!(watch(0, None).await, Claimed::Other(_)));
+    }
+
+    #[tokio::test]
+    async fn a_skipped_slot_is_done() {
+        let (_folder, name, replicas) = replicas(2);
+        assert!(replicas[0].skip(&name, slot(), now(), "the previous round runs").await.unwrap());
+        assert!(!replicas[1].skip(&name, slot(), now(), "the same").await.unwrap());
+        let claimed = replicas[1].claim(&name, slot(), now(), None).await.unwrap();
+        assert!(matches!(claimed, Claimed::Done));
+    }
+}

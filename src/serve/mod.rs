@@ -1,0 +1,6 @@
+//! The service: rounds at the times of the schedules, shared by replicas, with their
+//! results in the state.
+
+pub mod claims;
+pub mod slots;
+pub mod store;
