@@ -1,6 +1,8 @@
 //! The service: rounds at the times of the schedules, shared by replicas, with their
 //! results in the state.
 
+pub mod board;
 pub mod claims;
+pub mod rounds;
 pub mod slots;
 pub mod store;

@@ -37,7 +37,10 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             checker.error(&[&key("verify_days")], format!("found {days}, expected 1 to 3660"));
         }
         if schedule.verify_days.is_some() && !parts.contains(&RoundPart::Verify) {
-            checker.warning(&[&key("verify_days"), &key("run")], "it has no effect: `run` has no `verify`");
+            checker.warning(
+                &[&key("verify_days"), &key("run")],
+                "it has no effect: `run` has no `verify`",
+            );
         }
         if !(1..=7 * 24 * 60).contains(&schedule.deadline_minutes) {
             let message =

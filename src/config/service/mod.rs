@@ -22,4 +22,3 @@ section! {
         schedule: Vec<Schedule> = default(schedule::default_schedules()),
     }
 }
-

@@ -81,7 +81,8 @@ impl FromStr for ScheduleName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let is_name = !text.is_empty() && text.len() <= 64 && text.bytes().all(is_plain);
         if is_name { Ok(Self(text.to_owned())) } else { Err(SCHEDULE_NAME.to_owned()) }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::prices::{Estimate, PriceList};
 use super::sources::{MissingSource, UnreadableRegion};
@@ -82,7 +82,7 @@ pub struct Work {
 }
 
 /// Objects, by outcome.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectCounts {
     /// Objects at the source.
     pub at_source: u64,
@@ -160,7 +160,7 @@ impl From<record::Counts> for ObjectCounts {
 }
 
 /// A source or prefix that could not be finished.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The source or prefix.
     pub place: String,

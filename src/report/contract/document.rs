@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, checks, config, consolidation, cost,
-    coverage, drift, evidence, plan, records, retirement, roles, round, sources, verification,
+    coverage, drift, evidence, plan, records, retirement, roles, round, service, sources,
+    verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -81,6 +82,9 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<sandbox::Clock>(),
     #[cfg(feature = "sandbox")]
     DocumentKind::of::<sandbox::Confirmation>(),
+    DocumentKind::of::<service::Round>(),
+    DocumentKind::of::<service::Signals>(),
+    DocumentKind::of::<service::Status>(),
     DocumentKind::of::<sources::Report>(),
     DocumentKind::of::<verification::Report>(),
 ];

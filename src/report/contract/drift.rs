@@ -60,7 +60,7 @@ pub struct Summary {
 }
 
 /// Findings, by verdict.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingCounts {
     /// Failed, and not suppressed.
     pub failed: usize,

@@ -63,6 +63,7 @@ pub mod roles;
 pub mod round;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod service;
 pub mod sources;
 mod stored;
 #[cfg(test)]

@@ -67,7 +67,9 @@ impl Outcome {
 }
 
 /// A part of a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// `orgtrail consolidate`
@@ -76,6 +78,18 @@ pub enum Part {
     Verify,
     /// `orgtrail drift`
     Drift,
+}
+
+impl Part {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Consolidate => "consolidate",
+            Self::Verify => "verify",
+            Self::Drift => "drift",
+        }
+    }
 }
 
 /// The result of a part.

@@ -158,9 +158,8 @@ impl Store {
 /// Refuses keys that are not plain: names come from the configuration and from times.
 fn check_key(key: &str) -> Result<(), StoreError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let is_name = |name: &str| {
-        !name.is_empty() && !name.starts_with('.') && name.bytes().all(is_plain)
-    };
+    let is_name =
+        |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(is_plain);
     if key.len() <= 512 && key.split('/').all(is_name) {
         return Ok(());
     }

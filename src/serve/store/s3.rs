@@ -95,9 +95,10 @@ impl S3Store {
             let answer = answer.at(&self.clients, "s3:ListBucket");
             let answer = answer.map_err(|source| unwritten(folder, source))?;
             let objects = answer.contents.unwrap_or_default().into_iter();
-            keys.extend(objects.filter_map(|object| {
-                Some(object.key?.strip_prefix(&self.prefix)?.to_owned())
-            }));
+            keys.extend(
+                objects
+                    .filter_map(|object| Some(object.key?.strip_prefix(&self.prefix)?.to_owned())),
+            );
             token = answer.next_continuation_token;
             if token.is_none() {
                 break;
