@@ -165,6 +165,12 @@ impl Env {
         self.session.now().unwrap_or_else(self.clock)
     }
 
+    /// The time of this machine.
+    #[must_use]
+    pub fn clock(&self) -> fn() -> Timestamp {
+        self.clock
+    }
+
     /// Warns about a file that decides what is done or proven, and that others than its
     /// owner can change.
     pub(crate) fn warn_if_others_can_write(&self, path: &Path) {

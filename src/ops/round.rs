@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::consolidate::{self, Consolidated, prepare};
 use super::verify::{self, Verified};
-use super::{Env, Interrupted, OpError, Outcome, Progress, archive, drift};
+use super::{Env, Interrupted, OpError, Outcome, Phase, Progress, archive, drift};
 use crate::archive::consolidate::pending::Unfinished;
+use crate::archive::consolidate::run::Progress as Copied;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::{At as _, WriteAuthority};
@@ -165,17 +166,23 @@ impl From<&PartResult> for contract::PartReport {
     fn from(part: &PartResult) -> Self {
         let outcome = contract::Outcome::from(part.outcome);
         Self {
-            part: match part.part {
-                Part::Consolidate => contract::Part::Consolidate,
-                Part::Verify => contract::Part::Verify,
-                Part::Drift => contract::Part::Drift,
-            },
+            part: part.part.into(),
             exit_code: outcome.exit_code(),
             outcome,
             started_at: part.started_at,
             ended_at: part.ended_at,
             summary: part.summary.clone(),
             report: part.result.as_ref().map(PartDocument::from),
+        }
+    }
+}
+
+impl From<Part> for contract::Part {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Consolidate => Self::Consolidate,
+            Part::Verify => Self::Verify,
+            Part::Drift => Self::Drift,
         }
     }
 }
@@ -401,12 +408,24 @@ async fn has_arrived(verification: &Verification, env: &Env) -> Result<bool, OpE
     Ok(false)
 }
 
-/// Passes on warnings only.
+/// Passes on everything but notes.
 #[derive(Debug)]
 struct Muted(Arc<dyn Progress>);
 
 impl Progress for Muted {
     fn warn(&self, text: &str) {
         self.0.warn(text);
+    }
+
+    fn phase(&self, name: &str, steps: usize) -> Box<dyn Phase> {
+        self.0.phase(name, steps)
+    }
+
+    fn copying(&self, copied: &Arc<Copied>) -> Box<dyn Phase> {
+        self.0.copying(copied)
+    }
+
+    fn wants_forecast(&self) -> bool {
+        self.0.wants_forecast()
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::slots::Slot;
 use super::store::{Created, Replaced, Store, StoreError, Version};
 use crate::config::ScheduleName;
+use crate::report::contract::service::Running;
 
 /// How often an owner replaces its heartbeat.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
@@ -43,8 +44,19 @@ struct Heartbeat {
     nonce: String,
     /// Differs from the previous one, so that the versions differ.
     counter: u64,
-    /// Whether the round has ended.
-    ended: bool,
+    state: HeartbeatState,
+}
+
+/// What the owner of a slot does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HeartbeatState {
+    /// It runs the round.
+    Running,
+    /// The round has ended.
+    Ended,
+    /// It stopped before the round's end: another replica may run the slot at once.
+    Released,
 }
 
 /// The claims of one replica.
@@ -73,6 +85,20 @@ pub struct Watched {
     version: Option<Version>,
     /// Since when it has not changed.
     since: Instant,
+}
+
+/// What is seen of a slot.
+#[derive(Debug)]
+pub enum Seen {
+    /// Nobody runs it: the attempt of this number may be claimed.
+    Free {
+        /// The number.
+        attempt: u32,
+    },
+    /// A replica runs it, or has died on it: look again with what was seen.
+    Running(Watched),
+    /// It was run, skipped, or given up.
+    Done,
 }
 
 /// Whose slot it is.
@@ -104,39 +130,81 @@ impl Claims {
         now: Timestamp,
         watched: Option<&Watched>,
     ) -> Result<Claimed, StoreError> {
+        match self.look(schedule, slot, watched).await? {
+            Seen::Free { attempt } => {
+                self.create(&Place { schedule, slot }, attempt, now, None).await
+            }
+            Seen::Running(watched) => Ok(Claimed::Other(watched)),
+            Seen::Done => Ok(Claimed::Done),
+        }
+    }
+
+    /// Looks at who has a slot. `watched` is what the last call returned.
+    ///
+    /// # Errors
+    /// The state is unreachable.
+    pub async fn look(
+        &self,
+        schedule: &ScheduleName,
+        slot: Slot,
+        watched: Option<&Watched>,
+    ) -> Result<Seen, StoreError> {
         let place = Place { schedule, slot };
         let claims = self.store.list(&place.claims(), MOST_ATTEMPTS as usize + 1).await?;
         let attempt = claims.iter().filter_map(|key| attempt_of(key)).max().unwrap_or(0);
         if attempt == 0 {
-            return self.create(&place, 1, now, None).await;
+            return Ok(Seen::Free { attempt: 1 });
         }
+        let next =
+            if attempt < MOST_ATTEMPTS { Seen::Free { attempt: attempt + 1 } } else { Seen::Done };
         if self.is_skipped(&place, attempt).await? {
-            return Ok(Claimed::Done);
+            return Ok(Seen::Done);
         }
         let heartbeat = self.store.read(&place.heartbeat(attempt)).await?;
-        let is_ended = heartbeat.as_ref().is_some_and(|stored| {
-            serde_json::from_slice::<Heartbeat>(&stored.bytes).is_ok_and(|it| it.ended)
+        let state = heartbeat.as_ref().and_then(|stored| {
+            serde_json::from_slice::<Heartbeat>(&stored.bytes).ok().map(|it| it.state)
         });
-        if is_ended {
-            return Ok(Claimed::Done);
+        match state {
+            Some(HeartbeatState::Ended) => return Ok(Seen::Done),
+            Some(HeartbeatState::Released) => return Ok(next),
+            Some(HeartbeatState::Running) | None => {}
         }
         let version = heartbeat.map(|stored| stored.version);
         let unchanged = watched
             .filter(|before| before.attempt == attempt && before.version == version)
             .map(|before| before.since);
         match unchanged {
-            Some(since) if since.elapsed() >= DEAD_AFTER => {
-                if attempt >= MOST_ATTEMPTS {
-                    return Ok(Claimed::Done);
-                }
-                self.create(&place, attempt + 1, now, None).await
-            }
-            since => Ok(Claimed::Other(Watched {
+            Some(since) if since.elapsed() >= DEAD_AFTER => Ok(next),
+            since => Ok(Seen::Running(Watched {
                 attempt,
                 version,
                 since: since.unwrap_or_else(Instant::now),
             })),
         }
+    }
+
+    /// The replica that runs a slot, as the newest claim says; none if it was not claimed,
+    /// was skipped, or has ended. Whether the replica is alive is not known.
+    ///
+    /// # Errors
+    /// The state is unreachable.
+    pub async fn owner(
+        &self,
+        schedule: &ScheduleName,
+        slot: Slot,
+    ) -> Result<Option<Running>, StoreError> {
+        let Seen::Running(Watched { attempt, .. }) = self.look(schedule, slot, None).await? else {
+            return Ok(None);
+        };
+        let claim = self.store.read(&Place { schedule, slot }.claim(attempt)).await?;
+        let claim = claim.and_then(|stored| serde_json::from_slice::<Claim>(&stored.bytes).ok());
+        Ok(claim.map(|claim| Running {
+            schedule: schedule.as_str().to_owned(),
+            scheduled_at: slot.scheduled_at,
+            attempt,
+            replica: claim.owner,
+            claimed_at: claim.claimed_at,
+        }))
     }
 
     /// Records that a slot is skipped, unless somebody claimed it; whether it was recorded.
@@ -175,7 +243,7 @@ impl Claims {
                     owner: self.owner.clone(),
                     nonce: claim.nonce,
                     counter: 0,
-                    ended: false,
+                    state: HeartbeatState::Running,
                 };
                 match self.store.create(&heartbeat_key, json(&heartbeat)).await? {
                     Created::New(version) => Ok(Claimed::Own(Lease {
@@ -212,7 +280,7 @@ impl Lease {
     /// # Errors
     /// The state is unreachable; the round goes on, and the next call tries again.
     pub async fn beat(&mut self) -> Result<bool, StoreError> {
-        self.write(false).await
+        self.write(HeartbeatState::Running).await
     }
 
     /// Records that the round has ended: nobody takes it over.
@@ -220,12 +288,21 @@ impl Lease {
     /// # Errors
     /// The state is unreachable.
     pub async fn end(&mut self) -> Result<bool, StoreError> {
-        self.write(true).await
+        self.write(HeartbeatState::Ended).await
     }
 
-    async fn write(&mut self, ended: bool) -> Result<bool, StoreError> {
-        let heartbeat =
-            Heartbeat { counter: self.heartbeat.counter + 1, ended, ..self.heartbeat.clone() };
+    /// Records that the owner stops before the round's end: another replica may run the slot
+    /// at once.
+    ///
+    /// # Errors
+    /// The state is unreachable.
+    pub async fn release(&mut self) -> Result<bool, StoreError> {
+        self.write(HeartbeatState::Released).await
+    }
+
+    async fn write(&mut self, state: HeartbeatState) -> Result<bool, StoreError> {
+        let counter = self.heartbeat.counter + 1;
+        let heartbeat = Heartbeat { counter, state, ..self.heartbeat.clone() };
         let replaced =
             self.store.replace(&self.heartbeat_key, json(&heartbeat), &self.version).await?;
         match replaced {
@@ -339,6 +416,23 @@ mod tests {
         // It was only paused: what it writes late harms nobody, and the slot is not its own.
         assert!(lease.beat().await.unwrap());
         assert!(matches!(watch(0, None).await, Claimed::Other(_)));
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_stops_leaves_its_slot_to_others_at_once() {
+        let (_folder, name, replicas) = replicas(2);
+        let Claimed::Own(mut lease) = replicas[0].claim(&name, slot(), now(), None).await.unwrap()
+        else {
+            panic!("nobody else is there");
+        };
+        let owner = replicas[1].owner(&name, slot()).await.unwrap().unwrap();
+        assert_eq!((&*owner.replica, owner.attempt), ("replica-0", 1));
+        assert!(lease.release().await.unwrap());
+        let Claimed::Own(second) = replicas[1].claim(&name, slot(), now(), None).await.unwrap()
+        else {
+            panic!("it was released");
+        };
+        assert_eq!(second.attempt, 2);
     }
 
     #[tokio::test]

@@ -1,8 +1,11 @@
 //! The service: rounds at the times of the schedules, shared by replicas, with their
 //! results in the state.
 
+pub mod app;
 pub mod board;
 pub mod claims;
+pub mod live;
 pub mod rounds;
 pub mod slots;
+pub mod status;
 pub mod store;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use orgtrail_base::cloudtrail::digest::sha256_hex;
 
 use crate::config::Schedule;
-use crate::names::OrgId;
+use crate::names::AccountId;
 
 /// The most slots that are counted as missed.
 const MOST_MISSED: usize = 10_000;
@@ -37,10 +37,12 @@ pub struct Missed {
 }
 
 impl Timetable {
-    /// The times of a schedule in an organization.
+    /// The times of a schedule. The management account stands for the organization: its
+    /// jitter is the same in every replica and after every start.
     #[must_use]
-    pub fn new(schedule: &Schedule, organization: &OrgId) -> Self {
-        let seed = sha256_hex(format!("{organization}/{}", schedule.name.as_str()).as_bytes());
+    pub fn new(schedule: &Schedule, management_account: &AccountId) -> Self {
+        let seed = format!("{management_account}/{}", schedule.name.as_str());
+        let seed = sha256_hex(seed.as_bytes());
         let seed = seed.get(..15).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
         let delay = seed % (u64::from(schedule.jitter_seconds) + 1);
         Self {
@@ -100,7 +102,7 @@ mod tests {
             crate::config::SMALLEST
         );
         let config: crate::config::Config = text.parse().unwrap();
-        Timetable::new(&config.service.schedule[0], &"o-exampleorgid".parse().unwrap())
+        Timetable::new(&config.service.schedule[0], &"111122223333".parse().unwrap())
     }
 
     fn at(text: &str) -> Timestamp {

@@ -139,6 +139,12 @@ impl ZoneName {
         Self { text: "UTC".to_owned(), zone: jiff::tz::TimeZone::UTC }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// The time zone.
     #[must_use]
     pub fn zone(&self) -> &jiff::tz::TimeZone {

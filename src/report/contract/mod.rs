@@ -53,6 +53,7 @@ pub mod drift;
 mod emitted;
 pub mod evidence;
 mod identity;
+pub mod live;
 mod mirror;
 mod period;
 pub mod plan;

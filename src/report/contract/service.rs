@@ -17,8 +17,8 @@ pub struct Round {
     pub id: String,
     /// The program and its version.
     pub program: String,
-    /// The organization.
-    pub organization: OrgId,
+    /// The organization's management account.
+    pub management_account: AccountId,
     /// The name of its schedule.
     pub schedule: String,
     /// Why it ran.
@@ -217,8 +217,10 @@ pub enum SignalState {
 pub struct Status {
     /// When the state was read.
     pub created_at: Timestamp,
-    /// The organization.
-    pub organization: OrgId,
+    /// The organization's management account.
+    pub management_account: AccountId,
+    /// The organization; null before the first check for drift.
+    pub organization: Option<OrgId>,
     /// The verdict; null before the first round.
     pub verdict: Option<Verdict>,
     /// The verdict in a sentence.

@@ -20,7 +20,7 @@ pub use read::{Consolidation, Verification, VerifiedChain};
 pub use signals::{Changes, account_of, counts, problems, scope_text, signals};
 pub use verdict::{knowledge, sentence};
 
-use crate::names::{AccountId, Arn, BucketName, Region};
+use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::contract::checks::Check;
 use crate::report::contract::drift::{self, Cause, Finding};
 use crate::report::contract::service::{Round, Signals};
@@ -53,6 +53,8 @@ pub struct Drift {
     pub as_of: Timestamp,
     /// The id of the round.
     pub round: String,
+    /// The organization.
+    pub organization: OrgId,
     /// The account that owns the trail.
     pub management_account: AccountId,
     /// The trail's home Region.
@@ -116,6 +118,7 @@ impl Board {
             board.drift = Some(Drift {
                 as_of: report.created_at,
                 round,
+                organization: report.organization,
                 management_account: report.management_account,
                 home_region: report.home_region,
                 trail: report.trail,
