@@ -5,7 +5,10 @@ pub mod app;
 pub mod board;
 pub mod claims;
 pub mod live;
+pub mod pages;
 pub mod rounds;
+#[cfg(test)]
+mod samples;
 pub mod slots;
 pub mod status;
 pub mod store;
