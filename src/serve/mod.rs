@@ -5,6 +5,7 @@ pub mod app;
 pub mod board;
 pub mod claims;
 pub mod live;
+pub mod notify;
 pub mod rounds;
 pub mod slots;
 pub mod status;
