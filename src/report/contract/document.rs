@@ -85,6 +85,7 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<live::Event>(),
     DocumentKind::of::<live::LiveRound>(),
     DocumentKind::of::<notification::Notification>(),
+    DocumentKind::of::<notification::TestReport>(),
     DocumentKind::of::<service::Round>(),
     DocumentKind::of::<service::Signals>(),
     DocumentKind::of::<service::Status>(),

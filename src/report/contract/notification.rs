@@ -168,3 +168,25 @@ pub struct Change {
     /// The finding, as it is now; if it is resolved, as it was.
     pub finding: Signal,
 }
+
+/// The result of `orgtrail service test-notification`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TestReport {
+    /// One for each channel.
+    pub deliveries: Vec<TestDelivery>,
+}
+
+impl Document for TestReport {
+    const NAME: &'static str = "notification-test";
+}
+
+/// An example that was sent to a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TestDelivery {
+    /// The channel.
+    pub channel: String,
+    /// Whether the channel accepted it.
+    pub is_delivered: bool,
+    /// Why not.
+    pub error: Option<String>,
+}

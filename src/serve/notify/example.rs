@@ -1,63 +1,70 @@
 //! `orgtrail service test-notification`: sends an example to channels.
 
 use futures::future::join_all;
-use tokio::sync::OnceCell;
 
+use super::http::Limits;
 use super::message::{Message, new_id};
-use super::{Connection, Delivery, Notifier, delivery_of, limited};
-use crate::ops::OpError;
+use super::{Configured, Delivery, delivery_of, limited};
+use crate::config::Environment;
+use crate::ops::{Env, OpError};
 use crate::report::contract::checks::Severity;
 use crate::report::contract::drift::Scope;
 use crate::report::contract::notification::{Change, Transition};
 use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{Signal, SignalState, Verdict};
 
-impl Notifier {
-    /// Sends an example to one channel, or to all: a finding that is new, and its end, so that
-    /// nothing stays open in systems that keep findings. Nothing is stored.
-    ///
-    /// # Errors
-    /// There is no such channel, or none at all.
-    pub async fn test(&self, channel: Option<&str>) -> Result<Vec<Delivery>, OpError> {
-        let names = self.0.channels.iter().map(|channel| channel.name.as_str());
-        let names: Vec<&str> =
-            names.chain(self.0.dead_men.iter().map(|monitor| monitor.name.as_str())).collect();
-        if names.is_empty() {
-            let error = OpError::usage("the configuration has no channel");
-            return Err(error.with_hint("add one: `[[service.notify]]`"));
-        }
-        if let Some(channel) = channel.filter(|channel| !names.contains(channel)) {
-            let error = OpError::usage(format!("there is no channel `{channel}`"));
-            return Err(error.with_hint(format!("the channels are {}", names.join(", "))));
-        }
-        let is_wanted = |name: &str| channel.is_none_or(|channel| channel == name);
-        let messages = [self.example(Transition::New)?, self.example(Transition::Resolved)?];
-        let connection = Connection { shared: &self.0, aws: OnceCell::new() };
-        let channels = self.0.channels.iter().filter(|it| is_wanted(&it.name));
-        let sent = channels.map(async |channel| {
-            let send = async {
-                for message in &messages {
-                    channel.send(message, 1, &connection).await?;
-                }
-                Ok(())
-            };
-            delivery_of(&channel.name, messages[0].id.clone(), limited(send).await)
-        });
-        // A monitor would take a success for a proof: it is notified of a start.
-        let monitors = self.0.dead_men.iter().filter(|it| is_wanted(&it.name));
-        let pinged = monitors.map(async |monitor| {
-            delivery_of(&monitor.name, String::new(), limited(monitor.started()).await)
-        });
-        let (mut sent, pinged) = tokio::join!(join_all(sent), join_all(pinged));
-        sent.extend(pinged);
-        Ok(self.counted(sent))
+/// Sends an example to one channel, or to all: a finding that is new, and then its end, so
+/// that nothing stays open in systems that keep findings. Nothing is stored.
+///
+/// # Errors
+/// There is no such channel, or none at all, or one cannot be used.
+pub async fn send_examples(
+    env: &Env,
+    environment: &Environment,
+    channel: Option<&str>,
+) -> Result<Vec<Delivery>, OpError> {
+    let configured = Configured::new(env, environment, Limits::default())?;
+    let names = configured.channels.iter().map(|channel| channel.name.as_str());
+    let names: Vec<&str> =
+        names.chain(configured.dead_men.iter().map(|monitor| monitor.name.as_str())).collect();
+    if names.is_empty() {
+        let error = OpError::usage("the configuration has no channel");
+        return Err(error.with_hint("add one: `[[service.notify]]`"));
     }
+    if let Some(channel) = channel.filter(|channel| !names.contains(channel)) {
+        let error = OpError::usage(format!("there is no channel `{channel}`"));
+        return Err(error.with_hint(format!("the channels are {}", names.join(", "))));
+    }
+    let is_wanted = |name: &str| channel.is_none_or(|channel| channel == name);
+    let messages =
+        [configured.example(Transition::New)?, configured.example(Transition::Resolved)?];
+    let connection = configured.connection();
+    let channels = configured.channels.iter().filter(|it| is_wanted(&it.name));
+    let sent = channels.map(async |channel| {
+        let send = async {
+            for message in &messages {
+                channel.send(message, 1, &connection).await?;
+            }
+            Ok(())
+        };
+        delivery_of(&channel.name, messages[0].id.clone(), limited(send).await)
+    });
+    // A monitor would take the end of a round for a proof: it is notified of a start.
+    let monitors = configured.dead_men.iter().filter(|it| is_wanted(&it.name));
+    let pinged = monitors.map(async |monitor| {
+        delivery_of(&monitor.name, String::new(), limited(monitor.started()).await)
+    });
+    let (mut sent, pinged) = tokio::join!(join_all(sent), join_all(pinged));
+    sent.extend(pinged);
+    Ok(sent)
+}
 
+impl Configured {
     fn example(&self, transition: Transition) -> Result<Message, OpError> {
-        let now = self.0.env.now();
+        let now = self.env.now();
         let is_resolved = transition == Transition::Resolved;
         let second = jiff::SignedDuration::from_secs(i64::from(is_resolved));
-        let management_account = self.0.env.config()?.organization.management_account.clone();
+        let management_account = self.env.config()?.organization.management_account.clone();
         let account = management_account.clone();
         Ok(Message {
             id: new_id(),

@@ -50,6 +50,7 @@ use crate::report::contract::service::{Round, Signals};
 use crate::words::with_causes;
 
 pub use self::channel::ChannelError;
+pub use self::example::send_examples;
 
 /// The longest that one message may take to one channel.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
@@ -60,12 +61,21 @@ pub struct Notifier(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    configured: Configured,
+    outbox: Outbox,
+    totals: Totals,
+}
+
+/// How many deliveries there were, by channel and result. Clones share it.
+type Totals = Arc<Mutex<BTreeMap<(String, DeliveryResult), u64>>>;
+
+/// The channels of a configuration.
+#[derive(Debug)]
+struct Configured {
     env: Env,
     channels: Vec<Channel>,
     dead_men: Vec<DeadMan>,
     public_url: Option<WebUrl>,
-    outbox: Outbox,
-    totals: Mutex<BTreeMap<(String, DeliveryResult), u64>>,
 }
 
 /// A message to a channel, and its result.
@@ -123,21 +133,9 @@ enum SendError {
     Json(#[from] serde_json::Error),
 }
 
-impl Notifier {
-    /// The channels of the configuration of `env`. Secrets are read here, once.
-    ///
-    /// # Errors
-    /// The configuration is invalid, a secret is missing, or a URL is refused.
-    pub fn new(env: &Env, environment: &Environment, store: Store) -> Result<Self, OpError> {
-        Self::with_limits(env, environment, store, Limits::default())
-    }
-
-    fn with_limits(
-        env: &Env,
-        environment: &Environment,
-        store: Store,
-        limits: Limits,
-    ) -> Result<Self, OpError> {
+impl Configured {
+    /// Makes the channels ready: reads secrets, and checks addresses.
+    fn new(env: &Env, environment: &Environment, limits: Limits) -> Result<Self, OpError> {
         let service = &env.config()?.service;
         let (mut channels, mut dead_men) = (Vec::new(), Vec::new());
         for notify in &service.notify {
@@ -146,23 +144,49 @@ impl Notifier {
                 Built::DeadMan(monitor) => dead_men.push(monitor),
             }
         }
-        Ok(Self(Arc::new(Shared {
-            env: env.clone(),
-            channels,
-            dead_men,
-            public_url: service.public_url.clone(),
-            outbox: Outbox {
-                ledger: LedgerFile::new(store.clone()),
-                store,
-                now: env.clock(),
-            },
-            totals: Mutex::default(),
-        })))
+        let public_url = service.public_url.clone();
+        Ok(Self { env: env.clone(), channels, dead_men, public_url })
+    }
+
+    fn connection(&self) -> Connection<'_> {
+        Connection { configured: self, aws: OnceCell::new() }
+    }
+}
+
+impl Notifier {
+    /// The channels of the configuration of `env`. Secrets are read here, once.
+    ///
+    /// # Errors
+    /// The configuration is invalid, a secret is missing, or a URL is refused.
+    pub fn new(env: &Env, environment: &Environment, store: Store) -> Result<Self, OpError> {
+        Self::with(env, environment, store, Limits::default(), Totals::default())
+    }
+
+    /// The same with the channels of another configuration.
+    ///
+    /// # Errors
+    /// As of [`Notifier::new`]: then this one stays in use.
+    pub fn reloaded(&self, env: &Env, environment: &Environment) -> Result<Self, OpError> {
+        let (store, totals) = (self.0.outbox.store.clone(), Arc::clone(&self.0.totals));
+        Self::with(env, environment, store, Limits::default(), totals)
+    }
+
+    fn with(
+        env: &Env,
+        environment: &Environment,
+        store: Store,
+        limits: Limits,
+        totals: Totals,
+    ) -> Result<Self, OpError> {
+        let configured = Configured::new(env, environment, limits)?;
+        let ledger = LedgerFile::new(store.clone());
+        let outbox = Outbox { ledger, store, now: env.clock() };
+        Ok(Self(Arc::new(Shared { configured, outbox, totals })))
     }
 
     /// Notifies monitors that a round of a schedule starts.
     pub async fn started(&self, schedule: &Schedule) -> Vec<Delivery> {
-        let monitors = self.0.dead_men.iter().filter(|it| it.expects(schedule));
+        let monitors = self.0.configured.dead_men.iter().filter(|it| it.expects(schedule));
         let pings = monitors.map(async |monitor| {
             let ping = limited(monitor.started()).await;
             delivery_of(&monitor.name, String::new(), ping)
@@ -173,7 +197,7 @@ impl Notifier {
     /// Sends what changed with a round, after it was stored, and what was not delivered
     /// before. Never fails a round.
     pub async fn after(&self, round: &Round, signals: &Signals, board: &Board) -> Vec<Delivery> {
-        let monitors = self.0.dead_men.iter().filter(|it| it.is_proven(round));
+        let monitors = self.0.configured.dead_men.iter().filter(|it| it.is_proven(round));
         let pings = monitors.map(async |monitor| {
             let ping = limited(monitor.ended(round.exit_code)).await;
             delivery_of(&monitor.name, String::new(), ping)
@@ -190,7 +214,7 @@ impl Notifier {
     }
 
     async fn messages(&self, round: &Round, signals: &Signals, board: &Board) -> Vec<Delivery> {
-        if self.0.channels.is_empty() {
+        if self.0.configured.channels.is_empty() {
             return Vec::new();
         }
         match self.delivered(round, signals, board).await {
@@ -200,7 +224,7 @@ impl Notifier {
                     error: Some(with_causes(&error)),
                     ..delivery_of(&channel.name, String::new(), Ok(()))
                 };
-                let failed = self.0.channels.iter().map(failed);
+                let failed = self.0.configured.channels.iter().map(failed);
                 failed.map(|it| Delivery { result: DeliveryResult::Failed, ..it }).collect()
             }
         }
@@ -217,7 +241,7 @@ impl Notifier {
         let message =
             |changes| Message::of_round(round, board::sentence(board), changes);
         let wanted = |message: &Message| -> BTreeSet<String> {
-            let channels = self.0.channels.iter().filter(|it| message.has(it.min_severity));
+            let channels = self.0.configured.channels.iter().filter(|it| message.has(it.min_severity));
             channels.map(|channel| channel.name.clone()).collect()
         };
         self.0.outbox.ledger.record(round, seen, message, wanted).await?;
@@ -226,12 +250,12 @@ impl Notifier {
 
     /// Delivers what is pending.
     async fn deliver(&self) -> Result<Vec<Delivery>, LedgerError> {
-        let names: Vec<&str> = self.0.channels.iter().map(|it| it.name.as_str()).collect();
-        let connection = Connection { shared: &self.0, aws: OnceCell::new() };
+        let names: Vec<&str> = self.0.configured.channels.iter().map(|it| it.name.as_str()).collect();
+        let connection = self.0.configured.connection();
         let connection = &connection;
         let send = move |name: String, message: Message, attempt: usize| {
             async move {
-                let channel = self.0.channels.iter().find(|channel| channel.name == name);
+                let channel = self.0.configured.channels.iter().find(|channel| channel.name == name);
                 let Some(channel) = channel else { return Ok(()) };
                 limited(channel.send(&message, attempt, connection)).await
             }
@@ -259,25 +283,25 @@ impl Notifier {
 
 /// What channels send with.
 struct Connection<'a> {
-    shared: &'a Shared,
+    configured: &'a Configured,
     /// Signed in once for all channels, if one needs it.
     aws: OnceCell<Aws>,
 }
 
 impl Connection<'_> {
     fn now(&self) -> Timestamp {
-        self.shared.env.now()
+        self.configured.env.now()
     }
 
     /// The page of a message's round.
     fn page(&self, message: &Message) -> Option<String> {
-        let url = self.shared.public_url.as_ref()?;
+        let url = self.configured.public_url.as_ref()?;
         Some(url.join(&format!("rounds/{}", message.round)))
     }
 
     async fn aws(&self) -> Result<&Aws, SendError> {
         let sign_in = async || {
-            let env = self.shared.env.clone().in_session(Session::default());
+            let env = self.configured.env.clone().in_session(Session::default());
             let aws = env.aws_to_notify().await;
             aws.map_err(|error| SendError::SignIn(error.message()))
         };
