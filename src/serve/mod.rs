@@ -4,9 +4,13 @@
 pub mod app;
 pub mod board;
 pub mod claims;
+mod keeper;
 pub mod live;
 pub mod notify;
+pub mod open;
+mod record;
 pub mod rounds;
+pub mod scheduler;
 pub mod slots;
 pub mod status;
 pub mod store;
