@@ -28,7 +28,7 @@ impl DeadMan {
     /// monitor waits, and raises its alarm.
     pub(super) fn is_proven(&self, round: &Round) -> bool {
         let is_verified = |part: &crate::report::contract::service::RoundPart| {
-            part.part == Part::Verify && part.report_bytes.is_some()
+            part.part == Part::Verify && part.report_bytes.is_some() && !part.was_stopped
         };
         self.is_of(&round.schedule) && round.parts.iter().any(is_verified)
     }

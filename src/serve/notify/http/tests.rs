@@ -1,5 +1,5 @@
-use super::super::tests::{Answer, Receiver};
 use super::*;
+use crate::test_env::receiver::{Answer, Receiver};
 
 const QUICK: Limits = Limits {
     tries: 3,
