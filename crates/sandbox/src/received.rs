@@ -1,6 +1,6 @@
 //! What channels received, for tests: AWS has no calls that return it.
 
-use orgtrail_base::names::{AccountId, Arn};
+use orgtrail_base::names::{AccountId, Arn, Region};
 use serde_json::Value;
 
 use super::start::Sandbox;
@@ -27,5 +27,13 @@ impl Sandbox {
     pub fn findings_raw(&self, account: &AccountId) -> Vec<Value> {
         let control = self.simulation.control.read();
         control.accounts.get(account).map(|it| it.security_hub.findings()).unwrap_or_default()
+    }
+
+    /// Enables Security Hub in a Region of an account.
+    pub fn enable_security_hub(&self, account: &AccountId, region: &Region) {
+        if let Some(account) = self.simulation.control.write().accounts.get_mut(account) {
+            account.security_hub.enable(region.clone());
+        }
+        self.simulation.touch();
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn line(group: &Group) -> String {
         let units: Vec<String> = group
             .units
             .iter()
-            .map(|unit| format!("{} {}", short(&unit.unit_path), unit.findings))
+            .map(|unit| format!("{}: {}", short(&unit.unit_path), unit.findings))
             .collect();
         let _ = write!(line, " ({}", units.join(", "));
         let more = group.unit_count.saturating_sub(group.units.len());

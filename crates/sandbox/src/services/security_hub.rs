@@ -28,6 +28,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Enables it in a Region; whether it was not.
+    pub(crate) fn enable(&mut self, region: Region) -> bool {
+        self.enabled.insert(region)
+    }
+
     /// The findings as they were last imported.
     pub(crate) fn findings(&self) -> Vec<Value> {
         self.findings.values().cloned().collect()
@@ -49,7 +54,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 fn enable(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, &call.arn("hub/default").to_string())?;
     let account = input::account_mut(control, &call.caller.account)?;
-    if !account.security_hub.enabled.insert(call.region.clone()) {
+    if !account.security_hub.enable(call.region.clone()) {
         let message = "Account is already subscribed to Security Hub";
         return Err(ApiError::new("ResourceConflictException", message)
             .with_status(StatusCode::CONFLICT));

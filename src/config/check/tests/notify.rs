@@ -33,7 +33,7 @@ fn a_target_must_be_what_the_kind_sends_to() {
         ("kind = \"sns\"\ntarget = \"arn:aws-cn:sns:cn-north-1:111111111111:a\"", "partition"),
         ("kind = \"alertmanager\"\ntarget = \"arn:aws:sns:us-east-1:111111111111:a\"", "expected a URL"),
         ("kind = \"alertmanager\"\ntarget = \"http://a.example\"", "expected https://"),
-        ("kind = \"alertmanager\"\ntarget = \"a.example\"", "expected an ARN or a URL"),
+        ("kind = \"alertmanager\"\ntarget = \"a.example\"", "expected a URL that begins"),
     ] {
         let found = findings(&channel(lines));
         assert!(found.len() == 1 && found[0].severity == ERROR, "{lines}: {found:#?}");

@@ -168,7 +168,9 @@ impl Server {
 
     async fn once(&self, post: &Post) -> Result<Bytes, Fault> {
         let request = request(post).ok_or(Fault::Request)?;
-        let answer = self.connector.call(request).await.map_err(|error| fault_of(&error))?;
+        let answer = self.connector.call(request).await.map_err(|error| {
+            if error.is_timeout() { Fault::Slow { after: self.limits.one } } else { fault_of(&error) }
+        })?;
         let status = answer.status().as_u16();
         match status {
             200..=299 => read(answer, self.limits.response).await,
