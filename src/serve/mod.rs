@@ -6,6 +6,7 @@ pub mod board;
 pub mod claims;
 mod keeper;
 pub mod live;
+pub mod notify;
 pub mod open;
 mod record;
 pub mod rounds;

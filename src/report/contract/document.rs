@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, checks, config, consolidation, cost,
-    coverage, drift, evidence, live, plan, records, retirement, roles, round, service, sources,
+    coverage, drift, evidence, live, notification, plan, records, retirement, roles, round, service, sources,
     verification,
 };
 #[cfg(feature = "sandbox")]
@@ -84,6 +84,8 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<sandbox::Confirmation>(),
     DocumentKind::of::<live::Event>(),
     DocumentKind::of::<live::LiveRound>(),
+    DocumentKind::of::<notification::Notification>(),
+    DocumentKind::of::<notification::TestReport>(),
     DocumentKind::of::<service::Round>(),
     DocumentKind::of::<service::Signals>(),
     DocumentKind::of::<service::Status>(),

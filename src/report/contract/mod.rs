@@ -54,6 +54,7 @@ mod emitted;
 pub mod evidence;
 mod identity;
 pub mod live;
+pub mod notification;
 mod mirror;
 mod period;
 pub mod plan;

@@ -1,4 +1,5 @@
 mod archive;
+mod notify;
 mod trail;
 
 use super::*;
