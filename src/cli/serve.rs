@@ -36,8 +36,13 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let Args { log_json: _ } = args;
     let env = context.env()?;
-    let store = open::open(&env, &default_state(context)?).await?;
-    let app = App::new(Setup { env, store, replica: replica(context) })?;
+    let store = open::open(&env, || default_state(context)).await?;
+    let app = App::new(Setup {
+        env,
+        environment: context.environment.clone(),
+        store,
+        replica: replica(context),
+    })?;
     open::check(&app).await?;
     if let Err(error) = app.sign_in().await {
         if error.outcome() == Outcome::Usage {
@@ -114,21 +119,22 @@ async fn reload(app: App, context: Context) {
     while hangups.recv().await.is_some() {
         match context.load() {
             Ok(loaded) if loaded.config.service.state != app.config().service.state => {
-                let message = "`service.state` changed: restart the service to use it";
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message.to_owned());
+                keep(&app, "`service.state` changed: restart the service to use it".to_owned());
             }
-            Ok(loaded) => {
-                app.reload(loaded.config);
-                tracing::info!("uses the new configuration from the next round on");
-            }
-            Err(error) => {
-                let message = with_causes(&error);
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message);
-            }
+            Ok(loaded) => match app.reload(loaded.config) {
+                Ok(()) => tracing::info!("uses the new configuration from the next round on"),
+                Err(error) => keep(&app, error.message()),
+            },
+            Err(error) => keep(&app, with_causes(&error)),
         }
     }
+}
+
+/// Keeps the configuration that is in use, and says why.
+#[cfg(unix)]
+fn keep(app: &App, reason: String) {
+    tracing::error!("the old configuration stays in use: {reason}");
+    app.keep_configuration(reason);
 }
 
 #[cfg(not(unix))]

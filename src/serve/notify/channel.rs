@@ -11,9 +11,7 @@ use super::slack::Slack;
 use super::sns::Sns;
 use super::webhook::Webhook;
 use super::{Connection, SendError};
-use crate::config::{
-    Environment, Notify, NotifyKind, NotifyTarget, Secret, SecretError, WebUrl,
-};
+use crate::config::{Environment, Notify, NotifyKind, NotifyTarget, Secret, SecretError, WebUrl};
 use crate::ops::{Explain, Outcome};
 use crate::report::contract::checks::Severity;
 

@@ -186,11 +186,7 @@ impl LedgerFile {
     }
 
     /// Writes the ledger; false if another replica did so before.
-    async fn write(
-        &self,
-        ledger: Ledger,
-        version: Option<Version>,
-    ) -> Result<bool, LedgerError> {
+    async fn write(&self, ledger: Ledger, version: Option<Version>) -> Result<bool, LedgerError> {
         let json = serde_json::to_vec(&Ledger { nonce: new_id(), ..ledger })?.into();
         Ok(match version {
             Some(version) => {

@@ -50,7 +50,9 @@ impl Opensearch {
             let answer = self.server.post(Post { url, headers, body: body.into() }).await?;
             let answer: Answer = serde_json::from_slice(&answer)?;
             if answer.errors {
-                return Err(SendError::Refused("OpenSearch did not index every finding".to_owned()));
+                return Err(SendError::Refused(
+                    "OpenSearch did not index every finding".to_owned(),
+                ));
             }
         }
         Ok(())

@@ -169,7 +169,11 @@ impl Server {
     async fn once(&self, post: &Post) -> Result<Bytes, Fault> {
         let request = request(post).ok_or(Fault::Request)?;
         let answer = self.connector.call(request).await.map_err(|error| {
-            if error.is_timeout() { Fault::Slow { after: self.limits.one } } else { fault_of(&error) }
+            if error.is_timeout() {
+                Fault::Slow { after: self.limits.one }
+            } else {
+                fault_of(&error)
+            }
         })?;
         let status = answer.status().as_u16();
         match status {
@@ -178,9 +182,11 @@ impl Server {
             _ => {
                 let said = read(answer, SAID).await.unwrap_or_default();
                 let said = String::from_utf8_lossy(&said);
-                let said: String = said.lines().next().unwrap_or_default().chars().take(200).collect();
+                let said: String =
+                    said.lines().next().unwrap_or_default().chars().take(200).collect();
                 // A server may repeat what it was sent.
-                let said = if self.is_secret(&said) { String::new() } else { plain(&said).into_owned() };
+                let said =
+                    if self.is_secret(&said) { String::new() } else { plain(&said).into_owned() };
                 Err(Fault::Status { status, said })
             }
         }
@@ -272,9 +278,7 @@ impl ResolveDns for CheckedResolver {
                 .find_map(|it| permitted(*it, self.allow_private, self.is_encrypted).err());
             match refused {
                 Some(fault) => Err(ResolveDnsError::new(Refused(fault))),
-                None if addresses.is_empty() => {
-                    Err(ResolveDnsError::new(Refused(Fault::NotFound)))
-                }
+                None if addresses.is_empty() => Err(ResolveDnsError::new(Refused(Fault::NotFound))),
                 None => Ok(addresses),
             }
         })
