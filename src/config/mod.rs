@@ -68,7 +68,8 @@ pub use selectors::{
     ManagementEventSource, ReadWriteType, Selectors,
 };
 pub use service::{
-    CronPattern, Place, RoundPart, Schedule, ScheduleName, Service, StatePlace, ZoneName,
+    Access, AccessScope, CronPattern, HeaderName, HostName, ListenAddress, ListenPlace, Network,
+    Place, RoundPart, Schedule, ScheduleName, Service, StatePlace, ZoneName,
 };
 pub use topic::Topic;
 pub use trail::{InsightEvents, Insights, Trail};

@@ -4,8 +4,13 @@
 pub mod app;
 pub mod board;
 pub mod claims;
+pub mod evidence;
+pub mod http;
 pub mod live;
 pub mod rounds;
+#[cfg(test)]
+mod samples;
 pub mod slots;
 pub mod status;
 pub mod store;
+pub mod tokens;

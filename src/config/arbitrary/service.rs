@@ -3,7 +3,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::config::{RoundPart, Schedule, Service};
+use crate::config::{Access, AccessScope, ListenAddress, RoundPart, Schedule, Service};
 use crate::names::AccountId;
 
 pub(super) fn service() -> impl Strategy<Value = Service> {
@@ -23,11 +23,42 @@ pub(super) fn service() -> impl Strategy<Value = Service> {
         };
         schedules.into_iter().filter_map(named).collect::<Vec<_>>()
     });
-    (state, schedules).prop_map(|((state, state_account), schedule)| Service {
+    let ways = (listen(), access());
+    (ways, state, schedules).prop_map(|((listen, access), (state, state_account), schedule)| Service {
+        listen,
+        access,
         state,
         state_account,
         schedule,
     })
+}
+
+fn listen() -> impl Strategy<Value = ListenAddress> {
+    let places = select(vec!["127.0.0.1:8686", "[::1]:80", "unix:/run/orgtrail.sock"]);
+    places.prop_map(|place| place.parse().expect("an address"))
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    let scopes = || subsequence(AccessScope::ALL.to_vec(), 0..=4);
+    let file = || option::of("/etc/orgtrail/[a-z]{1,8}");
+    let proxies = option::of(("10[.]0[.][0-9]{1,2}[.]0/24", "X-[A-Z][a-z]{1,8}"));
+    let hosts = proptest::collection::vec("[a-z]{1,8}[.]example", 0..3);
+    (file(), hosts, proxies, scopes(), scopes()).prop_map(
+        |(tokens, hosts, proxies, client_scopes, identity_scopes)| {
+            let (network, header) = proxies.unzip();
+            Access {
+                tokens,
+                hosts: hosts.iter().filter_map(|host| host.parse().ok()).collect(),
+                tls_certificate: None,
+                tls_key: None,
+                client_ca: None,
+                client_scopes,
+                trusted_proxies: network.iter().filter_map(|it| it.parse().ok()).collect(),
+                identity_header: header.and_then(|header| header.parse().ok()),
+                identity_scopes,
+            }
+        },
+    )
 }
 
 fn schedule() -> impl Strategy<Value = Schedule> {
