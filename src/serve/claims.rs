@@ -183,6 +183,15 @@ impl Claims {
         }
     }
 
+    /// Whether any slot of a schedule was ever claimed or skipped.
+    ///
+    /// # Errors
+    /// The state is unreachable.
+    pub async fn any(&self, schedule: &ScheduleName) -> Result<bool, StoreError> {
+        let folder = format!("claims/{}/", schedule.as_str());
+        Ok(!self.store.list(&folder, 1).await?.is_empty())
+    }
+
     /// The replica that runs a slot, as the newest claim says; none if it was not claimed,
     /// was skipped, or has ended. Whether the replica is alive is not known.
     ///

@@ -76,6 +76,8 @@ pub struct RoundPart {
     pub summary: String,
     /// Of a verification, the beginning of the verified period; null for all days.
     pub verified_from: Option<Timestamp>,
+    /// Whether a verification was stopped before its end: it says nothing about the rest.
+    pub was_stopped: bool,
     /// The size of its stored report; null where it failed or did not start. Units: bytes.
     pub report_bytes: Option<u64>,
 }
