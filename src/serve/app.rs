@@ -1,5 +1,6 @@
 //! What the parts of a running service share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -46,6 +47,7 @@ struct Shared {
     health: Mutex<Health>,
     requests: mpsc::Sender<Requested>,
     waiting: Mutex<Option<mpsc::Receiver<Requested>>>,
+    notified: Mutex<BTreeMap<(String, &'static str), u64>>,
 }
 
 /// What the next round runs with.
@@ -70,6 +72,8 @@ pub struct Health {
     pub missed: u64,
     /// Slots that were skipped.
     pub skipped: u64,
+    /// Of these, the ones after rounds without any result.
+    pub backed_off: u64,
 }
 
 /// A round that somebody asked for.
@@ -121,6 +125,7 @@ impl App {
             current: RwLock::new(Current { env, config }),
             health: Mutex::default(),
             waiting: Mutex::new(Some(waiting)),
+            notified: Mutex::default(),
             store,
             rounds,
             replica,
@@ -223,6 +228,17 @@ impl App {
     /// Changes what is known about it.
     pub fn set_health(&self, change: impl FnOnce(&mut Health)) {
         change(&mut self.0.health.lock());
+    }
+
+    /// Counts a notification: the name of its channel, and its result.
+    pub fn count_notification(&self, channel: &str, result: &'static str) {
+        *self.0.notified.lock().entry((channel.to_owned(), result)).or_default() += 1;
+    }
+
+    /// The notifications of this process, by channel and result.
+    #[must_use]
+    pub fn notifications(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.0.notified.lock().clone()
     }
 
     /// Notes whether the state could be read or written.

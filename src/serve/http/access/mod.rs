@@ -22,6 +22,7 @@ use jiff::Timestamp;
 
 use self::host::Hosts;
 pub(super) use self::identity::{Identity, IdentityKind};
+pub(super) use self::origin::is_json;
 use self::route::Required;
 use super::problem::Problem;
 use super::server::Peer;

@@ -3,8 +3,8 @@
 //! An [`Endpoint`] says what a route is, who may use it, what it takes and what it answers.
 //! The router and the OpenAPI document are made from the same list, so they agree.
 
-mod coverage;
 mod chains;
+mod coverage;
 mod diff;
 mod endpoint;
 mod events;
@@ -25,8 +25,8 @@ use axum::Router;
 use axum::response::IntoResponse as _;
 use http::StatusCode;
 
-pub(super) use self::endpoint::{Answer, Body, Content, Endpoint, Method};
-pub(super) use self::respond::{document, document_with};
+pub(super) use self::endpoint::{Answer, Content, Endpoint, emitted};
+pub(super) use self::respond::document_with;
 pub(super) use self::state::Service;
 use super::problem::Problem;
 

@@ -2,11 +2,14 @@
 
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::super::access::is_json;
 use super::super::problem::Problem;
+use crate::words::json_fault;
 
 /// The query of a request; anything unexpected is a problem.
 #[derive(Debug)]
@@ -35,6 +38,44 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T
             Ok(Path(value)) => Ok(Self(value)),
             Err(_) => Err(Problem::not_found("no such path")),
         }
+    }
+}
+
+/// The body of a request, and whether it is a form: then a browser sent it, and expects a
+/// page.
+pub(super) fn read_body<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(T, bool), Problem> {
+    if is_json(headers) {
+        return match serde_json::from_slice(body) {
+            Ok(value) => Ok((value, false)),
+            Err(error) => Err(Problem::bad_request(format!("the body: {}", json_fault(&error)))),
+        };
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let detail = "expected the content type application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    // Fields that are left empty are absent, and a name that occurs again is a list.
+    let mut fields = serde_json::Map::new();
+    for (name, value) in form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty()) {
+        let value = serde_json::Value::from(value.trim());
+        match fields.entry(name) {
+            serde_json::map::Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            serde_json::map::Entry::Occupied(mut entry) => match entry.get_mut() {
+                serde_json::Value::Array(list) => list.push(value),
+                one => *one = vec![one.take(), value].into(),
+            },
+        }
+    }
+    match serde_json::from_value(fields.into()) {
+        Ok(value) => Ok((value, true)),
+        Err(error) => Err(Problem::bad_request(format!("the form: {}", json_fault(&error)))),
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::endpoint::{Answer, Body, Content, Endpoint, Method, emitted, schema};
+use super::query::read_body;
 use super::respond::document_with;
 use crate::config::AccessScope;
 use crate::report::contract::api::RequestedRound;
@@ -85,7 +86,7 @@ async fn start(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let (NewRound { schedule }, is_form) = super::evidence::read_body(&headers, &body)?;
+    let (NewRound { schedule }, is_form) = read_body(&headers, &body)?;
     let key = key(&headers)?;
     // Locked until the request is known by its key: the same one at the same time waits.
     let mut known = service.requests.lock();
