@@ -75,6 +75,8 @@ pub struct Health {
     pub missed: u64,
     /// Slots that were skipped.
     pub skipped: u64,
+    /// Of these, the ones after rounds without any result.
+    pub backed_off: u64,
 }
 
 /// A round that somebody asked for.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orgtrail::aws::Pacing;
 use orgtrail::config::Environment;
 use orgtrail::ops::{Connection, Env};
@@ -95,6 +95,7 @@ async fn a_round_shows_what_is_proven_and_the_next_one_what_changed() {
         .find(|key| key.contains("/CloudTrail/us-east-1/") && key.contains(MEMBER));
     let key = key.unwrap();
     env.sandbox.delete_raw("acme-log-archive", &key).unwrap();
+    env.sandbox.tick(SignedDuration::from_secs(60));
     let app = service(&env, &config).await;
     round(&app).await;
 

@@ -303,7 +303,10 @@ pub(in crate::serve) async fn skip(
 ) -> Result<bool, StoreError> {
     let skipped = app.claims().skip(schedule, slot, app.now(), reason).await?;
     if skipped {
-        app.set_health(|health| health.skipped += 1);
+        app.set_health(|health| {
+            health.skipped += 1;
+            health.backed_off += u64::from(reason != STILL_RUNNING);
+        });
         app.live().add(EventKind::SlotSkipped {
             schedule: schedule.as_str().to_owned(),
             scheduled_at: slot.scheduled_at,
