@@ -43,8 +43,11 @@ mod retire;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod serve;
+mod service;
 mod shutdown;
 mod sources;
+mod status;
 mod trust;
 mod values;
 mod verify;
@@ -135,6 +138,9 @@ enum Command {
     Verify(verify::Args),
     Evidence(evidence::Args),
     Run(run::Args),
+    Serve(serve::Args),
+    Service(service::Args),
+    Status(status::Args),
     Drift(drift::Args),
     Explain(explain::Args),
     Coverage(coverage::Args),
@@ -151,6 +157,7 @@ impl Command {
             | Self::Records(_)
             | Self::Cost(_)
             | Self::Init(_)
+            | Self::Status(_)
             | Self::Coverage(_) => true,
             Self::Drift(args) => args.reads_only(),
             _ => false,
@@ -170,6 +177,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Evidence(_)
             | Self::Run(_)
+            | Self::Serve(_)
             | Self::Drift(_)
             | Self::Coverage(_) => true,
             #[cfg(feature = "sandbox")]
@@ -182,6 +190,8 @@ impl Command {
             | Self::Completions(_)
             | Self::Init(_)
             | Self::Man(_)
+            | Self::Service(_)
+            | Self::Status(_)
             | Self::Explain(_) => false,
         }
     }
@@ -192,6 +202,14 @@ impl Command {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => true,
             _ => false,
+        }
+    }
+
+    /// What it logs without `--log`, and whether as JSON.
+    fn log(&self) -> (&'static str, bool) {
+        match self {
+            Self::Serve(args) => ("orgtrail=info", args.log_json),
+            _ => ("off", false),
         }
     }
 
@@ -235,6 +253,9 @@ impl Command {
             Self::Verify(args) => Box::pin(verify::run(args, context)),
             Self::Evidence(args) => Box::pin(evidence::run(args, context)),
             Self::Run(args) => Box::pin(run::run(args, context)),
+            Self::Serve(args) => Box::pin(serve::run(args, context)),
+            Self::Service(args) => Box::pin(service::run(args, context)),
+            Self::Status(args) => Box::pin(status::run(args, context)),
             Self::Drift(args) => Box::pin(drift::run(args, context)),
             Self::Explain(args) => Box::pin(explain::run(args, context)),
             Self::Coverage(args) => Box::pin(coverage::run(args, context)),
@@ -255,7 +276,8 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    start_log(cli.global.log.as_deref().unwrap_or("off"));
+    let (log, as_json) = cli.command.log();
+    start_log(cli.global.log.as_deref().unwrap_or(log), as_json);
     let mut context = Context {
         config_path: cli.global.config,
         format: cli.global.format.format(),
@@ -308,13 +330,13 @@ pub fn command() -> clap::Command {
     groups::grouped(Cli::command())
 }
 
-fn start_log(filter: &str) {
+fn start_log(filter: &str, as_json: bool) {
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(|| output::Printed(std::io::stderr()))
-        .init();
+        .with_writer(|| output::Printed(std::io::stderr()));
+    if as_json { log.json().init() } else { log.init() }
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

@@ -199,6 +199,21 @@ impl From<&PartValue> for PartDocument {
     }
 }
 
+impl From<contract::Outcome> for Outcome {
+    fn from(outcome: contract::Outcome) -> Self {
+        match outcome {
+            contract::Outcome::Clean => Self::Clean,
+            contract::Outcome::Unexpected => Self::Unexpected,
+            contract::Outcome::Usage => Self::Usage,
+            contract::Outcome::ChangesPending => Self::ChangesPending,
+            contract::Outcome::Drift => Self::Drift,
+            contract::Outcome::Refused => Self::Refused,
+            contract::Outcome::IntegrityFailure => Self::IntegrityFailure,
+            contract::Outcome::Incomplete => Self::Incomplete,
+        }
+    }
+}
+
 impl From<Outcome> for contract::Outcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {

@@ -1,6 +1,7 @@
 //! What no single type can say: what AWS would refuse, and what contradicts
 //! itself. Nothing here asks AWS.
 
+mod access;
 mod alarms;
 mod archive;
 mod consolidate;
@@ -9,6 +10,7 @@ mod key;
 mod lifecycle;
 mod logs;
 mod notifications;
+mod notify;
 mod organization;
 mod records;
 mod retire;
@@ -47,6 +49,8 @@ pub(super) fn check(
     retire::check(config, &mut checker);
     records::check(config, &mut checker);
     service::check(config, &mut checker);
+    notify::check(config, &mut checker);
+    access::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

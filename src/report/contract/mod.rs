@@ -40,6 +40,7 @@
 
 pub mod acceptance;
 pub mod accounts;
+pub mod api;
 mod apply;
 pub mod checks;
 pub mod config;
@@ -55,6 +56,7 @@ pub mod evidence;
 mod identity;
 pub mod live;
 mod mirror;
+pub mod notification;
 mod period;
 pub mod plan;
 pub mod prices;

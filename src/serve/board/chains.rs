@@ -81,13 +81,16 @@ impl Chains {
         for verification in verifications {
             let Some(before) = known_from else { break };
             chains.as_of = chains.as_of.max(Some(verification.created_at));
-            known_from = verification.window.from.map(|from| from.min(before));
+            if !verification.was_stopped {
+                known_from = verification.window.from.map(|from| from.min(before));
+            }
             chains.add(verification, before, &mut texts);
         }
         for scope in chains.scopes.values_mut() {
             scope
                 .findings
                 .sort_by_key(|finding| (!finding.is_broken, finding.period.map(|it| it.from)));
+            scope.findings.dedup();
             scope.proven = joined(std::mem::take(&mut scope.proven));
         }
         chains
@@ -226,7 +229,20 @@ mod tests {
                 proven: proven.iter().map(|&(from, to)| period(from, to)).collect(),
             }],
             findings,
+            was_stopped: false,
         }
+    }
+
+    #[test]
+    fn a_verification_that_was_stopped_replaces_no_earlier_one() {
+        let broken = || finding(Severity::Broken, Some(period(10, 12)));
+        let older = verification(48, None, &[(0, 10)], vec![broken()]);
+        let newer = verification(72, None, &[], vec![broken()]);
+        let newer = Verification { was_stopped: true, ..newer };
+        let chains = Chains::of(vec![newer, older]);
+        let scope = &chains.scopes[&scope()];
+        assert_eq!(scope.proven, [period(0, 10)]);
+        assert_eq!(scope.findings.len(), 1, "{:?}", scope.findings);
     }
 
     #[test]

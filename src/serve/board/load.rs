@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
-use super::{Board, Reports, Sources};
+use super::{Board, Reports, Sources, Verification};
 use crate::report::contract::round::Part;
 use crate::report::contract::service::Round;
 use crate::report::contract::{self, drift};
@@ -47,8 +47,11 @@ impl Loader {
         if current.is_some_and(is_current) {
             return Ok(None);
         }
-        let read = futures::stream::iter(&ids).map(|id| self.round(id)).buffered(AT_ONCE);
-        let read: Vec<Result<Arc<Round>, RoundsError>> = read.collect().await;
+        let read = futures::stream::iter(ids).map(|id| {
+            let loader = self.clone();
+            async move { loader.round(&id).await }
+        });
+        let read: Vec<Result<Arc<Round>, RoundsError>> = read.buffered(AT_ONCE).collect().await;
         let mut rounds = Vec::with_capacity(read.len());
         let mut unreadable_rounds = 0;
         for round in read {
@@ -95,19 +98,20 @@ impl Loader {
         for round in rounds {
             let Some(part) = with_report(round, Part::Verify) else { continue };
             let reaches_further = match (known_from, part.verified_from) {
-                (None, _) => true,
-                (Some(known), Some(from)) => from < known,
-                (Some(_), None) => true,
+                (None, _) | (Some(Some(_)), None) => true,
+                (Some(Some(known)), Some(from)) => from < known,
+                (Some(None), _) => false,
             };
             if !reaches_further {
                 continue;
             }
-            if let Some(report) = self.report(round, Part::Verify).await? {
-                reports.verifications.push(report);
-                known_from = part.verified_from;
+            let Some(report) = self.report(round, Part::Verify).await? else { continue };
+            let report = Verification { was_stopped: part.was_stopped, ..report };
+            reports.verifications.push(report);
+            if !part.was_stopped {
+                known_from = Some(part.verified_from);
             }
-            let is_all = part.verified_from.is_none() && !reports.verifications.is_empty();
-            if is_all || reports.verifications.len() == MOST_VERIFICATIONS {
+            if known_from == Some(None) || reports.verifications.len() == MOST_VERIFICATIONS {
                 break;
             }
         }

@@ -22,6 +22,9 @@ pub struct Verification {
     pub scopes: Vec<VerifiedScope>,
     /// Every finding.
     pub findings: Vec<VerifiedFinding>,
+    /// Whether it was stopped before its end; the report does not say so.
+    #[serde(skip)]
+    pub was_stopped: bool,
 }
 
 /// One account in one Region.

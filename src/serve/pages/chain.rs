@@ -184,8 +184,8 @@ fn said(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
             " " (capital(&plain(reason))) "."
         }
     };
-    let is_fine = chains.findings.is_empty()
-        && known.cell.is_none_or(|cell| cell.state <= State::Proven);
+    let is_fine =
+        chains.findings.is_empty() && known.cell.is_none_or(|cell| cell.state <= State::Proven);
     let aside = html! {
         @if !is_fine { (button("#do", "What to do now")) }
     };
@@ -230,10 +230,8 @@ fn hours(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
 }
 
 fn gaps(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
-    let json = link(
-        "/api/v1/chains",
-        [("account", known.id.as_str()), ("region", known.region.as_str())],
-    );
+    let json =
+        link("/api/v1/chains", [("account", known.id.as_str()), ("region", known.region.as_str())]);
     let aside = html! { a href=(json) { "JSON" } };
     let heading = format!("Gaps: {}, worst first", timeline.gaps.len());
     if timeline.gaps.is_empty() {
@@ -276,7 +274,9 @@ fn span(view: &View, period: Option<Period>) -> Markup {
 fn is_not_due(view: &View, gap: &Gap<'_>) -> bool {
     let limit = SignedDuration::from_hours(NOT_DUE + 1);
     gap.finding.is_none()
-        && gap.period.is_some_and(|it| it.to >= view.now && view.now.duration_since(it.from) <= limit)
+        && gap
+            .period
+            .is_some_and(|it| it.to >= view.now && view.now.duration_since(it.from) <= limit)
 }
 
 fn found(view: &View, gap: &Gap<'_>) -> Markup {
@@ -347,8 +347,7 @@ fn next_step(view: &View, gap: &Gap<'_>) -> Markup {
 }
 
 fn what_to_do(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
-    let gaps: Vec<&Gap<'_>> =
-        timeline.gaps.iter().filter(|gap| !is_not_due(view, gap)).collect();
+    let gaps: Vec<&Gap<'_>> = timeline.gaps.iter().filter(|gap| !is_not_due(view, gap)).collect();
     let periods = || gaps.iter().filter_map(|gap| gap.period);
     let hour = SignedDuration::from_hours(2);
     let from = periods().map(|period| period.from).min();

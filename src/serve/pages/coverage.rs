@@ -62,8 +62,7 @@ impl Unit<'_> {
 
     /// Which accounts are not proven: `1 failed, 5 late`.
     pub(super) fn lacking(&self) -> Markup {
-        let CellStates { delivering, late, failed, dark, unreadable, excluded, .. } =
-            self.accounts;
+        let CellStates { delivering, late, failed, dark, unreadable, excluded, .. } = self.accounts;
         let parts = [
             (failed, "failed"),
             (dark, "dark"),
@@ -170,12 +169,8 @@ fn not_checked(view: &View) -> Markup {
 }
 
 fn said(view: &View, known: &Coverage, cells: &CellStates, problems: &[&Account]) -> Markup {
-    let all = cells.proven
-        + cells.delivering
-        + cells.late
-        + cells.failed
-        + cells.dark
-        + cells.unreadable;
+    let all =
+        cells.proven + cells.delivering + cells.late + cells.failed + cells.dark + cells.unreadable;
     let not_proven = known.accounts.iter().filter(|it| it.worst() > State::Proven).count();
     let through = known.proven_through().into_iter().flatten().next();
     let sentence = match not_proven {
@@ -404,7 +399,8 @@ impl<'a> Filter<'a> {
 
     fn matches(&self, account: &Account) -> bool {
         let of_account = self.account.as_deref().is_none_or(|wanted| {
-            account.account.as_str().contains(wanted) || account.name.to_lowercase().contains(wanted)
+            account.account.as_str().contains(wanted)
+                || account.name.to_lowercase().contains(wanted)
         });
         let of_unit = self.unit.is_none_or(|wanted| shown_unit(&account.unit_path) == wanted);
         let of_state = match self.state {

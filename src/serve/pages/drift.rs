@@ -82,15 +82,15 @@ pub(super) fn drift(view: &View) -> Markup {
         }
     };
     let number: usize = unfiltered.iter().map(|group| group.signals.len()).sum();
-    let title = format!(
-        "{}, {}. Drift",
-        counted(number, "finding"),
-        counted(unfiltered.len(), "cause")
-    );
+    let title =
+        format!("{}, {}. Drift", counted(number, "finding"), counted(unfiltered.len(), "cause"));
     Page::new(view, Section::Drift, title).render(&main)
 }
 
-fn of_state<'a>(groups: &'a [Group<'a>], state: SignalState) -> impl Iterator<Item = &'a Group<'a>> {
+fn of_state<'a>(
+    groups: &'a [Group<'a>],
+    state: SignalState,
+) -> impl Iterator<Item = &'a Group<'a>> {
     groups.iter().filter(move |group| group.problem.state == state)
 }
 

@@ -42,7 +42,10 @@ pub(super) fn landing_zone(view: &View) -> Markup {
         (Some(_), number) => (
             "bad",
             tag("failed", "Drift"),
-            format!("{} about the organization, the trail or the archive.", counted(number, "finding")),
+            format!(
+                "{} about the organization, the trail or the archive.",
+                counted(number, "finding")
+            ),
         ),
     };
     let line = html! {

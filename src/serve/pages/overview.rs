@@ -307,8 +307,7 @@ fn changes(view: &View, groups: &[Group<'_>]) -> Markup {
     let unchanged: usize =
         groups.iter().filter(|group| !is_new(group)).map(|group| group.signals.len()).sum();
     let unreadable = |group: &&Group<'_>| group.problem.state == SignalState::Unreadable;
-    let unreadable: usize =
-        groups.iter().filter(unreadable).map(|group| group.signals.len()).sum();
+    let unreadable: usize = groups.iter().filter(unreadable).map(|group| group.signals.len()).sum();
     let resolved = newest.knowledge.resolved;
     let soon = expiring(view);
     let body = html! {

@@ -47,9 +47,11 @@ pub(super) async fn page(
             // Many changes take a while to render.
             let page = tokio::task::spawn_blocking(move || finished_page(&view, &finished));
             page.await.map_or_else(
-                |_| axum::response::IntoResponse::into_response(
-                    axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                ),
+                |_| {
+                    axum::response::IntoResponse::into_response(
+                        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                    )
+                },
                 response,
             )
         }
@@ -108,7 +110,8 @@ async fn changes_between(
     one: &Round,
     other: &Round,
 ) -> Result<Option<Changes>, RoundsError> {
-    let (earlier, later) = if one.started_at <= other.started_at { (one, other) } else { (other, one) };
+    let (earlier, later) =
+        if one.started_at <= other.started_at { (one, other) } else { (other, one) };
     let earlier: Option<Signals> = app.rounds().signals(&earlier.id).await?;
     let later: Option<Signals> = app.rounds().signals(&later.id).await?;
     let both = earlier.zip(later);
@@ -267,11 +270,12 @@ fn downloads(round: &Round) -> Markup {
             }
         }
     };
-    card("downloads", "Reports", &Markup::default(), &list(
+    card(
+        "downloads",
         "Reports",
-        &["Report", "Formats", "#Size as JSON"],
-        &rows,
-    ))
+        &Markup::default(),
+        &list("Reports", &["Report", "Formats", "#Size as JSON"], &rows),
+    )
 }
 
 fn about(view: &View, round: &Round) -> Markup {
@@ -443,13 +447,14 @@ fn progress(view: &View, live: &LiveRound, part_started_at: Option<Timestamp>) -
 }
 
 fn live_facts(view: &View, live: &LiveRound) -> [Fact; 4] {
-    let fact = |name: &str, value: Markup, more: Markup| Fact { name: html! { (name) }, value, more };
+    let fact =
+        |name: &str, value: Markup, more: Markup| Fact { name: html! { (name) }, value, more };
     [
         fact(
             "Slot",
             time::recent(live.scheduled_at, view.now),
             html! { "attempt " (live.attempt)
-                @if let Some(why) = rounds::trigger(live.trigger) { ", " (why) } },
+            @if let Some(why) = rounds::trigger(live.trigger) { ", " (why) } },
         ),
         fact("Runs on", html! { (plain(&live.replica)) }, Markup::default()),
         fact(

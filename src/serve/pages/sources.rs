@@ -57,9 +57,8 @@ pub(super) fn sources(view: &View) -> Markup {
 }
 
 fn consolidating(live: &LiveRound) -> Option<&LivePart> {
-    let running = |part: &&LivePart| {
-        part.part == Part::Consolidate && part.state == PartState::Running
-    };
+    let running =
+        |part: &&LivePart| part.part == Part::Consolidate && part.state == PartState::Running;
     live.parts.iter().find(running)
 }
 
@@ -94,7 +93,11 @@ fn said(view: &View, sources: &Sources) -> Markup {
             is_or_are(stuck),
             counted(obstacles, "object")
         );
-        ("bad", tag("late", "Incomplete"), sentence.replace("source or accounts", "sources or accounts"))
+        (
+            "bad",
+            tag("late", "Incomplete"),
+            sentence.replace("source or accounts", "sources or accounts"),
+        )
     } else {
         let sentence = format!("{} not in the archive yet.", counted(obstacles, "object"));
         ("bad", tag("late", "Incomplete"), sentence)
@@ -115,7 +118,8 @@ fn said(view: &View, sources: &Sources) -> Markup {
 fn numbers(view: &View, sources: &Sources) -> Vec<Fact> {
     let counts = &sources.report.counts;
     let seconds = u64::try_from(sources.seconds).unwrap_or(0).max(1);
-    let fact = |name: &str, value: Markup, more: Markup| Fact { name: html! { (name) }, value, more };
+    let fact =
+        |name: &str, value: Markup, more: Markup| Fact { name: html! { (name) }, value, more };
     vec![
         fact(
             "Objects at the sources",
@@ -131,7 +135,7 @@ fn numbers(view: &View, sources: &Sources) -> Vec<Fact> {
             "Copied",
             html! { (count(counts.copied)) },
             html! { (size(counts.copied_bytes)) " in "
-                (time::duration(jiff::SignedDuration::from_secs(sources.seconds))) },
+            (time::duration(jiff::SignedDuration::from_secs(sources.seconds))) },
         ),
         fact(
             "Rate",
@@ -220,7 +224,8 @@ fn by_source(sources: &Sources) -> Markup {
         return card("by-source", "By source", &Markup::default(), &body);
     }
     let mut sorted: Vec<(&String, &ObjectCounts)> = by_source.iter().collect();
-    let weight = |counts: &ObjectCounts| obstacles(counts).iter().map(|(number, _)| number).sum::<u64>();
+    let weight =
+        |counts: &ObjectCounts| obstacles(counts).iter().map(|(number, _)| number).sum::<u64>();
     sorted.sort_by_key(|(_, counts)| std::cmp::Reverse(weight(counts)));
     let rows = html! {
         @for (name, counts) in sorted {
@@ -240,7 +245,8 @@ fn by_source(sources: &Sources) -> Markup {
             }
         }
     };
-    let columns = ["Source", "State", "#At the source", "#Present before", "#Copied", "#Size copied"];
+    let columns =
+        ["Source", "State", "#At the source", "#Present before", "#Copied", "#Size copied"];
     card(
         "by-source",
         "By source, least complete first",

@@ -123,9 +123,8 @@ impl<'a> Timeline<'a> {
         for (position, hour) in hours.iter_mut().enumerate() {
             let (from, to) = (at(position), at(position) + HOUR);
             let is_before = first.is_some_and(|first| to <= first.as_second());
-            let is_valid = proven
-                .iter()
-                .any(|it| it.from.as_second() <= from && to <= it.to.as_second());
+            let is_valid =
+                proven.iter().any(|it| it.from.as_second() <= from && to <= it.to.as_second());
             *hour = match is_valid {
                 _ if is_before => None,
                 true => Some(Hour { state: HourState::Valid, gap: None }),
@@ -149,9 +148,8 @@ impl<'a> Timeline<'a> {
                 }
             }
         }
-        let is_unexplained = |hour: &Option<Hour>| {
-            *hour == Some(Hour { state: HourState::Open, gap: None })
-        };
+        let is_unexplained =
+            |hour: &Option<Hour>| *hour == Some(Hour { state: HourState::Open, gap: None });
         let mut position = 0;
         while position < hours.len() {
             let run = hours.get(position..).unwrap_or_default();

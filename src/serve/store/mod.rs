@@ -100,6 +100,17 @@ pub enum StoreError {
 }
 
 impl Store {
+    /// Whether a file cannot be created twice.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or refuses.
+    pub async fn refuses_to_overwrite(&self) -> Result<bool, StoreError> {
+        let key = format!("probes/{:032x}", fastrand::u128(..));
+        let first = self.create(&key, Bytes::from_static(b"1")).await?;
+        let second = self.create(&key, Bytes::from_static(b"2")).await?;
+        Ok(matches!((first, second), (Created::New(_), Created::Taken)))
+    }
+
     /// Creates a file, if its key is free. If a lost response made the caller try again, the
     /// file that it created itself counts as new: contents must be unique for that.
     ///

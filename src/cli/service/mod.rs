@@ -1,0 +1,23 @@
+//! `orgtrail service`: what is done for the service from outside.
+
+mod test_notification;
+
+use super::{Context, OpError, Outcome};
+
+/// Test and administer the service
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    TestNotification(test_notification::Args),
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    match args.command {
+        Command::TestNotification(args) => test_notification::run(args, context).await,
+    }
+}

@@ -1,0 +1,170 @@
+//! `orgtrail status`
+
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::{SignedDuration, Timestamp};
+
+use super::serve::default_state;
+use super::{Context, Format, OpError, Outcome};
+use crate::report::contract::round::Part;
+use crate::report::contract::service::{Problem, SignalState, Status, Verdict};
+use crate::report::drift::plain;
+use crate::serve::app::{App, Setup};
+use crate::serve::open;
+use crate::words::counted;
+
+/// How many problems the text names.
+const PROBLEMS: usize = 15;
+
+/// Show the service's verdict, the age of its evidence, its rounds and its next slots
+///
+/// Reads the state, so the service need not be running. Exits with 0 if everything is fine, 13
+/// if something fails verification, 11 if something else is wrong, and 14 if something is
+/// unreadable, the evidence is old, or no round has finished.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail status
+  orgtrail status --format json | jq .verdict")]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
+    let env = context.env()?;
+    let store = open::open(&env, || default_state(context)).await?;
+    let app = App::new(Setup {
+        env,
+        environment: context.environment.clone(),
+        store,
+        replica: String::new(),
+    })?;
+    app.refresh().await?;
+    let status = app.status().await?;
+    let outcome = outcome(&status);
+    match context.format {
+        Format::Json => context.document(status)?,
+        Format::Text => context.out.data(text(&status))?,
+    }
+    Ok(outcome)
+}
+
+fn outcome(status: &Status) -> Outcome {
+    let is_broken =
+        |problem: &Problem| problem.part == Part::Verify && problem.state == SignalState::Failing;
+    match status.verdict {
+        _ if status.problems.iter().any(is_broken) => Outcome::IntegrityFailure,
+        Some(Verdict::Failed) => Outcome::Drift,
+        None | Some(Verdict::Unknown) => Outcome::Incomplete,
+        Some(_) if status.evidence_is_old => Outcome::Incomplete,
+        Some(Verdict::Attention) if status.problems.is_empty() => Outcome::Incomplete,
+        Some(Verdict::Attention) => Outcome::Drift,
+        Some(Verdict::Fine) => Outcome::Clean,
+    }
+}
+
+fn text(status: &Status) -> String {
+    let mut text = String::new();
+    let now = status.created_at;
+    let mut line = |line: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{line}");
+    };
+    line(plain(&status.sentence).into_owned());
+    if let Some(since) = status.since {
+        line(format!("since {since:.0} ({} ago)", age(now, since)));
+    }
+    match status.verified_through {
+        Some(through) => {
+            let old = if status.evidence_is_old { ": older than the schedules allow" } else { "" };
+            line(format!("verified through {through:.0} ({} ago){old}", age(now, through)));
+        }
+        None if status.verdict.is_some() => line("not everything is verified yet".to_owned()),
+        None => {}
+    }
+    if !status.problems.is_empty() {
+        line(String::new());
+        let mut table = table(&["SEVERITY", "WHAT", "ACCOUNTS", "SINCE"]);
+        for problem in status.problems.iter().take(PROBLEMS) {
+            table.add_row([
+                severity(problem),
+                plain(&problem.title).into_owned(),
+                problem.account_count.to_string(),
+                format!("{:.0}", problem.since),
+            ]);
+        }
+        line(table.trim_fmt());
+        if let Some(more) = status.problems.len().checked_sub(PROBLEMS).filter(|more| *more > 0) {
+            line(format!("and {}: see --format json", counted(more, "more problem")));
+        }
+    }
+    if !status.rounds.is_empty() || !status.running.is_empty() {
+        line(String::new());
+        let mut table = table(&["ROUND", "STARTED", "TOOK", "EXIT CODE", "NEW", "RESOLVED"]);
+        for running in &status.running {
+            let started = format!("{:.0}", running.claimed_at);
+            let replica = format!("running on {}", plain(&running.replica));
+            let took = age(now, running.claimed_at);
+            let none = String::new;
+            table.add_row([
+                plain(&running.schedule).into_owned(),
+                started,
+                took,
+                replica,
+                none(),
+                none(),
+            ]);
+        }
+        for round in &status.rounds {
+            table.add_row([
+                plain(&round.schedule).into_owned(),
+                format!("{:.0}", round.started_at),
+                age(round.ended_at, round.started_at),
+                round.exit_code.to_string(),
+                round.knowledge.new.to_string(),
+                round.knowledge.resolved.to_string(),
+            ]);
+        }
+        line(table.trim_fmt());
+    }
+    line(String::new());
+    let mut table = table(&["SCHEDULE", "PARTS", "WHEN", "NEXT ROUND"]);
+    for schedule in &status.schedules {
+        let next = match schedule.next_at {
+            Some(next) => format!("{next:.0}"),
+            None if schedule.paused => "paused".to_owned(),
+            None => "never".to_owned(),
+        };
+        let parts: Vec<_> = schedule.run.iter().map(|part| part.name()).collect();
+        let when = format!("{} {}", schedule.cron, schedule.time_zone);
+        table.add_row([schedule.name.clone(), parts.join(", "), when, next]);
+    }
+    line(table.trim_fmt());
+    text.trim_end().to_owned()
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
+    table
+}
+
+fn severity(problem: &Problem) -> String {
+    match problem.state {
+        SignalState::Failing => format!("{:?}", problem.severity).to_lowercase(),
+        SignalState::Unreadable => "unreadable".to_owned(),
+    }
+}
+
+/// The time from one time to a later one, in its largest unit: `41 min`.
+fn age(later: Timestamp, earlier: Timestamp) -> String {
+    let age: SignedDuration = later.duration_since(earlier);
+    match age.as_secs().max(0) {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} hours", seconds / 3600),
+        seconds => format!("{} days", seconds / 86400),
+    }
+}
