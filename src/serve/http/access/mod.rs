@@ -31,6 +31,7 @@ use crate::config::{self, AccessScope, Config};
 use crate::ops::OpError;
 use crate::printable::plain;
 use crate::serve::app::App;
+use crate::serve::pages;
 use crate::serve::tokens::Tokens;
 use crate::words::with_causes;
 
@@ -182,7 +183,7 @@ fn refused(refusal: &Refusal, request: &Request) -> Response {
         let is_get = request.method() == Method::GET;
         return match is_unknown && is_get {
             true => sign_in::redirect(request.uri()),
-            false => sign_in::error_page(refusal.status, &refusal.detail),
+            false => pages::refused(refusal.status, &refusal.detail),
         };
     }
     let problem = Problem::new(refusal.status, refusal.detail.clone());
