@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::resource_policy::ResourcePolicy;
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 use crate::auth::Caller;
 use crate::policy::Request;
 use crate::principals;
@@ -65,18 +65,18 @@ const SETTABLE: [&str; 9] = [
     "FifoThroughputScope",
 ];
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "CreateTopic" => create(control, call),
         "DeleteTopic" => delete(control, call),
         "ListTopics" => list(control, call),
         "GetTopicAttributes" => attributes(control, call),
         "SetTopicAttributes" => set_attribute(control, call),
-        "Publish" => publish(simulation, control, call),
+        "Publish" => publish(control, call),
         "TagResource" => tag(control, call),
         "UntagResource" => untag(control, call),
         "ListTagsForResource" => list_tags(control, call),
-        "Subscribe" => subscriptions::subscribe(simulation, control, call),
+        "Subscribe" => subscriptions::subscribe(control, call),
         "ConfirmSubscription" => subscriptions::confirm(control, call),
         "Unsubscribe" => subscriptions::unsubscribe(control, call),
         "ListSubscriptionsByTopic" => subscriptions::list_by_topic(control, call),
@@ -129,18 +129,12 @@ pub(crate) fn may_publish(control: &Control, caller: &Caller, arn: &Arn) -> Resu
     let topic = find(control, arn).ok_or_else(no_topic)?;
     let owner = arn.account.as_ref().unwrap_or(&caller.account);
     let region = arn.region.as_ref().ok_or_else(no_topic)?;
-    control.authorize(
-        caller,
-        &Request {
-            action: "sns:Publish",
-            resource: &arn.to_string(),
-            resource_account: owner,
-            region,
-            resource_policy: Some(topic.policy.evaluator()),
-            context: &[],
-            secure_transport: true,
-        },
-    )
+    let resource = arn.to_string();
+    let request = Request {
+        resource_policy: Some(topic.policy.evaluator()),
+        ..Request::over_tls("sns:Publish", &resource, owner, region)
+    };
+    control.authorize(caller, &request)
 }
 
 /// Publishes as a service inside the sandbox, and counts the messages.
@@ -271,22 +265,20 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
 
 fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let topics: Vec<&String> = input::account(control, &call.caller.account)?
+    let topics = input::account(control, &call.caller.account)?
         .sns
         .topics
         .iter()
         .filter(|(_, topic)| topic.arn.region.as_ref() == Some(call.region))
-        .map(|(arn, _)| arn)
-        .collect();
-    let (topics, next) =
-        input::page(topics, ToString::to_string, input::text(call.input, "NextToken"), 100)
-            .ok_or_else(|| invalid("NextToken"))?;
-    let topics: Vec<Value> = topics.iter().map(|arn| json!({ "TopicArn": arn })).collect();
-    let mut reply = json!({ "Topics": topics });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+        .map(|(arn, _)| (arn.clone(), json!({ "TopicArn": arn })));
+    page(call, "Topics", topics)
+}
+
+/// One page of a list under `member`.
+fn page(call: &Call<'_>, member: &str, items: impl Iterator<Item = (String, Value)>) -> Reply {
+    let (items, next) = input::page(items, input::text(call.input, "NextToken"), 100)
+        .ok_or_else(|| invalid("NextToken"))?;
+    Ok(json!({ member: items, "NextToken": next }))
 }
 
 /// How a topic retries over HTTP by default.
@@ -336,14 +328,14 @@ fn checked(
         .map_err(|_| invalid("Policy Error: PrincipalNotFound"))
 }
 
-fn publish(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn publish(control: &mut Control, call: &Call<'_>) -> Reply {
     let member =
         if input::text(call.input, "TargetArn").is_some() { "TargetArn" } else { "TopicArn" };
     if call.required("Message")?.len() > 256 * 1024 {
         return Err(invalid("Message too long"));
     }
     topic_mut(control, call, member)?.published += 1;
-    Ok(json!({ "MessageId": simulation.uuid() }))
+    Ok(json!({ "MessageId": call.simulation.uuid() }))
 }
 
 fn tag(control: &mut Control, call: &Call<'_>) -> Reply {
