@@ -154,7 +154,7 @@ fn table(records: &[AcceptanceRecord]) -> Table {
             match authenticated {
                 Authenticity::Mac { .. } => "by its MAC",
                 Authenticity::Listed => "by the configuration",
-                Authenticity::Nothing { .. } => "no",
+                Authenticity::Unauthenticated { .. } => "no",
                 Authenticity::Unknown { .. } => "not checked",
             }
             .to_owned(),

@@ -294,7 +294,7 @@ pub async fn destroy_until(
             .map(|result| result.id.clone())
             .collect();
         let outcome = if stop.is_requested() {
-            StepOutcome::NotBegun
+            StepOutcome::NotStarted
         } else if failed.is_empty() {
             // What does not exist is already deleted, so each step can be repeated.
             let again = |error: &AwsError| is_transient(error, false);
@@ -311,10 +311,10 @@ pub async fn destroy_until(
                     }
                     Err(error) => StepOutcome::Failed { error: in_one_line(&error), hint: error.hint() },
                 },
-                () = stop.over(GRACE) => StepOutcome::CutOff,
+                () = stop.over(GRACE) => StepOutcome::Interrupted,
             }
         } else {
-            StepOutcome::Stopped { because: failed }
+            StepOutcome::Skipped { because_of: failed }
         };
         let result = StepResult { id: step.id.clone(), action: step.action, outcome };
         on_step(&result);

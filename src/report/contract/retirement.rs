@@ -42,21 +42,16 @@ mirror! {
     }
 }
 
-/// A condition for deleting a trail.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Condition {
-    /// What must be true.
-    pub name: &'static str,
-    /// Whether it is.
-    pub status: Status,
-    /// Why.
-    pub reason: String,
-}
-
-impl From<&retire::Condition> for Condition {
-    fn from(condition: &retire::Condition) -> Self {
-        let retire::Condition { name, status, reason } = condition.clone();
-        Self { name, status: status.into(), reason }
+mirror! {
+    /// A condition for deleting a trail.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Condition from retire::Condition {
+        /// What must be true.
+        name: &'static str,
+        /// Whether it is.
+        status: Status => into,
+        /// Why.
+        reason: String,
     }
 }
 

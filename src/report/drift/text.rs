@@ -114,7 +114,7 @@ fn failed(text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "    expected: {}", plain(expected));
     }
     if let Some(suppression) = finding.suppression.as_ref().filter(|it| it.expired) {
-        let (until, reason) = (suppression.until, plain(&suppression.reason));
+        let (until, reason) = (suppression.last_day, plain(&suppression.reason));
         let _ = writeln!(text, "    suppressed until {until}, which has passed: {reason}");
     }
 }
@@ -133,7 +133,7 @@ fn suppressed(text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "    found:  {}", plain(found));
     }
     if let Some(suppression) = &finding.suppression {
-        let _ = writeln!(text, "    until:  {}", suppression.until);
+        let _ = writeln!(text, "    until:  {}", suppression.last_day);
         let _ = writeln!(text, "    reason: {}", plain(&suppression.reason));
     }
 }
@@ -165,7 +165,7 @@ fn since(text: &mut String, compared: &Compared) {
     let _ = writeln!(
         text,
         "SINCE {}: {} new, {} fixed, {} unchanged",
-        time(compared.since),
+        time(compared.baseline_at),
         compared.new.len(),
         compared.fixed.len(),
         compared.unchanged.len()
