@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::consolidation::ObjectFault;
-use super::{Document, mirror};
+use super::mirror;
 use crate::archive::accept::{self, AcceptanceRecord};
 use crate::archive::authenticity;
 
@@ -26,10 +26,6 @@ pub struct Report {
     pub locked_until: Option<Timestamp>,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "acceptance-report";
-}
-
 /// The accepted findings of an archive.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct List {
@@ -37,10 +33,6 @@ pub struct List {
     pub acceptances: Vec<ListedAcceptance>,
     /// Records that are missing, altered or unexpected.
     pub faults: Vec<ObjectFault>,
-}
-
-impl Document for List {
-    const NAME: &'static str = "acceptance-list";
 }
 
 mirror! {

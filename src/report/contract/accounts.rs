@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::names::{AccountId, OrgId, Region, UnitId};
 use crate::{aws, org};
 
@@ -16,10 +16,6 @@ pub struct Report {
     pub accounts: Vec<Account>,
     /// The counts.
     pub summary: Summary,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "accounts-report";
 }
 
 /// An organization.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::mirror;
 use super::plan::{Action, Plan};
-use super::{Document, mirror};
 use crate::plan;
 use crate::plan::destroy::Remains;
 
@@ -17,10 +17,6 @@ pub struct ApplyReport {
     pub remaining: Plan,
 }
 
-impl Document for ApplyReport {
-    const NAME: &'static str = "apply-report";
-}
-
 /// The result of `orgtrail destroy`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DestroyReport {
@@ -30,10 +26,6 @@ pub struct DestroyReport {
     pub steps: Vec<StepResult>,
     /// What stays.
     pub kept: Vec<KeptResource>,
-}
-
-impl Document for DestroyReport {
-    const NAME: &'static str = "destroy-report";
 }
 
 mirror! {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::config;
 
 /// Whether a configuration is valid.
@@ -24,10 +24,6 @@ pub struct Check {
     pub findings: Vec<Finding>,
 }
 
-impl Document for Check {
-    const NAME: &'static str = "config-check";
-}
-
 /// The configuration in effect.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Show {
@@ -37,10 +33,6 @@ pub struct Show {
     pub config: Value,
     /// Where each setting comes from, by its key.
     pub origins: BTreeMap<String, Origin>,
-}
-
-impl Document for Show {
-    const NAME: &'static str = "config";
 }
 
 mirror! {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::mirror;
 use super::prices::{Estimate, PriceList};
 use super::sources::{MissingSource, UnreadableRegion};
-use super::{Document, mirror};
 use crate::archive::consolidate::unbound::UnboundObjects;
 use crate::archive::consolidate::{binding, record, restore, run, server_side};
 use crate::names::{AccountId, Region};
@@ -38,10 +38,6 @@ pub struct Report {
     pub estimate: Option<Estimate>,
     /// The prices of the estimate.
     pub prices: Option<PriceList>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "consolidation-report";
 }
 
 mirror! {

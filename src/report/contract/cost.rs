@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::mirror;
 use super::prices::PriceList;
 use super::sources::{Counting, MissingSource, Source, UnreadableRegion};
-use super::{Document, mirror};
 use crate::cost::{duplicates, storage};
 use crate::names::Arn;
 
@@ -39,10 +39,6 @@ pub struct Report {
     pub unreadable_regions: Vec<UnreadableRegion>,
     /// Other reads that failed.
     pub failures: Vec<FailedRead>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "cost-report";
 }
 
 /// A read that failed.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::checks;
 use crate::names::{AccountId, Region};
 
@@ -16,10 +16,6 @@ pub struct Report {
     /// The coverage.
     #[serde(flatten)]
     pub coverage: Coverage,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "coverage-report";
 }
 
 mirror! {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::{Check, Severity};
 use super::coverage::Coverage;
-use super::{Document, mirror};
+use super::mirror;
 use crate::checks;
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::drift::{Cells, Counts, check};
@@ -41,10 +41,6 @@ pub struct Report {
     pub comparison: Option<Comparison>,
     /// The checks of the findings, as far as this version has them.
     pub checks: Vec<Check>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "drift-report";
 }
 
 /// The counts of a drift report.

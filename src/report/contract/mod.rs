@@ -64,7 +64,6 @@ pub mod round;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod sources;
-mod stored;
 #[cfg(test)]
 mod tests;
 pub mod verification;

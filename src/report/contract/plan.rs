@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::names::{AccountId, Region};
 use crate::{plan, resources};
 
@@ -23,10 +23,6 @@ mirror! {
         /// What exists although it is not in the configuration; no step changes it.
         undeclared: Vec<Undeclared> => each,
     }
-}
-
-impl Document for Plan {
-    const NAME: &'static str = "plan";
 }
 
 mirror! {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::consolidation::ObjectCounts;
-use super::{Document, mirror};
+use super::mirror;
 use crate::archive::consolidate::history;
 
 /// The run records of an archive.
@@ -32,10 +32,6 @@ pub struct Report {
     pub faults: Vec<RecordFault>,
     /// Records whose MACs could not be checked.
     pub unchecked: Vec<RecordFault>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "records-report";
 }
 
 /// A run, as its records describe it.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::mirror;
 use super::prices::PriceList;
-use super::{Document, mirror};
 use crate::archive::retire;
 use crate::names::Arn;
 
@@ -21,10 +21,6 @@ pub struct Report {
     pub retired: bool,
     /// The bucket of the trail, which stays; null where it could not be read or does not exist.
     pub bucket: Option<KeptBucket>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "retirement-report";
 }
 
 mirror! {

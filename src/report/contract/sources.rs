@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::archive::consolidate::discover::{self, UnusableSource};
 use crate::archive::consolidate::{source, source_stats};
 use crate::names::{AccountId, Arn, BucketName, KeyPrefix, Region};
@@ -28,10 +28,6 @@ pub struct Report {
     pub excluded_trails: Vec<UnreadableRegion>,
     /// The names of sources that earlier runs consolidated, and that nothing names any more.
     pub vanished_sources: Vec<String>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "sources-report";
 }
 
 mirror! {

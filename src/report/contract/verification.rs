@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
-use super::{Document, Period, Window, mirror};
+use super::{Period, Window, mirror};
 use crate::archive::accept::apply;
 use crate::archive::verify::chain::ChainSummary;
 use crate::archive::verify::finding::{self, FindingKind};
@@ -35,10 +35,6 @@ pub struct Report {
     pub scopes: Vec<Scope>,
     /// Every finding, the most severe first.
     pub findings: Vec<Finding>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "verification-report";
 }
 
 /// The result of a verification.

@@ -11,6 +11,7 @@ use crate::aws::{AwsError, Clients, Observation};
 use crate::names::BucketName;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -206,6 +207,13 @@ impl Resource for AccessLogBucket {
             );
         }
         change
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let note = "; its lifecycle rule empties it";
+        let cost = KeptCost::Objects { classes: vec!["STANDARD"], note };
+        let bucket = &desired.config.archive.access_logging.bucket;
+        vec![Kept::new(bucket, "it records who read the logs", cost)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -5,6 +5,7 @@ use crate::aws::{At, AwsError, Clients, ErrorKind, Observation, WriteClients};
 use crate::config::ObjectLockMode;
 use crate::names::{BucketName, Region};
 use crate::resources::change::{Change, FieldChange};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
@@ -193,6 +194,12 @@ impl Resource for ArchiveBucket {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         diff(found, desired.bucket(), &desired.config.archive.region, "archive.bucket")
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let classes = vec!["STANDARD", "STANDARD_IA", "GLACIER_IR"];
+        let why = "it contains the logs; nobody can delete locked ones";
+        vec![Kept::new(desired.bucket(), why, KeptCost::Objects { classes, note: "" })]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

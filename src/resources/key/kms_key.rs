@@ -7,6 +7,7 @@ use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Observation, WriteClient
 use crate::names::Arn;
 use crate::resources::bucket::Encryption;
 use crate::resources::change::{Change, FieldChange};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::trail::OrganizationTrail;
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -344,6 +345,11 @@ impl Resource for KmsKey {
                 "wait until it is Enabled, or find out who changes it",
             ),
         }
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let why = "without it no log can be decrypted";
+        vec![Kept::new(&desired.config.key.alias, why, KeptCost::Key)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
