@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
 use crate::aws::{Aws, WriteAuthority};
-use crate::resources::catalogue::CATALOGUE;
+use crate::resources::catalogue::Entry;
 use crate::resources::{ApplyContext, Desired, Observed, StepError, observe};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
@@ -220,12 +220,15 @@ fn depends_on_created(step: &Step, plan: &Plan, created: &BTreeSet<&str>) -> boo
     })
 }
 
+/// The catalogue's entry of a step's resource.
+pub(super) fn entry(step: &Step) -> Result<&'static Entry, StepError> {
+    Entry::find(&step.id).ok_or_else(|| StepError::Missing(format!("the resource {}", step.id)))
+}
+
 async fn run<'p>(step: &'p Step, context: ApplyContext<'_>) -> (&'p Step, StepResult) {
     let span = tracing::info_span!("step", resource = %step.id, action = step.action.as_str());
     let outcome = async {
-        let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
-            return Err(StepError::Missing(format!("the resource {}", step.id)));
-        };
+        let entry = entry(step)?;
         // INVARIANT: a step can be repeated from its start, except for calls that it
         // retries by itself, such as those after the creation of a key.
         let is_checked = AtomicBool::new(false);

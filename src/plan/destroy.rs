@@ -3,7 +3,7 @@
 use super::{Action, FieldChange, Plan, ResourceId, Step, build};
 use crate::aws::{Aws, AwsError, Observation, WriteAuthority, is_transient, retry_while};
 use crate::cost::prices;
-use crate::plan::apply::{StepOutcome, StepResult};
+use crate::plan::apply::{StepOutcome, StepResult, entry};
 use crate::resources::catalogue::{CATALOGUE, Entry};
 use crate::resources::destroy::{Deletion, KeptCost};
 use crate::resources::{ApplyContext, Desired, Observed, StepError, ensure_unchanged, reread};
@@ -159,9 +159,7 @@ pub async fn destroy_until(
             // What does not exist is already deleted, so each step can be repeated.
             let again = |error: &AwsError| is_transient(error, false);
             let checked = async {
-                let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
-                    return Err(StepError::Missing(format!("the resource {}", step.id)));
-                };
+                let entry = entry(step)?;
                 Box::pin(check_unchanged(aws, desired, observed, entry)).await?;
                 let delete = || (entry.delete)(&context);
                 Ok::<_, StepError>(retry_while(aws.propagation(), again, delete).await?)

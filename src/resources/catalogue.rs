@@ -73,6 +73,11 @@ pub(crate) trait Catalogued: Resource {
 }
 
 impl Entry {
+    /// The entry of a resource.
+    pub(crate) fn find(id: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().find(|entry| entry.id == id)
+    }
+
     const fn of<R: Catalogued>() -> Self {
         Self {
             id: R::ID,

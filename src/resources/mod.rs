@@ -48,7 +48,7 @@ pub use sns_topic::Topic;
 pub(crate) use trail::FoundSelectors;
 pub use trail::{EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails};
 pub use undeclared::Undeclared;
-pub(crate) use undeclared::{undeclared, unreadable};
+pub(crate) use undeclared::{location, undeclared, unreadable};
 
 use crate::aws::{AwsError, Observation};
 use crate::names::{AccountId, Region};
