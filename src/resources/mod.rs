@@ -84,8 +84,11 @@ pub(crate) trait Resource: 'static {
     /// Whether `destroy` deletes it, so that it waits for what could not be read.
     const IS_DELETABLE: bool = false;
 
-    /// Where it is.
-    fn location(desired: &Desired) -> Location;
+    /// Where it is: in the log-archive account and the archive's Region, unless it says
+    /// otherwise.
+    fn location(desired: &Desired) -> Location {
+        desired.archive_location()
+    }
 
     /// Whether the configuration declares it, so that the plan has a step for it.
     fn is_enabled(_desired: &Desired) -> bool {

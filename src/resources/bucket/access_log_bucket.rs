@@ -13,9 +13,7 @@ use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
 use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket that receives the archive's access logs.
 ///
@@ -123,10 +121,6 @@ impl Resource for AccessLogBucket {
         "s3:PutBucketPublicAccessBlock",
         "s3:PutLifecycleConfiguration",
     ];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     fn is_enabled(desired: &Desired) -> bool {
         desired.config.archive.access_logging.enabled

@@ -6,9 +6,7 @@ use crate::config::ObjectLockMode;
 use crate::names::{BucketName, Region};
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::destroy::{Kept, KeptCost};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket itself: who owns it, and its Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,10 +48,7 @@ impl ArchiveBucket {
     /// Reads whether an account has a bucket. The account's list of buckets distinguishes
     /// its own bucket from another account's, for which S3 returns the same error as for
     /// a missing permission.
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let listed = clients.s3().list_buckets().prefix(bucket.as_str()).send().await;
         let owned = match listed.at(clients, "s3:ListAllMyBuckets") {
             Ok(list) => list.buckets().iter().any(|one| one.name() == Some(bucket.as_str())),
@@ -105,7 +100,7 @@ pub(super) async fn read_setting<T>(
 }
 
 /// Creates a bucket in the clients' Region, unless the account has it.
-pub(in crate::resources) async fn create(
+pub(super) async fn create(
     clients: &WriteClients,
     bucket: &BucketName,
     with_object_lock: bool,
@@ -141,7 +136,7 @@ pub(crate) fn taken_name(bucket: &BucketName, setting: &str) -> (String, String)
 }
 
 /// The change that a bucket needs: create, nothing, or refused.
-pub(in crate::resources) fn diff(
+pub(super) fn diff(
     found: Option<&ArchiveBucket>,
     bucket: &BucketName,
     wanted: &Region,
@@ -183,10 +178,6 @@ impl Resource for ArchiveBucket {
         "s3:PutBucketOwnershipControls",
         "s3:PutBucketVersioning",
     ];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         Self::read(&context.archive(), context.desired.bucket()).await

@@ -9,9 +9,7 @@ use crate::resources::bucket::Encryption;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::trail::OrganizationTrail;
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The key that encrypts the logs.
 ///
@@ -265,10 +263,6 @@ impl Resource for KmsKey {
         "kms:PutKeyPolicy",
         "kms:TagResource",
     ];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let trails = context.state_of::<OrganizationTrail>().await;
