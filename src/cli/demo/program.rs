@@ -1,11 +1,12 @@
 //! orgtrail itself, run as a user would run it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::super::{OpError, Outcome};
 use crate::sandbox::Credentials;
+use crate::stop::Stop;
 
 /// This program, with an environment that reaches only the sandbox.
 #[derive(Debug, Clone)]
@@ -67,6 +68,26 @@ impl Program {
         }
     }
 
+    /// Runs the service until it ends or a stop is requested, which it is passed on; whether
+    /// it ended as it should.
+    pub(super) async fn serve(&self, stop: &Stop) -> Result<bool, OpError> {
+        let mut command = self.command(&["serve", "--run-now", "weekly", "--log", "warn"]);
+        // Any free port: the usual one may be taken.
+        command.env("ORGTRAIL__SERVICE__LISTEN", "127.0.0.1:0").stdout(Stdio::null());
+        let mut child = command.spawn().map_err(OpError::unexpected)?;
+        let mut is_asked = false;
+        loop {
+            if let Some(status) = child.try_wait().map_err(OpError::unexpected)? {
+                return Ok(status.success());
+            }
+            if stop.is_requested() && !is_asked {
+                is_asked = true;
+                terminate(&mut child)?;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.executable);
         command
@@ -91,6 +112,18 @@ impl Program {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
+}
+
+/// Asks a process to end.
+#[cfg(unix)]
+fn terminate(child: &mut Child) -> Result<(), OpError> {
+    use rustix::process::{Pid, Signal, kill_process};
+    kill_process(Pid::from_child(child), Signal::TERM).map_err(OpError::unexpected)
+}
+
+#[cfg(not(unix))]
+fn terminate(child: &mut Child) -> Result<(), OpError> {
+    child.kill().map_err(OpError::unexpected)
 }
 
 impl ProgramOutput {
