@@ -230,7 +230,8 @@ impl ClassifyRetry for Passing {
             }
             let operation = error.as_operation_error();
             let code = operation.and_then(|it| it.downcast_ref::<ErrorMetadata>()?.code());
-            if code.is_some_and(|code| code.contains("Throttl") || code == "LimitExceededException") {
+            if code.is_some_and(|code| code.contains("Throttl") || code == "LimitExceededException")
+            {
                 return RetryAction::retryable_error(ErrorKind::ThrottlingError);
             }
         }

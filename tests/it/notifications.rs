@@ -32,9 +32,8 @@ async fn every_channel_receives_an_example_and_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("slack");
     std::fs::write(&file, format!("{}/slack/T0/B0\n", receiver.origin)).unwrap();
-    let target = |path: &str| {
-        format!("target = \"{}/{path}\"\nallow_private = true", receiver.origin)
-    };
+    let target =
+        |path: &str| format!("target = \"{}/{path}\"\nallow_private = true", receiver.origin);
     let channels = [
         channel("hook", "webhook", &format!("{}\nsecret_env = \"HOOK_KEY\"", target("hook"))),
         channel(

@@ -152,7 +152,9 @@ async fn security_hub_has_one_finding_for_each_and_archives_what_is_resolved() {
     let finding = &findings[0];
     assert_eq!(finding["AwsAccountId"], "222222222222");
     assert_eq!(finding["Compliance"]["Status"], "FAILED");
-    assert!(finding["Resources"][0]["Id"].as_str().unwrap().starts_with("AWS::::Account:000000000"));
+    assert!(
+        finding["Resources"][0]["Id"].as_str().unwrap().starts_with("AWS::::Account:000000000")
+    );
     let resolved = after(&notifier, 3, 1).await;
     assert_eq!(resolved.error, None);
     let findings = env.sandbox.findings_raw(&env.account(1));

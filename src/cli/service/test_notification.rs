@@ -20,8 +20,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let env = context.env()?;
-    let deliveries =
-        send_examples(&env, &context.environment, args.channel.as_deref()).await?;
+    let deliveries = send_examples(&env, &context.environment, args.channel.as_deref()).await?;
     let has_failed = deliveries.iter().any(|delivery| delivery.error.is_some());
     match context.format {
         Format::Json => context.document(report(deliveries))?,

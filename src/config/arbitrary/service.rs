@@ -56,7 +56,8 @@ fn channel(partition: Partition) -> impl Strategy<Value = Notify> {
                 _ => "https://a.example/x?y=z".to_owned(),
             };
             let is_secret = kind == NotifyKind::Webhook || kind.has_secret_url();
-            let secret = |is_given: bool, text: &str| (is_secret && is_given).then(|| text.to_owned());
+            let secret =
+                |is_given: bool, text: &str| (is_secret && is_given).then(|| text.to_owned());
             Notify {
                 name: "test".parse().expect("a name"),
                 kind,

@@ -94,9 +94,9 @@ fn secret(checker: &mut Checker<'_>, key: &dyn Fn(&str) -> String, notify: &Noti
             checker.error(&[&key(other), &key(one)], message);
         }
         [] if kind == NotifyKind::Webhook => {
-            checker
-                .error(&[&key("secret_file"), &key("kind")], "a `webhook` needs a secret")
-                .hint("set `secret_file` or `secret_env`: the receiver verifies signatures with it");
+            checker.error(&[&key("secret_file"), &key("kind")], "a `webhook` needs a secret").hint(
+                "set `secret_file` or `secret_env`: the receiver verifies signatures with it",
+            );
         }
         [] if kind.has_secret_url() && notify.target.is_none() => {
             checker

@@ -37,7 +37,8 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
         let buses = buses.iter().map(ToString::to_string);
         grants.push(Grant::new("PutNotifications", ["events:PutEvents"], buses, why));
     }
-    let products: Vec<String> = of(NotifyKind::SecurityHub).into_iter().filter_map(product).collect();
+    let products: Vec<String> =
+        of(NotifyKind::SecurityHub).into_iter().filter_map(product).collect();
     if !products.is_empty() {
         let why = "Imports findings into Security Hub as the account's own product.";
         let actions = ["securityhub:BatchImportFindings"];

@@ -36,9 +36,7 @@ fn all_actions() -> BTreeSet<String> {
 /// A configuration that notifies resources of two accounts.
 fn with_notifications() -> Config {
     let channel = |name: &str, kind: &str, target: &str| {
-        format!(
-            "[[service.notify]]\nname = \"{name}\"\nkind = \"{kind}\"\ntarget = \"{target}\"\n"
-        )
+        format!("[[service.notify]]\nname = \"{name}\"\nkind = \"{kind}\"\ntarget = \"{target}\"\n")
     };
     let channels = [
         channel("topic", "sns", "arn:aws:sns:us-east-1:111111111111:findings"),

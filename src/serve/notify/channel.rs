@@ -11,9 +11,7 @@ use super::slack::Slack;
 use super::sns::Sns;
 use super::webhook::Webhook;
 use super::{Connection, SendError};
-use crate::config::{
-    Environment, Notify, NotifyKind, NotifyTarget, Secret, SecretError, WebUrl,
-};
+use crate::config::{Environment, Notify, NotifyKind, NotifyTarget, Secret, SecretError, WebUrl};
 use crate::ops::{Explain, Outcome};
 use crate::report::contract::checks::Severity;
 
@@ -89,7 +87,10 @@ fn built(
     limits: Limits,
 ) -> Result<Built, ChannelFault> {
     let secret = notify.secret(environment)?;
-    let server = |url: WebUrl| Server::new(url, notify.allow_private, limits);
+    let server = |url: WebUrl| {
+        let server = Server::new(url, notify.allow_private, limits)?;
+        Ok::<_, ChannelFault>(server.with_secret(secret.clone()))
+    };
     let url = || match &notify.target {
         Some(NotifyTarget::Url(url)) => Ok(url.clone()),
         Some(NotifyTarget::Arn(_)) => Err(ChannelFault::Target),
@@ -110,10 +111,10 @@ fn built(
         }
         NotifyKind::Slack => Sender::Slack(Slack { server: server(url()?)? }),
         NotifyKind::Alertmanager => {
-            Sender::Alertmanager(Alertmanager { server: server(url()?)?, secret })
+            Sender::Alertmanager(Alertmanager { server: server(url()?)?, secret: secret.clone() })
         }
         NotifyKind::Opensearch => {
-            Sender::Opensearch(Opensearch { server: server(url()?)?, secret })
+            Sender::Opensearch(Opensearch { server: server(url()?)?, secret: secret.clone() })
         }
         NotifyKind::DeadMan => {
             let name = notify.name.as_str().to_owned();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::message::{Message, new_id};
@@ -16,6 +16,8 @@ const KEY: &str = "notifications/ledger.json";
 const VERSION: u32 = 1;
 /// How often a write that another replica's write came before is tried again.
 const TRIES: u32 = 20;
+/// Rounds of two replicas end in another order by less than this.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 /// The most messages that wait for delivery; older ones are given up.
 const MOST_PENDING: usize = 200;
 
@@ -48,6 +50,15 @@ struct Ledger {
 struct LastRound {
     id: String,
     ended_at: Timestamp,
+}
+
+impl LastRound {
+    /// Whether a round was compared before, or ended before this one: then it knows less than
+    /// channels do. Much earlier, and the clock was wrong.
+    fn is_after(&self, round: &Round) -> bool {
+        let by = self.ended_at.duration_since(round.ended_at);
+        self.id == round.id || (by.is_positive() && by < CLOCK_TOLERANCE)
+    }
 }
 
 /// A message that is not delivered to all channels yet.
@@ -96,12 +107,7 @@ impl LedgerFile {
     ) -> Result<(), LedgerError> {
         for _ in 0..TRIES {
             let (mut ledger, version) = self.read().await?;
-            // A round that ended before one that was compared knows less than channels do.
-            let is_known = ledger
-                .round
-                .as_ref()
-                .is_some_and(|last| last.id == round.id || last.ended_at > round.ended_at);
-            if is_known {
+            if ledger.round.as_ref().is_some_and(|last| last.is_after(round)) {
                 return Ok(());
             }
             let (known, changes) = transitions(std::mem::take(&mut ledger.known), seen);
@@ -186,11 +192,7 @@ impl LedgerFile {
     }
 
     /// Writes the ledger; false if another replica did so before.
-    async fn write(
-        &self,
-        ledger: Ledger,
-        version: Option<Version>,
-    ) -> Result<bool, LedgerError> {
+    async fn write(&self, ledger: Ledger, version: Option<Version>) -> Result<bool, LedgerError> {
         let json = serde_json::to_vec(&Ledger { nonce: new_id(), ..ledger })?.into();
         Ok(match version {
             Some(version) => {

@@ -34,8 +34,10 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
+pub use self::channel::ChannelError;
 use self::channel::{Built, Channel};
 use self::dead_man::DeadMan;
+pub use self::example::send_examples;
 use self::http::Limits;
 use self::ledger::{LedgerError, LedgerFile};
 use self::message::Message;
@@ -48,9 +50,6 @@ use crate::config::{Environment, Schedule, WebUrl};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::service::{Round, Signals};
 use crate::words::with_causes;
-
-pub use self::channel::ChannelError;
-pub use self::example::send_examples;
 
 /// The longest that one message may take to one channel.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
@@ -238,10 +237,10 @@ impl Notifier {
     ) -> Result<Vec<Delivery>, LedgerError> {
         let ran: Vec<_> = round.parts.iter().map(|part| part.part).collect();
         let seen = Seen { ran: &ran, signals, at: round.ended_at };
-        let message =
-            |changes| Message::of_round(round, board::sentence(board), changes);
+        let message = |changes| Message::of_round(round, board::sentence(board), changes);
         let wanted = |message: &Message| -> BTreeSet<String> {
-            let channels = self.0.configured.channels.iter().filter(|it| message.has(it.min_severity));
+            let channels =
+                self.0.configured.channels.iter().filter(|it| message.has(it.min_severity));
             channels.map(|channel| channel.name.clone()).collect()
         };
         self.0.outbox.ledger.record(round, seen, message, wanted).await?;
@@ -250,12 +249,14 @@ impl Notifier {
 
     /// Delivers what is pending.
     async fn deliver(&self) -> Result<Vec<Delivery>, LedgerError> {
-        let names: Vec<&str> = self.0.configured.channels.iter().map(|it| it.name.as_str()).collect();
+        let names: Vec<&str> =
+            self.0.configured.channels.iter().map(|it| it.name.as_str()).collect();
         let connection = self.0.configured.connection();
         let connection = &connection;
         let send = move |name: String, message: Message, attempt: usize| {
             async move {
-                let channel = self.0.configured.channels.iter().find(|channel| channel.name == name);
+                let channel =
+                    self.0.configured.channels.iter().find(|channel| channel.name == name);
                 let Some(channel) = channel else { return Ok(()) };
                 limited(channel.send(&message, attempt, connection)).await
             }
@@ -316,8 +317,7 @@ async fn limited(send: impl Future<Output = Result<(), SendError>>) -> Result<()
 
 fn delivery_of(channel: &str, message: String, sent: Result<(), SendError>) -> Delivery {
     let error = sent.err().map(|error| with_causes(&error));
-    let result =
-        if error.is_some() { DeliveryResult::Failed } else { DeliveryResult::Delivered };
+    let result = if error.is_some() { DeliveryResult::Failed } else { DeliveryResult::Delivered };
     Delivery { channel: channel.to_owned(), message, result, error, is_known: false }
 }
 

@@ -124,13 +124,13 @@ mod tests {
         for transition in [Transition::New, Transition::Reminder, Transition::Resolved] {
             let change = change(transition, Severity::High, 1, "a");
             let event = event(&message, &change, None);
-            types.push((event["type_uid"].as_u64().unwrap(), event["compliance"]["status"].clone()));
+            types
+                .push((event["type_uid"].as_u64().unwrap(), event["compliance"]["status"].clone()));
         }
-        assert_eq!(types, [
-            (200_301, "Fail".into()),
-            (200_302, "Fail".into()),
-            (200_303, "Pass".into()),
-        ]);
+        assert_eq!(
+            types,
+            [(200_301, "Fail".into()), (200_302, "Fail".into()), (200_303, "Pass".into()),]
+        );
         let unreadable = change(Transition::Unreadable, Severity::Medium, 1, "a");
         insta::assert_json_snapshot!(event(&message, &unreadable, Some("https://a.example")));
     }

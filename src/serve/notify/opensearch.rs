@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::SendError;
 use super::http::{Post, Server, authorization};
 use super::message::Message;
-use super::ocsf;
+use super::{SendError, ocsf};
 use crate::config::Secret;
 
 /// The most findings in a request.
@@ -50,7 +49,9 @@ impl Opensearch {
             let answer = self.server.post(Post { url, headers, body: body.into() }).await?;
             let answer: Answer = serde_json::from_slice(&answer)?;
             if answer.errors {
-                return Err(SendError::Refused("OpenSearch did not index every finding".to_owned()));
+                return Err(SendError::Refused(
+                    "OpenSearch did not index every finding".to_owned(),
+                ));
             }
         }
         Ok(())

@@ -155,7 +155,9 @@ fn resource(product: &Product<'_>, scope: &Scope, organization: &AccountId) -> V
         Scope::Bucket { bucket } => {
             ("AwsS3Bucket", Arn::s3(*partition, bucket.as_str()).to_string(), *region)
         }
-        Scope::Resource { arn } => ("Other", arn.to_string(), arn.region.as_ref().unwrap_or(region)),
+        Scope::Resource { arn } => {
+            ("Other", arn.to_string(), arn.region.as_ref().unwrap_or(region))
+        }
     };
     json!({ "Type": kind, "Id": id, "Partition": partition.as_str(), "Region": region })
 }

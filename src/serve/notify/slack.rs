@@ -98,7 +98,9 @@ mod tests {
     #[test]
     fn a_message_has_blocks_that_slack_accepts() {
         let changes = (1..=60)
-            .map(|number| change(Transition::New, Severity::High, number, &format!("check-{number}")))
+            .map(|number| {
+                change(Transition::New, Severity::High, number, &format!("check-{number}"))
+            })
             .collect();
         let url = Some("https://orgtrail.example/rounds/1?a=b&c=d".to_owned());
         let document = document(&message(changes).notification(url, 0));

@@ -197,8 +197,7 @@ async fn opensearch_receives_ocsf_in_lines_and_errors_of_single_findings_count()
     assert!(received[1].path.starts_with("/findings/_bulk?filter_path=errors"));
     assert_eq!(received[1].headers["content-type"], "application/x-ndjson");
     let text = String::from_utf8(received[1].body.to_vec()).unwrap();
-    let lines: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["class_uid"], 2003);
     // The second attempt has the same id.

@@ -56,7 +56,9 @@ pub(super) fn line(group: &Group) -> String {
     let number = match group.account_count {
         0 => counted(group.findings, "finding"),
         accounts if accounts == group.findings => counted(accounts, "account"),
-        accounts => format!("{} in {}", counted(group.findings, "finding"), counted(accounts, "account")),
+        accounts => {
+            format!("{} in {}", counted(group.findings, "finding"), counted(accounts, "account"))
+        }
     };
     let _ = write!(line, ": {number}");
     if !group.units.is_empty() {
@@ -145,8 +147,7 @@ mod tests {
 
     #[test]
     fn a_notification_is_a_few_lines_with_the_most_severe_first() {
-        let mut changes =
-            vec![change(Transition::New, Severity::Critical, 1, "digest-missing")];
+        let mut changes = vec![change(Transition::New, Severity::Critical, 1, "digest-missing")];
         changes.extend((1..=400).map(|number| {
             change(Transition::Unreadable, Severity::Medium, number, "org-coverage")
         }));

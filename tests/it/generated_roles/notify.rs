@@ -7,12 +7,22 @@ use crate::env::HOME;
 
 fn channels(topic: &str) -> String {
     let channel = |name: &str, kind: &str, target: &str| {
-        format!("\n[[service.notify]]\nname = \"{name}\"\nkind = \"{kind}\"\ntarget = \"{target}\"\n")
+        format!(
+            "\n[[service.notify]]\nname = \"{name}\"\nkind = \"{kind}\"\ntarget = \"{target}\"\n"
+        )
     };
     [
         channel("topic", "sns", &format!("arn:aws:sns:{HOME}:{MANAGEMENT}:{topic}")),
-        channel("bus", "event_bridge", &format!("arn:aws:events:{HOME}:{ARCHIVE}:event-bus/default")),
-        channel("hub", "security_hub", &format!("arn:aws:securityhub:{HOME}:{ARCHIVE}:hub/default")),
+        channel(
+            "bus",
+            "event_bridge",
+            &format!("arn:aws:events:{HOME}:{ARCHIVE}:event-bus/default"),
+        ),
+        channel(
+            "hub",
+            "security_hub",
+            &format!("arn:aws:securityhub:{HOME}:{ARCHIVE}:hub/default"),
+        ),
     ]
     .concat()
 }

@@ -123,9 +123,8 @@ fn fault(entry: &Value) -> Option<(&'static str, String)> {
 
 fn event(simulation: &Simulation, call: &Call<'_>, entry: &Value, id: &str) -> Value {
     let detail = input::text(entry, "Detail").unwrap_or_default();
-    let given = input::number(entry, "Time").and_then(|time| {
-        jiff::Timestamp::from_second(time).ok()
-    });
+    let given =
+        input::number(entry, "Time").and_then(|time| jiff::Timestamp::from_second(time).ok());
     let time = given.unwrap_or_else(|| simulation.clock.now());
     json!({
         "version": "0",

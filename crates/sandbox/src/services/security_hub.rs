@@ -56,8 +56,9 @@ fn enable(control: &mut Control, call: &Call<'_>) -> Reply {
     let account = input::account_mut(control, &call.caller.account)?;
     if !account.security_hub.enable(call.region.clone()) {
         let message = "Account is already subscribed to Security Hub";
-        return Err(ApiError::new("ResourceConflictException", message)
-            .with_status(StatusCode::CONFLICT));
+        return Err(
+            ApiError::new("ResourceConflictException", message).with_status(StatusCode::CONFLICT)
+        );
     }
     Ok(json!({}))
 }
@@ -90,8 +91,9 @@ fn import(control: &mut Control, call: &Call<'_>) -> Reply {
     let state = &mut input::account_mut(control, caller)?.security_hub;
     if !state.enabled.contains(call.region) {
         let message = format!("Account {caller} is not subscribed to AWS Security Hub");
-        return Err(ApiError::new("InvalidAccessException", message)
-            .with_status(StatusCode::UNAUTHORIZED));
+        return Err(
+            ApiError::new("InvalidAccessException", message).with_status(StatusCode::UNAUTHORIZED)
+        );
     }
     let mut failed = Vec::new();
     for finding in findings {
@@ -130,19 +132,59 @@ fn time(finding: &Value, name: &str) -> Option<Timestamp> {
 
 /// Attributes that importers may set.
 const KNOWN: [&str; 39] = [
-    "Action", "AwsAccountId", "AwsAccountName", "CompanyName", "Compliance", "Confidence",
-    "CreatedAt", "Criticality", "Description", "Detection", "FindingProviderFields",
-    "FirstObservedAt", "GeneratorDetails", "GeneratorId", "Id", "LastObservedAt", "Malware",
-    "Network", "NetworkPath", "PatchSummary", "Process", "ProcessedAt", "ProductArn",
-    "ProductFields", "ProductName", "RecordState", "Region", "RelatedFindings", "Remediation",
-    "Resources", "Sample", "SchemaVersion", "Severity", "SourceUrl", "ThreatIntelIndicators",
-    "Threats", "Title", "Types", "UpdatedAt",
+    "Action",
+    "AwsAccountId",
+    "AwsAccountName",
+    "CompanyName",
+    "Compliance",
+    "Confidence",
+    "CreatedAt",
+    "Criticality",
+    "Description",
+    "Detection",
+    "FindingProviderFields",
+    "FirstObservedAt",
+    "GeneratorDetails",
+    "GeneratorId",
+    "Id",
+    "LastObservedAt",
+    "Malware",
+    "Network",
+    "NetworkPath",
+    "PatchSummary",
+    "Process",
+    "ProcessedAt",
+    "ProductArn",
+    "ProductFields",
+    "ProductName",
+    "RecordState",
+    "Region",
+    "RelatedFindings",
+    "Remediation",
+    "Resources",
+    "Sample",
+    "SchemaVersion",
+    "Severity",
+    "SourceUrl",
+    "ThreatIntelIndicators",
+    "Threats",
+    "Title",
+    "Types",
+    "UpdatedAt",
 ];
 
 /// Attributes that every finding has.
 const REQUIRED: [&str; 10] = [
-    "AwsAccountId", "CreatedAt", "Description", "GeneratorId", "Id", "ProductArn", "Resources",
-    "SchemaVersion", "Title", "UpdatedAt",
+    "AwsAccountId",
+    "CreatedAt",
+    "Description",
+    "GeneratorId",
+    "Id",
+    "ProductArn",
+    "Resources",
+    "SchemaVersion",
+    "Title",
+    "UpdatedAt",
 ];
 
 /// Attributes with a longest text. Units: characters.
@@ -180,7 +222,8 @@ const NAMESPACES: [&str; 5] = [
 
 /// Why a finding does not adhere to the format.
 fn fault(finding: &Value) -> Option<String> {
-    let wrong = |what: String| Some(format!("Finding does not adhere to Amazon Finding Format. {what}"));
+    let wrong =
+        |what: String| Some(format!("Finding does not adhere to Amazon Finding Format. {what}"));
     let Some(members) = finding.as_object() else { return wrong("data should be object.".into()) };
     for name in REQUIRED {
         if finding.get(name).is_none_or(Value::is_null) {

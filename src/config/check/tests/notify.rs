@@ -29,9 +29,15 @@ fn a_target_must_be_what_the_kind_sends_to() {
         ("kind = \"sns\"\ntarget = \"https://a.example\"", "found a URL"),
         ("kind = \"sns\"\ntarget = \"arn:aws:sqs:us-east-1:111111111111:q\"", "expected the ARN"),
         ("kind = \"sns\"\ntarget = \"arn:aws:sns:us-east-1:111111111111:a:b\"", "expected the ARN"),
-        ("kind = \"event_bridge\"\ntarget = \"arn:aws:events:us-east-1:111111111111:rule/x\"", "ARN"),
+        (
+            "kind = \"event_bridge\"\ntarget = \"arn:aws:events:us-east-1:111111111111:rule/x\"",
+            "ARN",
+        ),
         ("kind = \"sns\"\ntarget = \"arn:aws-cn:sns:cn-north-1:111111111111:a\"", "partition"),
-        ("kind = \"alertmanager\"\ntarget = \"arn:aws:sns:us-east-1:111111111111:a\"", "expected a URL"),
+        (
+            "kind = \"alertmanager\"\ntarget = \"arn:aws:sns:us-east-1:111111111111:a\"",
+            "expected a URL",
+        ),
         ("kind = \"alertmanager\"\ntarget = \"http://a.example\"", "expected https://"),
         ("kind = \"alertmanager\"\ntarget = \"a.example\"", "expected a URL that begins"),
     ] {
@@ -75,6 +81,7 @@ fn a_monitor_of_rounds_expects_rounds_that_verify() {
 #[test]
 fn two_channels_of_one_name_are_refused() {
     let one = channel("kind = \"slack\"\ntarget = \"https://a.example\"");
-    let other = "[[service.notify]]\nname = \"team\"\nkind = \"slack\"\ntarget = \"https://b.example\"";
+    let other =
+        "[[service.notify]]\nname = \"team\"\nkind = \"slack\"\ntarget = \"https://b.example\"";
     only(&format!("{one}{other}\n"), ERROR, "service.notify[1].name", "two channels `team`");
 }

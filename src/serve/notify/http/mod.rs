@@ -55,6 +55,8 @@ pub(super) struct Server {
     url: WebUrl,
     allow_private: bool,
     limits: Limits,
+    /// What no error contains, also if the server repeats it.
+    secret: Option<Secret>,
     connector: Arc<Connector>,
 }
 
@@ -133,9 +135,15 @@ impl Server {
             .sleep_impl(TokioSleep::new())
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_with_resolver(resolver);
-        let server = Self { url, allow_private, limits, connector: Arc::new(connector) };
+        let connector = Arc::new(connector);
+        let server = Self { url, allow_private, limits, secret: None, connector };
         server.check()?;
         Ok(server)
+    }
+
+    /// The same with a secret that requests contain.
+    pub(super) fn with_secret(self, secret: Option<Secret>) -> Self {
+        Self { secret, ..self }
     }
 
     pub(super) fn url(&self) -> &WebUrl {
@@ -169,7 +177,11 @@ impl Server {
     async fn once(&self, post: &Post) -> Result<Bytes, Fault> {
         let request = request(post).ok_or(Fault::Request)?;
         let answer = self.connector.call(request).await.map_err(|error| {
-            if error.is_timeout() { Fault::Slow { after: self.limits.one } } else { fault_of(&error) }
+            if error.is_timeout() {
+                Fault::Slow { after: self.limits.one }
+            } else {
+                fault_of(&error)
+            }
         })?;
         let status = answer.status().as_u16();
         match status {
@@ -178,19 +190,23 @@ impl Server {
             _ => {
                 let said = read(answer, SAID).await.unwrap_or_default();
                 let said = String::from_utf8_lossy(&said);
-                let said: String = said.lines().next().unwrap_or_default().chars().take(200).collect();
+                let said: String =
+                    said.lines().next().unwrap_or_default().chars().take(200).collect();
                 // A server may repeat what it was sent.
-                let said = if self.is_secret(&said) { String::new() } else { plain(&said).into_owned() };
+                let said =
+                    if self.is_secret(&said) { String::new() } else { plain(&said).into_owned() };
                 Err(Fault::Status { status, said })
             }
         }
     }
 
-    /// Whether a text has a part of the address that may be a secret.
+    /// Whether a text has a part of the address or of the secret.
     fn is_secret(&self, text: &str) -> bool {
         let path = self.url.as_str().splitn(4, '/').nth(3).unwrap_or_default();
-        let mut parts = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 6);
-        parts.any(|part| text.contains(part))
+        let of_path = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 6);
+        let secret = self.secret.as_ref().map(Secret::expose).unwrap_or_default();
+        let of_secret = secret.split(':').filter(|part| !part.is_empty());
+        of_path.chain(of_secret).any(|part| text.contains(part))
     }
 
     /// Checks what is known before a connection: the scheme, and an address that is no name.
@@ -272,9 +288,7 @@ impl ResolveDns for CheckedResolver {
                 .find_map(|it| permitted(*it, self.allow_private, self.is_encrypted).err());
             match refused {
                 Some(fault) => Err(ResolveDnsError::new(Refused(fault))),
-                None if addresses.is_empty() => {
-                    Err(ResolveDnsError::new(Refused(Fault::NotFound)))
-                }
+                None if addresses.is_empty() => Err(ResolveDnsError::new(Refused(Fault::NotFound))),
                 None => Ok(addresses),
             }
         })

@@ -79,8 +79,7 @@ impl Outbox {
                 done.push((pending.message.clone(), channel.clone()));
             }
         }
-        let of_channels =
-            channels.iter().map(|channel| self.deliver_to(channel, &pending, send));
+        let of_channels = channels.iter().map(|channel| self.deliver_to(channel, &pending, send));
         let mut deliveries = Vec::new();
         for delivery in join_all(of_channels).await.into_iter().flatten() {
             if delivery.result != DeliveryResult::Failed {
@@ -111,7 +110,9 @@ impl Outbox {
             };
             let sent = self.send(channel, pending, send).await;
             let delivery = match sent {
-                Ok(Some(known)) => Delivery { is_known: known, ..delivery(DeliveryResult::Delivered, None) },
+                Ok(Some(known)) => {
+                    Delivery { is_known: known, ..delivery(DeliveryResult::Delivered, None) }
+                }
                 // Another replica sends it, and what follows it must wait.
                 Ok(None) => break,
                 Err(Undelivered::GivenUp) => delivery(
@@ -159,11 +160,7 @@ impl Outbox {
     }
 
     /// Claims a message for a channel.
-    pub(super) async fn turn(
-        &self,
-        channel: &str,
-        pending: &Pending,
-    ) -> Result<Turn, LedgerError> {
+    pub(super) async fn turn(&self, channel: &str, pending: &Pending) -> Result<Turn, LedgerError> {
         let folder = format!("notifications/{}/", pending.message);
         let keys = self.store.list(&folder, MOST_FILES).await?;
         let names: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix(&folder)).collect();
@@ -205,7 +202,9 @@ impl Outbox {
         let mark = Mark { nonce: new_id(), marked_at: (self.now)() };
         let mark = serde_json::to_vec(&mark)?;
         let name = failed.map_or("delivered".to_owned(), |attempt| format!("{attempt}.failed"));
-        self.store.create(&format!("notifications/{message}/{channel}.{name}"), mark.into()).await?;
+        self.store
+            .create(&format!("notifications/{message}/{channel}.{name}"), mark.into())
+            .await?;
         Ok(())
     }
 }

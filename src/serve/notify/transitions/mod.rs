@@ -129,12 +129,7 @@ fn transition(sent: &Sent, signal: &Signal, at: Timestamp) -> Option<Transition>
     (at.duration_since(sent.sent_at) >= wait).then_some(Transition::Reminder)
 }
 
-fn change(
-    transition: Transition,
-    sent: Option<&Sent>,
-    signal: &Signal,
-    seen: Seen<'_>,
-) -> Change {
+fn change(transition: Transition, sent: Option<&Sent>, signal: &Signal, seen: Seen<'_>) -> Change {
     // Security Hub ignores a finding that is not newer than the one before.
     let earliest = sent.and_then(|it| it.sent_at.checked_add(SignedDuration::from_millis(1)).ok());
     Change {

@@ -125,8 +125,7 @@ fn a_critical_finding_is_sent_again_after_a_day_and_others_after_a_week() {
 #[test]
 fn without_a_result_of_their_part_findings_are_not_resolved() {
     let first = signals(failing(Severity::High, "bad"));
-    let (known, _) =
-        transitions(Known::new(), Seen { ran: &PARTS, signals: &first, at: at(0) });
+    let (known, _) = transitions(Known::new(), Seen { ran: &PARTS, signals: &first, at: at(0) });
     let empty = Signals { parts: vec![Part::Verify], ..signals(vec![]) };
     let (known, changes) =
         transitions(known, Seen { ran: &[Part::Verify], signals: &empty, at: at(1) });
