@@ -39,6 +39,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let store = open::open(&env, &default_state(context)?).await?;
     let app = App::new(Setup { env, store, replica: replica(context) })?;
     open::check(&app).await?;
+    if let Err(error) = app.sign_in().await {
+        if error.outcome() == Outcome::Usage {
+            return Err(error);
+        }
+        context.out.warn(format!("no round can run until this is fixed:\n{}", error.render()));
+    }
     announce(&app, context);
     let background = [
         tokio::spawn(refresh(app.clone())),

@@ -51,6 +51,7 @@ fn outcome(status: &Status) -> Outcome {
         Some(Verdict::Failed) => Outcome::Drift,
         None | Some(Verdict::Unknown) => Outcome::Incomplete,
         Some(_) if status.evidence_is_old => Outcome::Incomplete,
+        Some(Verdict::Attention) if status.problems.is_empty() => Outcome::Incomplete,
         Some(Verdict::Attention) => Outcome::Drift,
         Some(Verdict::Fine) => Outcome::Clean,
     }

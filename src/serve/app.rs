@@ -128,6 +128,19 @@ impl App {
         })))
     }
 
+    /// Signs in once, to learn at the start what the rounds would fail with, and AWS's time.
+    ///
+    /// # Errors
+    /// No credentials, or other ones than the configuration needs.
+    pub async fn sign_in(&self) -> Result<(), OpError> {
+        let env = self.0.current.read().env.clone();
+        let signed_in = env.aws_of_member().await;
+        self.set_health(|health| {
+            health.credentials = signed_in.as_ref().err().map(OpError::message);
+        });
+        signed_in.map(|_| ())
+    }
+
     /// The time.
     #[must_use]
     pub fn now(&self) -> Timestamp {

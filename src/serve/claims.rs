@@ -183,13 +183,15 @@ impl Claims {
         }
     }
 
-    /// Whether any slot of a schedule was ever claimed or skipped.
+    /// Whether a slot of a schedule was claimed or skipped that is older than this one: then
+    /// the service knew the schedule when this one came.
     ///
     /// # Errors
     /// The state is unreachable.
-    pub async fn any(&self, schedule: &ScheduleName) -> Result<bool, StoreError> {
+    pub async fn has_older(&self, schedule: &ScheduleName, slot: Slot) -> Result<bool, StoreError> {
         let folder = format!("claims/{}/", schedule.as_str());
-        Ok(!self.store.list(&folder, 1).await?.is_empty())
+        let oldest = self.store.list(&folder, 1).await?;
+        Ok(oldest.first().is_some_and(|key| **key < *Place { schedule, slot }.claims()))
     }
 
     /// The replica that runs a slot, as the newest claim says; none if it was not claimed,

@@ -55,8 +55,6 @@ struct Memory {
     done: Option<Timestamp>,
     /// A slot that another replica runs.
     watched: Option<(Slot, Watched)>,
-    /// Whether any slot of the schedule was claimed before this process started.
-    has_claims: bool,
 }
 
 /// A round that this replica is to run.
@@ -152,13 +150,10 @@ impl Scheduler {
             return Ok(());
         }
         let is_missed = slot.due_at < app.started_at();
-        if is_missed && !memory.has_claims {
-            memory.has_claims = app.claims().any(name).await?;
-            if !memory.has_claims {
-                // The schedule is new: what was due before is nobody's fault.
-                memory.done = Some(slot.scheduled_at);
-                return Ok(());
-            }
+        if is_missed && !app.claims().has_older(name, slot).await? {
+            // The schedule is new: what was due before is not missing.
+            memory.done = Some(slot.scheduled_at);
+            return Ok(());
         }
         if let Some((old, watched)) = memory.watched.take_if(|(old, _)| *old < slot)
             && let Seen::Running(watched) = app.claims().look(name, old, Some(&watched)).await?
