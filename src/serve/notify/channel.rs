@@ -93,9 +93,8 @@ fn built(
     };
     let url = || match &notify.target {
         Some(NotifyTarget::Url(url)) => Ok(url.clone()),
-        Some(NotifyTarget::Arn(_)) => Err(ChannelFault::Target),
         None if notify.kind.has_secret_url() => of_secret(secret.as_ref()),
-        None => Err(ChannelFault::Target),
+        Some(NotifyTarget::Arn(_)) | None => Err(ChannelFault::Target),
     };
     let arn = || match &notify.target {
         Some(NotifyTarget::Arn(arn)) => Ok(arn.clone()),

@@ -47,7 +47,7 @@ pub async fn send_examples(
             }
             Ok(())
         };
-        delivery_of(&channel.name, messages[0].id.clone(), limited(send).await)
+        delivery_of(&channel.name, messages[0].id.clone(), limited(Box::pin(send)).await)
     });
     // A monitor would take the end of a round for a proof: it is notified of a start.
     let monitors = configured.dead_men.iter().filter(|it| is_wanted(&it.name));

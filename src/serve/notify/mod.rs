@@ -258,7 +258,7 @@ impl Notifier {
                 let channel =
                     self.0.configured.channels.iter().find(|channel| channel.name == name);
                 let Some(channel) = channel else { return Ok(()) };
-                limited(channel.send(&message, attempt, connection)).await
+                limited(Box::pin(channel.send(&message, attempt, connection))).await
             }
             .boxed()
         };
@@ -271,11 +271,10 @@ impl Notifier {
         for delivery in &deliveries {
             let Delivery { channel, message, result, error, .. } = delivery;
             *totals.entry((channel.clone(), *result)).or_default() += 1;
-            match error {
-                Some(error) => {
-                    tracing::warn!(channel, message, error, "a notification was not delivered");
-                }
-                None => tracing::info!(channel, message, "a notification was delivered"),
+            if let Some(error) = error {
+                tracing::warn!(channel, message, error, "a notification was not delivered");
+            } else {
+                tracing::info!(channel, message, "a notification was delivered");
             }
         }
         deliveries
@@ -311,8 +310,7 @@ impl Connection<'_> {
 }
 
 async fn limited(send: impl Future<Output = Result<(), SendError>>) -> Result<(), SendError> {
-    let sent = tokio::time::timeout(SEND_LIMIT, send).await;
-    sent.unwrap_or(Err(SendError::Slow(SEND_LIMIT)))
+    tokio::time::timeout(SEND_LIMIT, send).await.unwrap_or(Err(SendError::Slow(SEND_LIMIT)))
 }
 
 fn delivery_of(channel: &str, message: String, sent: Result<(), SendError>) -> Delivery {
