@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
 use super::message::{Message, new_id};
 use super::transitions::{Known, Seen, transitions};
@@ -28,6 +29,8 @@ pub(super) enum LedgerError {
     Store(#[from] StoreError),
     #[error("notifications could not be stored")]
     Json(#[from] serde_json::Error),
+    #[error("a task ended early")]
+    Task(#[from] tokio::task::JoinError),
     #[error("the state file {KEY}: other replicas replaced it {TRIES} times in a row")]
     Contention,
 }
@@ -179,7 +182,10 @@ impl LedgerFile {
 
     async fn read(&self) -> Result<(Ledger, Option<Version>), LedgerError> {
         let Some(stored) = self.store.read(KEY).await? else { return Ok((Ledger::new(), None)) };
-        let ledger = match serde_json::from_slice::<Ledger>(&stored.bytes) {
+        // A ledger of thousands of findings is large: reading it must not delay other tasks.
+        let (bytes, version) = (stored.bytes, stored.version);
+        let read = spawn_blocking(move || serde_json::from_slice::<Ledger>(&bytes)).await?;
+        let ledger = match read {
             Ok(ledger) if ledger.version == VERSION => ledger,
             // Everything that is open is sent again, which is better than nothing.
             damaged => {
@@ -188,12 +194,13 @@ impl LedgerFile {
                 Ledger::new()
             }
         };
-        Ok((ledger, Some(stored.version)))
+        Ok((ledger, Some(version)))
     }
 
     /// Writes the ledger; false if another replica did so before.
     async fn write(&self, ledger: Ledger, version: Option<Version>) -> Result<bool, LedgerError> {
-        let json = serde_json::to_vec(&Ledger { nonce: new_id(), ..ledger })?.into();
+        let ledger = Ledger { nonce: new_id(), ..ledger };
+        let json = spawn_blocking(move || serde_json::to_vec(&ledger)).await??.into();
         Ok(match version {
             Some(version) => {
                 matches!(self.store.replace(KEY, json, &version).await?, Replaced::New(_))

@@ -236,3 +236,25 @@ async fn an_unreachable_state_fails_no_round_and_is_reported() {
     assert!(failed[0].error.as_ref().unwrap().contains("the state file"), "{failed:?}");
     assert!(receiver.received().is_empty());
 }
+
+#[tokio::test]
+async fn another_configuration_keeps_the_state_and_the_totals() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Receiver::start(Vec::new()).await, Receiver::start(Vec::new()).await);
+    let before = notifier(folder.path(), "slack", &first.origin, "");
+    after(&before, 1, &[Severity::High]).await;
+    let other = notifier(folder.path(), "slack", &second.origin, "");
+    let reloaded = before.reloaded(&other.0.configured.env, &Environment::default()).unwrap();
+    after(&reloaded, 2, &[]).await;
+    assert_eq!((first.received().len(), second.received().len()), (1, 1));
+    assert_eq!(before.totals(), reloaded.totals());
+    assert_eq!(reloaded.totals()[&("team".to_owned(), DeliveryResult::Delivered)], 2);
+    // A configuration that cannot be used leaves the old one in use.
+    let closed = format!(
+        "{SMALLEST}[[service.notify]]\nname = \"a\"\nkind = \"slack\"\n\
+                          target = \"https://127.0.0.1\"\n"
+    );
+    let env = other.0.configured.env.clone().with_config(Ok(closed.parse().unwrap()));
+    let error = reloaded.reloaded(&env, &Environment::default()).unwrap_err();
+    assert_eq!(error.outcome(), crate::ops::Outcome::Usage);
+}
