@@ -12,7 +12,9 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -22,6 +24,7 @@ use aws_smithy_runtime_api::client::runtime_components::{
 use aws_smithy_types::config_bag::ConfigBag;
 
 use super::clock::ServiceClock;
+use super::counts;
 use super::pacing::Pacer;
 use super::stopping::Gate;
 use super::transport::is_loopback;
@@ -44,6 +47,18 @@ impl Intercept for MarkOperation {
     ) -> Result<(), BoxError> {
         if let Some(metadata) = config.load::<Metadata>() {
             context.request_mut().add_extension(metadata.clone());
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let (Some(metadata), Some(response)) = (config.load::<Metadata>(), context.response()) {
+            counts::answered(metadata.service(), response);
         }
         Ok(())
     }
@@ -115,11 +130,16 @@ impl HttpConnector for PacedConnector {
         let Self { inner, client } = self;
         let (inner, client) = (inner.clone(), client.clone());
         HttpConnectorFuture::new(async move {
-            if let Some(operation) = request.extension::<Metadata>() {
+            let operation = request.extension::<Metadata>().cloned();
+            if let Some(operation) = &operation {
                 let (service, name) = (operation.service(), operation.name());
                 let turn = client.pacer.turn(&client.account, &client.region, service, name);
                 client.gate.wait(turn).await?;
             }
+            let count = |status| {
+                let service = operation.as_ref().map_or("", Metadata::service);
+                counts::sent(service, status);
+            };
             let sent = Sent {
                 token: request.headers().get("x-amz-security-token").map(Into::into),
                 is_head: request.method() == "HEAD",
@@ -128,12 +148,16 @@ impl HttpConnector for PacedConnector {
             let at = client.clock.local();
             let call = tokio::time::timeout(client.attempt_timeout, inner.call(request));
             match client.gate.finish(call).await? {
-                Ok(answer) => answer.map(|mut answer| {
+                Ok(answer) => answer.inspect_err(|_| count(None)).map(|mut answer| {
+                    count(Some(answer.status().as_u16()));
                     client.clock.read(&answer, at, is_loopback);
                     answer.add_extension(sent);
                     answer
                 }),
-                Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
+                Err(elapsed) => {
+                    count(None);
+                    Err(ConnectorError::timeout(elapsed.into()))
+                }
             }
         })
     }

@@ -3,7 +3,7 @@
 use super::ErrorKind;
 
 /// Codes that neither their ending nor their HTTP status gives away.
-const BY_CODE: [(&str, ErrorKind); 52] = [
+pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
     ("AccessDenied", ErrorKind::AccessDenied),
     ("AccessDeniedException", ErrorKind::AccessDenied),
     ("AllAccessDisabled", ErrorKind::AccessDenied),

@@ -18,6 +18,7 @@ mod bucket_owner;
 mod clients;
 mod clock;
 mod connector;
+pub mod counts;
 mod endpoint;
 mod error;
 mod hint;

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Context, OpError, Outcome};
+use crate::config::Place;
 use crate::serve::app::{App, Setup};
-use crate::serve::open;
+use crate::serve::evidence::Bundles;
 use crate::serve::scheduler::Scheduler;
 use crate::serve::slots::Timetable;
+use crate::serve::{http, open, pages};
 use crate::words::with_causes;
 
 /// How often the rounds of other replicas are looked for.
@@ -36,8 +38,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let Args { log_json: _ } = args;
     let env = context.env()?;
-    let store = open::open(&env, &default_state(context)?).await?;
-    let app = App::new(Setup { env, store, replica: replica(context) })?;
+    let store = open::open(&env, || default_state(context)).await?;
+    let app = App::new(Setup {
+        env,
+        environment: context.environment.clone(),
+        store,
+        replica: replica(context),
+    })?;
+    let bound = http::bind(&app.config()).await?;
     open::check(&app).await?;
     if let Err(error) = app.sign_in().await {
         if error.outcome() == Outcome::Usage {
@@ -45,16 +53,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         }
         context.out.warn(format!("no round can run until this is fixed:\n{}", error.render()));
     }
-    announce(&app, context);
+    announce(&app, bound.url(), context);
+    let bundles = Bundles::new(&local_folder(&app, context)?.join("bundles"));
+    let server = http::serve(app.clone(), bound, pages::routes(), bundles, context.stop.clone());
+    let server = tokio::spawn(server);
     let background = [
         tokio::spawn(refresh(app.clone())),
         tokio::spawn(reload(app.clone(), context.clone())),
         tokio::spawn(supervised()),
     ];
-    Scheduler::new(app).run(context.stop.clone()).await;
+    let rounds = Scheduler::new(app).run(context.stop.clone());
+    // The server ends before a stop only if it cannot go on: then the round ends too.
+    let served = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
+    let ended = tokio::try_join!(served, async {
+        rounds.await;
+        Ok(())
+    });
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     background.iter().for_each(tokio::task::JoinHandle::abort);
-    Ok(Outcome::Clean)
+    ended.map(|_| Outcome::Clean)
 }
 
 /// The directory of the state without `service.state`.
@@ -71,16 +88,25 @@ pub(super) fn default_state(context: &Context) -> Result<PathBuf, OpError> {
     })
 }
 
+/// Where this process keeps files of its own.
+fn local_folder(app: &App, context: &Context) -> Result<PathBuf, OpError> {
+    match app.config().service.state.as_ref().map(|state| state.place()) {
+        Some(Place::Directory(path)) => Ok(path.clone()),
+        _ => default_state(context),
+    }
+}
+
 /// A name that no other replica has.
 fn replica(context: &Context) -> String {
     let host = context.environment.var("HOSTNAME").filter(|name| !name.is_empty());
     format!("{}-{:08x}", host.unwrap_or("orgtrail"), fastrand::u32(..))
 }
 
-fn announce(app: &App, context: &Context) {
+fn announce(app: &App, url: &str, context: &Context) {
     let (config, now) = (app.config(), app.now());
     let state = config.service.state.as_ref().map(|state| state.as_str().to_owned());
     let state = state.unwrap_or_else(|| "this user's state directory".to_owned());
+    context.out.note(format!("SERVICE: {url}, until SIGTERM or Ctrl-C"));
     context.out.note(format!("replica {}, state: {state}", app.replica()));
     for schedule in &config.service.schedule {
         let timetable = Timetable::new(schedule, &config.organization.management_account);
@@ -114,21 +140,22 @@ async fn reload(app: App, context: Context) {
     while hangups.recv().await.is_some() {
         match context.load() {
             Ok(loaded) if loaded.config.service.state != app.config().service.state => {
-                let message = "`service.state` changed: restart the service to use it";
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message.to_owned());
+                keep(&app, "`service.state` changed: restart the service to use it".to_owned());
             }
-            Ok(loaded) => {
-                app.reload(loaded.config);
-                tracing::info!("uses the new configuration from the next round on");
-            }
-            Err(error) => {
-                let message = with_causes(&error);
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message);
-            }
+            Ok(loaded) => match app.reload(loaded.config) {
+                Ok(()) => tracing::info!("uses the new configuration from the next round on"),
+                Err(error) => keep(&app, error.message()),
+            },
+            Err(error) => keep(&app, with_causes(&error)),
         }
     }
+}
+
+/// Keeps the configuration that is in use, and says why.
+#[cfg(unix)]
+fn keep(app: &App, reason: String) {
+    tracing::error!("the old configuration stays in use: {reason}");
+    app.keep_configuration(reason);
 }
 
 #[cfg(not(unix))]

@@ -68,7 +68,8 @@ pub use selectors::{
     ManagementEventSource, ReadWriteType, Selectors,
 };
 pub use service::{
-    ChannelName, CronPattern, Notify, NotifyKind, NotifySeverity, NotifyTarget, Place, RoundPart,
+    Access, AccessScope, ChannelName, CronPattern, HeaderName, HostName, ListenAddress,
+    ListenPlace, Network, Notify, NotifyKind, NotifySeverity, NotifyTarget, Place, RoundPart,
     Schedule, ScheduleName, Secret, SecretError, Service, StatePlace, WebUrl, ZoneName,
 };
 pub use topic::Topic;

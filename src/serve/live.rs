@@ -37,6 +37,8 @@ struct Shared {
     events: Mutex<VecDeque<Event>>,
     /// The number of the newest event.
     newest: watch::Sender<u64>,
+    /// The objects that ended rounds copied, and their size.
+    copied_before: Mutex<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,16 @@ struct Running {
     round: LiveRound,
     phase: Option<Arc<Steps>>,
     copied: Option<Arc<Copied>>,
+}
+
+impl Running {
+    fn copied(&self) -> (u64, u64) {
+        let copied = self.copied.as_ref();
+        copied.map_or((0, 0), |copied| {
+            let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            (count(&copied.done), count(&copied.copied_bytes))
+        })
+    }
 }
 
 /// The steps of a phase.
@@ -73,6 +85,7 @@ impl Live {
             running: Mutex::default(),
             events: Mutex::default(),
             newest: watch::Sender::new(0),
+            copied_before: Mutex::default(),
         }))
     }
 
@@ -96,6 +109,15 @@ impl Live {
             round.copied_bytes = count(&copied.copied_bytes);
         }
         Some(round)
+    }
+
+    /// The objects that this process has copied, and their size in bytes.
+    #[must_use]
+    pub fn copied(&self) -> (u64, u64) {
+        let running = self.0.running.lock();
+        let before = *self.0.copied_before.lock();
+        let now = running.as_ref().map(Running::copied).unwrap_or_default();
+        (before.0 + now.0, before.1 + now.1)
     }
 
     /// The events after the one of a number; 0 for all that are kept.
@@ -138,7 +160,13 @@ impl Live {
 
     /// The round has ended.
     pub fn end(&self, outcome: Outcome, stored: bool) {
-        let ended = self.0.running.lock().take();
+        let ended = {
+            let mut running = self.0.running.lock();
+            let copied = running.as_ref().map(Running::copied).unwrap_or_default();
+            let mut before = self.0.copied_before.lock();
+            *before = (before.0 + copied.0, before.1 + copied.1);
+            running.take()
+        };
         if let Some(Running { round, .. }) = ended {
             self.add(EventKind::RoundEnded { round: round.id, outcome, stored });
         }

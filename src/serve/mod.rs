@@ -4,13 +4,19 @@
 pub mod app;
 pub mod board;
 pub mod claims;
+pub mod evidence;
+pub mod http;
 mod keeper;
 pub mod live;
 pub mod notify;
 pub mod open;
+pub mod pages;
 mod record;
 pub mod rounds;
+#[cfg(test)]
+mod samples;
 pub mod scheduler;
 pub mod slots;
 pub mod status;
 pub mod store;
+pub mod tokens;

@@ -3,7 +3,10 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::config::{Notify, NotifyKind, NotifySeverity, RoundPart, Schedule, Service};
+use crate::config::{
+    Access, AccessScope, ListenAddress, Notify, NotifyKind, NotifySeverity, RoundPart, Schedule,
+    Service,
+};
 use crate::names::{AccountId, Partition};
 
 pub(super) fn service(partition: Partition) -> impl Strategy<Value = Service> {
@@ -30,13 +33,14 @@ pub(super) fn service(partition: Partition) -> impl Strategy<Value = Service> {
         };
         channels.into_iter().filter_map(named).collect::<Vec<_>>()
     });
-    (state, public_url, schedules, channels).prop_map(
-        |((state, state_account), public_url, schedule, notify)| {
+    let ways = (listen(), access());
+    (ways, state, public_url, schedules, channels).prop_map(
+        |((listen, access), (state, state_account), public_url, schedule, notify)| {
             // A monitor of rounds needs rounds that verify.
             let verifies = schedule.iter().any(|it| it.run.contains(&RoundPart::Verify));
             let is_valid = |it: &Notify| verifies || it.kind != NotifyKind::DeadMan;
             let notify = notify.into_iter().filter(is_valid).collect();
-            Service { state, state_account, public_url, schedule, notify }
+            Service { listen, access, state, state_account, public_url, schedule, notify }
         },
     )
 }
@@ -67,6 +71,34 @@ fn channel(partition: Partition) -> impl Strategy<Value = Notify> {
                 secret_env: secret(!is_file, "HOOK"),
                 allow_private,
                 schedule: None,
+            }
+        },
+    )
+}
+
+fn listen() -> impl Strategy<Value = ListenAddress> {
+    let places = select(vec!["127.0.0.1:8686", "[::1]:80", "unix:/run/orgtrail.sock"]);
+    places.prop_map(|place| place.parse().expect("an address"))
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    let scopes = || subsequence(AccessScope::ALL.to_vec(), 0..=4);
+    let file = || option::of("/etc/orgtrail/[a-z]{1,8}");
+    let proxies = option::of(("10[.]0[.][0-9]{1,2}[.]0/24", "X-[A-Z][a-z]{1,8}"));
+    let hosts = proptest::collection::vec("[a-z]{1,8}[.]example", 0..3);
+    (file(), hosts, proxies, scopes(), scopes()).prop_map(
+        |(tokens, hosts, proxies, client_scopes, identity_scopes)| {
+            let (network, header) = proxies.unzip();
+            Access {
+                tokens,
+                hosts: hosts.iter().filter_map(|host| host.parse().ok()).collect(),
+                tls_certificate: None,
+                tls_key: None,
+                client_ca: None,
+                client_scopes,
+                trusted_proxies: network.iter().filter_map(|it| it.parse().ok()).collect(),
+                identity_header: header.and_then(|header| header.parse().ok()),
+                identity_scopes,
             }
         },
     )

@@ -1,6 +1,7 @@
 //! What no single type can say: what AWS would refuse, and what contradicts
 //! itself. Nothing here asks AWS.
 
+mod access;
 mod alarms;
 mod archive;
 mod consolidate;
@@ -49,6 +50,7 @@ pub(super) fn check(
     records::check(config, &mut checker);
     service::check(config, &mut checker);
     notify::check(config, &mut checker);
+    access::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

@@ -1,3 +1,4 @@
+mod access;
 mod notify;
 mod schedule;
 mod secret;
@@ -5,6 +6,7 @@ mod state;
 mod text;
 mod url;
 
+pub use access::{Access, AccessScope, HeaderName, HostName, ListenAddress, ListenPlace, Network};
 pub use notify::{ChannelName, Notify, NotifyKind, NotifySeverity, NotifyTarget};
 pub use schedule::{CronPattern, RoundPart, Schedule, ScheduleName, ZoneName};
 pub use secret::{Secret, SecretError};
@@ -17,6 +19,11 @@ use crate::names::AccountId;
 section! {
     /// The service: `orgtrail serve`.
     pub struct Service {
+        /// Where the service listens: an address and a port, or `unix:/PATH`. An address that
+        /// other machines can reach needs a way to authenticate in `[service.access]`.
+        listen: ListenAddress = default(ListenAddress::usual()),
+        /// Who may use the pages and the API.
+        access: Access = section,
         /// Where the service keeps its rounds and claims: a directory, or `s3://BUCKET/PREFIX`.
         /// Not the archive, whose Object Lock would retain every claim. Default: the
         /// directory `orgtrail` below `$XDG_STATE_HOME` or `~/.local/state`.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApplyReport, DestroyReport, Emitted, acceptance, accounts, checks, config, consolidation, cost,
-    coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
+    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
+    cost, coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
     service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
@@ -82,6 +82,20 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<sandbox::Clock>(),
     #[cfg(feature = "sandbox")]
     DocumentKind::of::<sandbox::Confirmation>(),
+    DocumentKind::of::<api::AccountList>(),
+    DocumentKind::of::<api::Bundle>(),
+    DocumentKind::of::<api::BundleList>(),
+    DocumentKind::of::<api::ChainList>(),
+    DocumentKind::of::<api::CoverageList>(),
+    DocumentKind::of::<api::FindingList>(),
+    DocumentKind::of::<api::Gap>(),
+    DocumentKind::of::<api::Problem>(),
+    DocumentKind::of::<api::Readiness>(),
+    DocumentKind::of::<api::RequestedRound>(),
+    DocumentKind::of::<api::RoundDiff>(),
+    DocumentKind::of::<api::RoundList>(),
+    DocumentKind::of::<api::ScheduleList>(),
+    DocumentKind::of::<api::SourceList>(),
     DocumentKind::of::<live::Event>(),
     DocumentKind::of::<live::LiveRound>(),
     DocumentKind::of::<notification::Notification>(),

@@ -40,6 +40,7 @@
 
 pub mod acceptance;
 pub mod accounts;
+pub mod api;
 mod apply;
 pub mod checks;
 pub mod config;

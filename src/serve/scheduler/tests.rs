@@ -7,6 +7,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::*;
+use crate::config::Environment;
 use crate::ops::round::PartResult;
 use crate::ops::{Connection, Outcome as Ended};
 use crate::report::contract::service::Round as Stored;
@@ -39,7 +40,8 @@ fn replica(state: &Path, name: &str, schedules: &str) -> App {
     let config = text.parse().unwrap();
     let env = Env::new(Connection::default(), now).with_config(Ok(config));
     let store = Store::Directory(DirectoryStore::open(state).unwrap());
-    App::new(Setup { env, store, replica: name.to_owned() }).unwrap()
+    App::new(Setup { env, environment: Environment::default(), store, replica: name.to_owned() })
+        .unwrap()
 }
 
 fn schedule(name: &str, cron: &str) -> String {

@@ -1,3 +1,4 @@
+mod access;
 mod archive;
 mod notify;
 mod trail;
