@@ -57,23 +57,23 @@ fn put(control: &mut Control, call: &Call<'_>) -> Reply {
         let bus = bus(call, entry)?;
         let owner = bus.account.clone().unwrap_or_else(|| call.caller.account.clone());
         call.allow_in(control, &bus.to_string(), &owner, None, &[])?;
-        results.push(match fault(entry) {
-            Some((code, message)) => json!({ "ErrorCode": code, "ErrorMessage": message }),
-            None => {
-                let id = call.simulation.uuid();
-                let event = event(call, entry, &id);
-                // Events for a bus that does not exist match no rule.
-                let account = control.accounts.get_mut(&owner);
-                if let Some(account) = account.filter(|_| bus.resource_name() == "default") {
-                    let received = &mut account.events.received;
-                    received.push_back(event);
-                    while received.len() > KEPT {
-                        received.pop_front();
-                    }
-                }
-                json!({ "EventId": id })
+        if let Some((code, message)) = fault(entry) {
+            results.push(json!({ "ErrorCode": code, "ErrorMessage": message }));
+            continue;
+        }
+        let id = call.simulation.uuid();
+        let event = event(call, entry, &id);
+        results.push(json!({ "EventId": id }));
+        // Events for a bus that does not exist match no rule, nor do those without a detail
+        // that rules could match.
+        let is_kept = bus.resource_name() == "default" && event["detail"].is_object();
+        if let Some(account) = control.accounts.get_mut(&owner).filter(|_| is_kept) {
+            let received = &mut account.events.received;
+            received.push_back(event);
+            while received.len() > KEPT {
+                received.pop_front();
             }
-        });
+        }
     }
     let failed = results.iter().filter(|result| result.get("ErrorCode").is_some()).count();
     Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
@@ -117,8 +117,8 @@ fn fault(entry: &Value) -> Option<(&'static str, String)> {
         return Some(("NotAuthorizedForSourceException", "Not authorized for the source.".into()));
     }
     let detail = input::text(entry, "Detail").unwrap_or_default();
-    let is_object = serde_json::from_str::<Value>(detail).is_ok_and(|detail| detail.is_object());
-    (!is_object).then(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
+    let is_json = serde_json::from_str::<Value>(detail).is_ok();
+    (!is_json).then(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
 }
 
 fn event(call: &Call<'_>, entry: &Value, id: &str) -> Value {
