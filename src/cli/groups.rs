@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Consolidate and verify",
         &["sources", "consolidate", "records", "verify", "accept", "evidence", "retire", "cost"],
     ),
-    ("Monitor", &["serve", "status", "run", "drift", "coverage", "explain"]),
+    ("Monitor", &["serve", "status", "service", "run", "drift", "coverage", "explain"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];
 

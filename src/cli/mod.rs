@@ -44,6 +44,7 @@ mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+mod service;
 mod shutdown;
 mod sources;
 mod status;
@@ -138,6 +139,7 @@ enum Command {
     Evidence(evidence::Args),
     Run(run::Args),
     Serve(serve::Args),
+    Service(service::Args),
     Status(status::Args),
     Drift(drift::Args),
     Explain(explain::Args),
@@ -188,6 +190,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Init(_)
             | Self::Man(_)
+            | Self::Service(_)
             | Self::Status(_)
             | Self::Explain(_) => false,
         }
@@ -251,6 +254,7 @@ impl Command {
             Self::Evidence(args) => Box::pin(evidence::run(args, context)),
             Self::Run(args) => Box::pin(run::run(args, context)),
             Self::Serve(args) => Box::pin(serve::run(args, context)),
+            Self::Service(args) => Box::pin(service::run(args, context)),
             Self::Status(args) => Box::pin(status::run(args, context)),
             Self::Drift(args) => Box::pin(drift::run(args, context)),
             Self::Explain(args) => Box::pin(explain::run(args, context)),

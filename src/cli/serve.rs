@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::Router;
+
 use super::{Context, OpError, Outcome};
+use crate::config::Config;
 use crate::serve::app::{App, Setup};
+use crate::serve::evidence::Bundles;
+use crate::serve::http;
 use crate::serve::open;
 use crate::serve::scheduler::Scheduler;
 use crate::serve::slots::Timetable;
@@ -39,6 +44,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let store = open::open(&env, &default_state(context)?).await?;
     let app = App::new(Setup { env, store, replica: replica(context) })?;
     open::check(&app).await?;
+    let bound = http::bind(&app.config()).await?;
+    let bundles = Bundles::open(&default_state(context)?).map_err(|error| {
+        OpError::new(format!("the folder of evidence bundles: {error}"), Outcome::Unexpected)
+    })?;
     if let Err(error) = app.sign_in().await {
         if error.outcome() == Outcome::Usage {
             return Err(error);
@@ -46,6 +55,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         context.out.warn(format!("no round can run until this is fixed:\n{}", error.render()));
     }
     announce(&app, context);
+    context.out.note(format!("listening on {}", bound.url()));
+    let server = http::serve(app.clone(), bound, Router::new(), bundles, context.stop.clone());
+    let server = tokio::spawn(server);
     let background = [
         tokio::spawn(refresh(app.clone())),
         tokio::spawn(reload(app.clone(), context.clone())),
@@ -53,6 +65,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     ];
     Scheduler::new(app).run(context.stop.clone()).await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    // It stops at the same request, and finishes what it answers.
+    let _ = server.await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(Outcome::Clean)
 }
@@ -118,6 +132,12 @@ async fn reload(app: App, context: Context) {
                 tracing::error!("the old configuration stays in use: {message}");
                 app.keep_configuration(message.to_owned());
             }
+            Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => {
+                let message = "`service.listen` or `service.access` changed: restart the service \
+                               to use it";
+                tracing::error!("the old configuration stays in use: {message}");
+                app.keep_configuration(message.to_owned());
+            }
             Ok(loaded) => {
                 app.reload(loaded.config);
                 tracing::info!("uses the new configuration from the next round on");
@@ -129,6 +149,13 @@ async fn reload(app: App, context: Context) {
             }
         }
     }
+}
+
+/// Whether the server need not start anew.
+#[cfg(unix)]
+fn has_same_server(one: &Config, other: &Config) -> bool {
+    let (one, other) = (&one.service, &other.service);
+    one.listen == other.listen && one.access == other.access
 }
 
 #[cfg(not(unix))]

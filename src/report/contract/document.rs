@@ -89,6 +89,7 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<api::CoverageList>(),
     DocumentKind::of::<api::FindingList>(),
     DocumentKind::of::<api::Gap>(),
+    DocumentKind::of::<api::NewToken>(),
     DocumentKind::of::<api::Problem>(),
     DocumentKind::of::<api::Readiness>(),
     DocumentKind::of::<api::RequestedRound>(),

@@ -230,14 +230,16 @@ impl Metrics {
         self.counter("objects_copied", "Objects that this process copied", &[(&[], objects)]);
         self.counter("bytes_copied", "The size of the copied objects", &[(&[], bytes)]);
         let requests = Family::<Labels, Counter>::default();
+        let throttled = Family::<Labels, Counter>::default();
         for ((service, status), count) in counts::requests() {
             let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let labels = labels(&[("service", &service), ("code", &code)]);
             requests.get_or_create(&labels).inc_by(count);
+            // A rate needs the zero before the first one.
+            throttled.get_or_create(&self::labels(&[("service", &service)]));
         }
         let help = "Requests to AWS, by status; none for those without a response";
         self.registry.register("aws_requests", help, requests);
-        let throttled = Family::<Labels, Counter>::default();
         for (service, count) in counts::throttled() {
             throttled.get_or_create(&labels(&[("service", &service)])).inc_by(count);
         }
