@@ -59,6 +59,13 @@ pub(super) struct Parts {
     pub(super) session: Option<Arc<RoleSession>>,
 }
 
+/// What calls without an SDK client are made with.
+pub(super) struct SignedParts {
+    pub(super) config: SdkConfig,
+    pub(super) http: PacedClient,
+    pub(super) session: Option<Arc<RoleSession>>,
+}
+
 /// Where a service is called.
 #[derive(Debug, Clone, Copy)]
 enum Home {
@@ -219,6 +226,13 @@ impl Clients {
             session: self.0.session.clone(),
         };
         Self::with_bucket_owner(parts, Some(owner.clone()))
+    }
+
+    /// What calls without an SDK client are made with, in the clients' Region.
+    pub(super) fn signed_parts(&self) -> SignedParts {
+        let config = self.0.service_config(Home::Here);
+        let http = PacedClient { region: self.0.region.as_str().into(), ..self.0.http.clone() };
+        SignedParts { config, http, session: self.0.session.clone() }
     }
 
     /// How patient the clients are.

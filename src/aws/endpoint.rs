@@ -9,16 +9,18 @@ use aws_types::service_config::ServiceConfigKey;
 use super::transport::{PlainHttp, is_loopback, plain_http};
 
 /// The services that orgtrail calls, by the SDK's ids.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 12] = [
     "STS",
     "Account",
     "CloudTrail",
     "CloudWatch",
     "CloudWatch Logs",
+    "EventBridge",
     "IAM",
     "KMS",
     "Organizations",
     "S3",
+    "SecurityHub",
     "SNS",
 ];
 
@@ -94,7 +96,7 @@ mod tests {
         assert_eq!(endpoint(&all).to_string(), local);
         assert!(endpoint(&all).is_local());
         // One call that leaves the machine is one too many.
-        let most = endpoint(&all[..9]);
+        let most = endpoint(&all[..11]);
         assert_eq!(most.to_string(), format!("{local}, SNS: AWS"));
         assert!(!most.is_local());
         assert!(!endpoint(&[]).is_local());

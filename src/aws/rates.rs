@@ -48,7 +48,7 @@ const fn each(service: &'static str, ops: Ops, per_second: f64, burst: u32) -> R
 /// S3's objects are not here: their limit is per key prefix and far beyond what
 /// one process reaches (3,500 writes and 5,500 reads a second), and S3 says
 /// `SlowDown`.
-const RULES: [Rule; 37] = [
+const RULES: [Rule; 39] = [
     // AWS CloudTrail User Guide, "Quotas in AWS CloudTrail".
     shared("CloudTrail", Named(&["LookupEvents"]), 2.0, 2),
     shared("CloudTrail", Prefixes(&["Get", "Describe", "List"]), 10.0, 10),
@@ -96,6 +96,10 @@ const RULES: [Rule; 37] = [
     each("SNS", Prefixes(&["Get", "List"]), 30.0, 30),
     each("SNS", Named(&["CreateTopic", "DeleteTopic"]), 30.0, 30),
     each("SNS", Rest, 10.0, 10),
+    // AWS Security Hub API Reference, "BatchImportFindings": 10 a second, bursts of 30.
+    each("SecurityHub", Rest, 10.0, 30),
+    // Amazon EventBridge User Guide, "Quotas" (M): the lowest of any Region is 400 a second.
+    each("EventBridge", Rest, 100.0, 100),
     // AWS Organizations User Guide, "Quotas", has a limit per operation; these
     // are ours, meant to stay below all of them.
     each("Organizations", Named(&["DescribeOrganization", "DescribeAccount"]), 5.0, 10),
@@ -167,9 +171,11 @@ mod tests {
             "CloudTrail",
             "CloudWatch",
             "CloudWatch Logs",
+            "EventBridge",
             "IAM",
             "KMS",
             "Organizations",
+            "SecurityHub",
             "SNS",
             "STS",
         ] {

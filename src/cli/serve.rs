@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::Router;
-
 use super::{Context, OpError, Outcome};
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::serve::app::{App, Setup};
 use crate::serve::evidence::Bundles;
-use crate::serve::http;
-use crate::serve::open;
 use crate::serve::scheduler::Scheduler;
 use crate::serve::slots::Timetable;
+use crate::serve::{http, open};
 use crate::words::with_causes;
 
 /// How often the rounds of other replicas are looked for.
@@ -41,34 +38,41 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let Args { log_json: _ } = args;
     let env = context.env()?;
-    let store = open::open(&env, &default_state(context)?).await?;
-    let app = App::new(Setup { env, store, replica: replica(context) })?;
-    open::check(&app).await?;
-    let bound = http::bind(&app.config()).await?;
-    let bundles = Bundles::open(&default_state(context)?).map_err(|error| {
-        OpError::new(format!("the folder of evidence bundles: {error}"), Outcome::Unexpected)
+    let store = open::open(&env, || default_state(context)).await?;
+    let app = App::new(Setup {
+        env,
+        environment: context.environment.clone(),
+        store,
+        replica: replica(context),
     })?;
+    let bound = http::bind(&app.config()).await?;
+    open::check(&app).await?;
     if let Err(error) = app.sign_in().await {
         if error.outcome() == Outcome::Usage {
             return Err(error);
         }
         context.out.warn(format!("no round can run until this is fixed:\n{}", error.render()));
     }
-    announce(&app, context);
-    context.out.note(format!("listening on {}", bound.url()));
-    let server = http::serve(app.clone(), bound, Router::new(), bundles, context.stop.clone());
+    announce(&app, bound.url(), context);
+    let bundles = Bundles::open(&local_folder(&app, context)?)
+        .map_err(|error| OpError::usage(format!("the folder of evidence bundles: {error}")))?;
+    let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
     let background = [
         tokio::spawn(refresh(app.clone())),
         tokio::spawn(reload(app.clone(), context.clone())),
         tokio::spawn(supervised()),
     ];
-    Scheduler::new(app).run(context.stop.clone()).await;
+    let rounds = Scheduler::new(app).run(context.stop.clone());
+    // The server ends before a stop only if it cannot go on: then the round ends too.
+    let served = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
+    let ended = tokio::try_join!(served, async {
+        rounds.await;
+        Ok(())
+    });
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    // It stops at the same request, and finishes what it answers.
-    let _ = server.await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
-    Ok(Outcome::Clean)
+    ended.map(|_| Outcome::Clean)
 }
 
 /// The directory of the state without `service.state`.
@@ -85,16 +89,25 @@ pub(super) fn default_state(context: &Context) -> Result<PathBuf, OpError> {
     })
 }
 
+/// Where this process keeps files of its own.
+fn local_folder(app: &App, context: &Context) -> Result<PathBuf, OpError> {
+    match app.config().service.state.as_ref().map(|state| state.place()) {
+        Some(Place::Directory(path)) => Ok(path.clone()),
+        _ => default_state(context),
+    }
+}
+
 /// A name that no other replica has.
 fn replica(context: &Context) -> String {
     let host = context.environment.var("HOSTNAME").filter(|name| !name.is_empty());
     format!("{}-{:08x}", host.unwrap_or("orgtrail"), fastrand::u32(..))
 }
 
-fn announce(app: &App, context: &Context) {
+fn announce(app: &App, url: &str, context: &Context) {
     let (config, now) = (app.config(), app.now());
     let state = config.service.state.as_ref().map(|state| state.as_str().to_owned());
     let state = state.unwrap_or_else(|| "this user's state directory".to_owned());
+    context.out.note(format!("SERVICE: {url}, until SIGTERM or Ctrl-C"));
     context.out.note(format!("replica {}, state: {state}", app.replica()));
     for schedule in &config.service.schedule {
         let timetable = Timetable::new(schedule, &config.organization.management_account);
@@ -128,25 +141,18 @@ async fn reload(app: App, context: Context) {
     while hangups.recv().await.is_some() {
         match context.load() {
             Ok(loaded) if loaded.config.service.state != app.config().service.state => {
-                let message = "`service.state` changed: restart the service to use it";
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message.to_owned());
+                keep(&app, "`service.state` changed: restart the service to use it".to_owned());
             }
-            Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => {
-                let message = "`service.listen` or `service.access` changed: restart the service \
-                               to use it";
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message.to_owned());
-            }
-            Ok(loaded) => {
-                app.reload(loaded.config);
-                tracing::info!("uses the new configuration from the next round on");
-            }
-            Err(error) => {
-                let message = with_causes(&error);
-                tracing::error!("the old configuration stays in use: {message}");
-                app.keep_configuration(message);
-            }
+            Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => keep(
+                &app,
+                "`service.listen` or `service.access` changed: restart the service to use it"
+                    .to_owned(),
+            ),
+            Ok(loaded) => match app.reload(loaded.config) {
+                Ok(()) => tracing::info!("uses the new configuration from the next round on"),
+                Err(error) => keep(&app, error.message()),
+            },
+            Err(error) => keep(&app, with_causes(&error)),
         }
     }
 }
@@ -155,7 +161,14 @@ async fn reload(app: App, context: Context) {
 #[cfg(unix)]
 fn has_same_server(one: &Config, other: &Config) -> bool {
     let (one, other) = (&one.service, &other.service);
-    one.listen == other.listen && one.access == other.access
+    one.listen == other.listen && one.access == other.access && one.public_url == other.public_url
+}
+
+/// Keeps the configuration that is in use, and says why.
+#[cfg(unix)]
+fn keep(app: &App, reason: String) {
+    tracing::error!("the old configuration stays in use: {reason}");
+    app.keep_configuration(reason);
 }
 
 #[cfg(not(unix))]

@@ -31,8 +31,13 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
     let env = context.env()?;
-    let store = open::open(&env, &default_state(context)?).await?;
-    let app = App::new(Setup { env, store, replica: String::new() })?;
+    let store = open::open(&env, || default_state(context)).await?;
+    let app = App::new(Setup {
+        env,
+        environment: context.environment.clone(),
+        store,
+        replica: String::new(),
+    })?;
     app.refresh().await?;
     let status = app.status().await?;
     let outcome = outcome(&status);

@@ -68,8 +68,9 @@ pub use selectors::{
     ManagementEventSource, ReadWriteType, Selectors,
 };
 pub use service::{
-    Access, AccessScope, CronPattern, HeaderName, HostName, ListenAddress, ListenPlace, Network,
-    Place, RoundPart, Schedule, ScheduleName, Service, StatePlace, ZoneName,
+    Access, AccessScope, ChannelName, CronPattern, HeaderName, HostName, ListenAddress,
+    ListenPlace, Network, Notify, NotifyKind, NotifySeverity, NotifyTarget, Place, RoundPart,
+    Schedule, ScheduleName, Secret, SecretError, Service, StatePlace, WebUrl, ZoneName,
 };
 pub use topic::Topic;
 pub use trail::{InsightEvents, Insights, Trail};

@@ -41,6 +41,11 @@ impl Env {
         Ok(aws)
     }
 
+    /// The same for notifications, which must also be sent if the archive is unreadable.
+    pub(crate) async fn aws_to_notify(&self) -> Result<Aws, OpError> {
+        self.aws_with(Needs::Member).await
+    }
+
     async fn aws_with(&self, needs: Needs) -> Result<Aws, OpError> {
         let config = self.config()?;
         let home = Some(config.organization.home_region.clone());

@@ -1,6 +1,5 @@
 //! What the parts of a running service share.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,10 +9,11 @@ use tokio::sync::{mpsc, watch};
 use super::board::{Board, Loader};
 use super::claims::Claims;
 use super::live::Live;
+use super::notify::Notifier;
 use super::rounds::{Rounds, RoundsError};
 use super::status;
 use super::store::{Store, StoreError};
-use crate::config::{Config, ScheduleName};
+use crate::config::{Config, Environment, ScheduleName};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::live::LiveRound;
 use crate::report::contract::service::Status;
@@ -23,6 +23,8 @@ use crate::report::contract::service::Status;
 pub struct Setup {
     /// The environment of its rounds, with a valid configuration.
     pub env: Env,
+    /// The environment variables, which have secrets of channels.
+    pub environment: Environment,
     /// Where the state is.
     pub store: Store,
     /// The name of this replica, which differs from those of others.
@@ -37,6 +39,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     started_at: Timestamp,
     current: RwLock<Current>,
+    environment: Environment,
     store: Store,
     rounds: Rounds,
     claims: Claims,
@@ -47,7 +50,6 @@ struct Shared {
     health: Mutex<Health>,
     requests: mpsc::Sender<Requested>,
     waiting: Mutex<Option<mpsc::Receiver<Requested>>>,
-    notified: Mutex<BTreeMap<(String, &'static str), u64>>,
 }
 
 /// What the next round runs with.
@@ -55,6 +57,7 @@ struct Shared {
 struct Current {
     env: Env,
     config: Arc<Config>,
+    notifier: Notifier,
 }
 
 /// What the service depends on. Drift and broken chains are no matter of health.
@@ -110,9 +113,10 @@ impl App {
     /// A service that has not started yet.
     ///
     /// # Errors
-    /// The configuration is invalid.
+    /// The configuration is invalid, or a channel of it cannot be used.
     pub fn new(setup: Setup) -> Result<Self, OpError> {
-        let Setup { env, store, replica } = setup;
+        let Setup { env, environment, store, replica } = setup;
+        let notifier = Notifier::new(&env, &environment, store.clone())?;
         let config = Arc::new(env.config()?.clone());
         let rounds = Rounds::new(store.clone());
         let (requests, waiting) = mpsc::channel(1);
@@ -122,10 +126,10 @@ impl App {
             claims: Claims::new(store.clone(), replica.clone()),
             loader: Loader::new(rounds.clone()),
             board: watch::Sender::new(Arc::default()),
-            current: RwLock::new(Current { env, config }),
+            current: RwLock::new(Current { env, config, notifier }),
+            environment,
             health: Mutex::default(),
             waiting: Mutex::new(Some(waiting)),
-            notified: Mutex::default(),
             store,
             rounds,
             replica,
@@ -171,12 +175,23 @@ impl App {
     }
 
     /// Uses another configuration from the next round on.
-    pub fn reload(&self, config: Config) {
+    ///
+    /// # Errors
+    /// A channel of it cannot be used: the old one stays in use.
+    pub fn reload(&self, config: Config) -> Result<(), OpError> {
         let mut current = self.0.current.write();
-        current.env = current.env.clone().with_config(Ok(config.clone()));
-        current.config = Arc::new(config);
+        let env = current.env.clone().with_config(Ok(config.clone()));
+        let notifier = current.notifier.reloaded(&env, &self.0.environment)?;
+        *current = Current { env, config: Arc::new(config), notifier };
         drop(current);
         self.0.health.lock().configuration = None;
+        Ok(())
+    }
+
+    /// What sends notifications.
+    #[must_use]
+    pub fn notifier(&self) -> Notifier {
+        self.0.current.read().notifier.clone()
     }
 
     /// Notes that a configuration could not be used, and why.
@@ -241,17 +256,6 @@ impl App {
     /// Changes what is known about it.
     pub fn set_health(&self, change: impl FnOnce(&mut Health)) {
         change(&mut self.0.health.lock());
-    }
-
-    /// Counts a notification: the name of its channel, and its result.
-    pub fn count_notification(&self, channel: &str, result: &'static str) {
-        *self.0.notified.lock().entry((channel.to_owned(), result)).or_default() += 1;
-    }
-
-    /// The notifications of this process, by channel and result.
-    #[must_use]
-    pub fn notifications(&self) -> BTreeMap<(String, &'static str), u64> {
-        self.0.notified.lock().clone()
     }
 
     /// Notes whether the state could be read or written.

@@ -8,7 +8,9 @@ pub mod evidence;
 pub mod http;
 mod keeper;
 pub mod live;
+pub mod notify;
 pub mod open;
+pub mod pages;
 mod record;
 pub mod rounds;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Opens the state that the configuration names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::app::App;
 use super::rounds::RoundsError;
@@ -14,7 +14,10 @@ use crate::ops::{Env, Explain, OpError, Outcome};
 /// # Errors
 /// The directory cannot be created, or nobody is signed in, or the bucket is unreachable or
 /// of another account than the configuration names.
-pub async fn open(env: &Env, default: &Path) -> Result<Store, OpError> {
+pub async fn open(
+    env: &Env,
+    default: impl FnOnce() -> Result<PathBuf, OpError>,
+) -> Result<Store, OpError> {
     let config = env.config()?;
     let directory = |path: &Path| {
         DirectoryStore::open(path).map(Store::Directory).map_err(|error| {
@@ -24,7 +27,7 @@ pub async fn open(env: &Env, default: &Path) -> Result<Store, OpError> {
         })
     };
     let (bucket, prefix) = match config.service.state.as_ref().map(|state| state.place()) {
-        None => return directory(default),
+        None => return directory(&default()?),
         Some(Place::Directory(path)) => return directory(path),
         Some(Place::Bucket { bucket, prefix }) => (bucket, prefix),
     };

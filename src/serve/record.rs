@@ -31,8 +31,9 @@ const AFTER_STOP: Duration = Duration::from_secs(5);
 pub(super) struct Recorded {
     /// How it ended.
     pub(super) outcome: contract::Outcome,
-    /// Whether it is stored: not if the process stopped while the state was unreachable.
-    pub(super) is_stored: bool,
+    /// The round and its signals: none if the process stopped while the state was
+    /// unreachable.
+    pub(super) stored: Option<(Round, Signals)>,
 }
 
 /// A part with its report, ready to be stored.
@@ -68,16 +69,19 @@ pub(super) async fn record(
     let mut wait = FIRST_WAIT;
     loop {
         let stored = store(app, live, &parts, outcome, ended_at).await;
-        let Err(error) = stored else {
-            tracing::info!(exit_code = outcome.exit_code(), "the round has ended");
-            return Recorded { outcome, is_stored: true };
+        let error = match stored {
+            Ok(stored) => {
+                tracing::info!(exit_code = outcome.exit_code(), "the round has ended");
+                return Recorded { outcome, stored: Some(stored) };
+            }
+            Err(error) => error,
         };
         let error = with_causes(&error);
         tracing::warn!(error, "the round is not stored yet");
         app.set_health(|health| health.state = Some(error));
         tokio::select! {
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
-            () = stop.over(AFTER_STOP) => return Recorded { outcome, is_stored: false },
+            () = stop.over(AFTER_STOP) => return Recorded { outcome, stored: None },
         }
     }
 }
@@ -90,7 +94,7 @@ async fn store(
     parts: &[Part],
     outcome: contract::Outcome,
     ended_at: Timestamp,
-) -> Result<(), RoundsError> {
+) -> Result<(Round, Signals), RoundsError> {
     let rounds = app.rounds();
     for Part { part, report } in parts {
         if let Some(report) = report {
@@ -120,7 +124,8 @@ async fn store(
     round.knowledge = board::knowledge(&board, &signals, live.started_at, earlier);
     rounds.add_signals(&signals).await?;
     rounds.add(&round).await?;
-    app.refresh().await
+    app.refresh().await?;
+    Ok((round, signals))
 }
 
 /// The board and the signals after a round that is not stored yet.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use orgtrail::config::Environment;
 use orgtrail::ops::{Connection, Env};
 use orgtrail::report::contract::drift;
 use orgtrail::report::contract::round::{Outcome, Part};
@@ -69,18 +70,14 @@ fn unit(number: usize) -> &'static str {
     match number {
         0 => "Root",
         1..=4 => "Root/Security",
-        _ => {
-            ["Root/Workloads/Prod", "Root/Workloads/Test", "Root/Sandbox", "Root/Suspended"]
-                [number % 4]
-        }
+        _ => ["Root/Workloads/Prod", "Root/Workloads/Test", "Root/Sandbox", "Root/Suspended"]
+            [number % 4],
     }
 }
 
 /// The cell of an account in a Region, as the checks see it.
 fn cell(number: usize, region: usize) -> Value {
-    let delivered = |minutes: i64| {
-        json!({ "newest_log_file_at": ago(minutes), "newest_digest_at": ago(minutes + 30) })
-    };
+    let delivered = |minutes: i64| json!({ "newest_log_file_at": ago(minutes), "newest_digest_at": ago(minutes + 30) });
     let with = |state: &str, mut cell: Value| {
         cell["state"] = json!(state);
         cell
@@ -316,12 +313,7 @@ pub(crate) fn board(accounts: usize) -> Board {
     let signals = signals_of(&board);
     for round in &mut board.rounds {
         let round = Arc::make_mut(round);
-        round.knowledge = board::knowledge(
-            &Board::of(reports(accounts)),
-            &signals,
-            ago(41),
-            None,
-        );
+        round.knowledge = board::knowledge(&Board::of(reports(accounts)), &signals, ago(41), None);
         if accounts > 1000 {
             break;
         }
@@ -341,11 +333,12 @@ fn signals_of(board: &Board) -> Signals {
 
 fn round(number: usize, parts: Vec<RoundPart>) -> Round {
     let started_at = parts[0].started_at;
-    let empty = board::knowledge(&Board::default(), &Signals {
-        round: String::new(),
-        parts: Vec::new(),
-        signals: Vec::new(),
-    }, started_at, None);
+    let empty = board::knowledge(
+        &Board::default(),
+        &Signals { round: String::new(), parts: Vec::new(), signals: Vec::new() },
+        started_at,
+        None,
+    );
     Round {
         id: round_id(number),
         program: "orgtrail 0.1.0".to_owned(),
@@ -397,7 +390,13 @@ pub(crate) async fn app(folder: &Path, accounts: usize, service: &str) -> App {
 pub(crate) fn empty_app(store: Store, service: &str) -> App {
     let config = format!("{CONFIG}{service}").parse().unwrap();
     let env = Env::new(Connection::default(), now).with_config(Ok(config));
-    App::new(Setup { env, store, replica: "replica-a".to_owned() }).unwrap()
+    App::new(Setup {
+        env,
+        environment: Environment::default(),
+        store,
+        replica: "replica-a".to_owned(),
+    })
+    .unwrap()
 }
 
 #[test]

@@ -120,9 +120,10 @@ impl Explain for TokensError {
             Self::WritableByOthers { .. } => {
                 Some("remove their write permission: chmod go-w".to_owned())
             }
-            Self::Malformed(_) => {
-                Some("`orgtrail service token` writes the file; delete entries, and edit nothing else".to_owned())
-            }
+            Self::Malformed(_) => Some(
+                "`orgtrail service token` writes the file; delete entries, and edit nothing else"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -172,8 +173,7 @@ impl Tokens {
     pub fn parse(bytes: &[u8]) -> Result<Self, TokensError> {
         let wrong = |reason: &str| TokensError::Malformed(reason.to_owned());
         let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8"))?;
-        let stored: StoredTokens =
-            toml::from_str(text).map_err(|error| wrong(error.message()))?;
+        let stored: StoredTokens = toml::from_str(text).map_err(|error| wrong(error.message()))?;
         if stored.token.len() > MOST {
             return Err(wrong(&format!("it has more than {MOST} tokens")));
         }

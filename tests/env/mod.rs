@@ -6,6 +6,8 @@
     reason = "each crate that includes it uses a part, and tests stop where they fail"
 )]
 
+pub(crate) mod receiver;
+
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};

@@ -44,6 +44,8 @@ mod json_schema;
 mod layers;
 mod legacy_trail;
 mod loopback;
+mod notifications;
+mod notifications_aws;
 mod objects;
 mod operations;
 mod organization;

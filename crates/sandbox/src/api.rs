@@ -21,6 +21,8 @@ pub(super) enum Service {
     CloudTrail,
     /// Amazon CloudWatch, signed as `monitoring`.
     Monitoring,
+    /// Amazon EventBridge.
+    Events,
     /// AWS Identity and Access Management.
     Iam,
     /// AWS Key Management Service.
@@ -31,6 +33,8 @@ pub(super) enum Service {
     Organizations,
     /// Amazon S3.
     S3,
+    /// AWS Security Hub.
+    SecurityHub,
     /// Amazon Simple Notification Service.
     Sns,
     /// AWS Security Token Service.
@@ -44,11 +48,13 @@ impl Service {
             "account" => Self::Account,
             "cloudtrail" => Self::CloudTrail,
             "monitoring" => Self::Monitoring,
+            "events" => Self::Events,
             "iam" => Self::Iam,
             "kms" => Self::Kms,
             "logs" => Self::Logs,
             "organizations" => Self::Organizations,
             "s3" => Self::S3,
+            "securityhub" => Self::SecurityHub,
             "sns" => Self::Sns,
             "sts" => Self::Sts,
             _ => return None,
@@ -62,11 +68,13 @@ impl Service {
             Self::Account => "account",
             Self::CloudTrail => "cloudtrail",
             Self::Monitoring => "cloudwatch",
+            Self::Events => "events",
             Self::Iam => "iam",
             Self::Kms => "kms",
             Self::Logs => "logs",
             Self::Organizations => "organizations",
             Self::S3 => "s3",
+            Self::SecurityHub => "securityhub",
             Self::Sns => "sns",
             Self::Sts => "sts",
         }

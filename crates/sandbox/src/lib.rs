@@ -19,6 +19,7 @@ mod http;
 mod persist;
 mod policy;
 mod principals;
+mod received;
 mod recorder;
 mod s3;
 mod services;

@@ -212,6 +212,10 @@ pub(super) struct Account {
     pub(super) logs: services::logs::State,
     pub(super) cloudwatch: services::cloudwatch::State,
     pub(super) sns: services::sns::State,
+    #[serde(default)]
+    pub(super) events: services::events::State,
+    #[serde(default)]
+    pub(super) security_hub: services::security_hub::State,
 }
 
 /// A pair of credentials and whom it stands for.

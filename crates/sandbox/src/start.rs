@@ -128,7 +128,7 @@ impl MfaDevice {
 /// A running sandbox. It stops when dropped.
 #[derive(Debug)]
 pub struct Sandbox {
-    simulation: Arc<Simulation>,
+    pub(super) simulation: Arc<Simulation>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,

@@ -37,7 +37,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                 drift(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()),
-                service(),
+                service(partition),
             ),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )

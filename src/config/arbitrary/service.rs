@@ -3,10 +3,13 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::config::{Access, AccessScope, ListenAddress, RoundPart, Schedule, Service};
-use crate::names::AccountId;
+use crate::config::{
+    Access, AccessScope, ListenAddress, Notify, NotifyKind, NotifySeverity, RoundPart, Schedule,
+    Service,
+};
+use crate::names::{AccountId, Partition};
 
-pub(super) fn service() -> impl Strategy<Value = Service> {
+pub(super) fn service(partition: Partition) -> impl Strategy<Value = Service> {
     let directory = "/var/lib/[a-z]{1,10}".prop_map(|path| (path.parse().ok(), None));
     let bucket = ("state-[a-z]{3,10}", option::of("[a-z]{1,8}"), option::of(0_u64..10)).prop_map(
         |(bucket, prefix, account)| {
@@ -23,14 +26,54 @@ pub(super) fn service() -> impl Strategy<Value = Service> {
         };
         schedules.into_iter().filter_map(named).collect::<Vec<_>>()
     });
+    let public_url = option::of("https://[a-z]{1,8}[.]example").prop_map(|url| url?.parse().ok());
+    let channels = btree_map("[a-z0-9-]{1,10}", channel(partition), 0..4).prop_map(|channels| {
+        let named = |(name, channel): (String, Notify)| {
+            Some(Notify { name: name.parse().ok()?, ..channel })
+        };
+        channels.into_iter().filter_map(named).collect::<Vec<_>>()
+    });
     let ways = (listen(), access());
-    (ways, state, schedules).prop_map(|((listen, access), (state, state_account), schedule)| Service {
-        listen,
-        access,
-        state,
-        state_account,
-        schedule,
-    })
+    (ways, state, public_url, schedules, channels).prop_map(
+        |((listen, access), (state, state_account), public_url, schedule, notify)| {
+            // A monitor of rounds needs rounds that verify.
+            let verifies = schedule.iter().any(|it| it.run.contains(&RoundPart::Verify));
+            let is_valid = |it: &Notify| verifies || it.kind != NotifyKind::DeadMan;
+            let notify = notify.into_iter().filter(is_valid).collect();
+            Service { listen, access, state, state_account, public_url, schedule, notify }
+        },
+    )
+}
+
+fn channel(partition: Partition) -> impl Strategy<Value = Notify> {
+    let severities = select(NotifySeverity::ALL.to_vec());
+    (select(NotifyKind::ALL.to_vec()), severities, any::<bool>(), any::<bool>()).prop_map(
+        move |(kind, min_severity, allow_private, is_file)| {
+            let arn = |service: &str, resource: &str| {
+                format!("arn:{partition}:{service}:us-east-1:111111111111:{resource}")
+            };
+            let target = match kind {
+                NotifyKind::Sns => arn("sns", "findings"),
+                NotifyKind::EventBridge => arn("events", "event-bus/x"),
+                NotifyKind::SecurityHub => arn("securityhub", "hub/default"),
+                _ if allow_private => "http://localhost:9093/x".to_owned(),
+                _ => "https://a.example/x?y=z".to_owned(),
+            };
+            let is_secret = kind == NotifyKind::Webhook || kind.has_secret_url();
+            let secret =
+                |is_given: bool, text: &str| (is_secret && is_given).then(|| text.to_owned());
+            Notify {
+                name: "test".parse().expect("a name"),
+                kind,
+                target: (!kind.has_secret_url()).then(|| target.parse().expect("a target")),
+                min_severity,
+                secret_file: secret(is_file, "/run/secrets/x"),
+                secret_env: secret(!is_file, "HOOK"),
+                allow_private,
+                schedule: None,
+            }
+        },
+    )
 }
 
 fn listen() -> impl Strategy<Value = ListenAddress> {

@@ -10,6 +10,7 @@ mod key;
 mod lifecycle;
 mod logs;
 mod notifications;
+mod notify;
 mod organization;
 mod records;
 mod retire;
@@ -48,6 +49,7 @@ pub(super) fn check(
     retire::check(config, &mut checker);
     records::check(config, &mut checker);
     service::check(config, &mut checker);
+    notify::check(config, &mut checker);
     access::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);

@@ -223,8 +223,15 @@ impl FromStr for HeaderName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // What HTTP itself reads, or what an intermediary adds on its own, names no user.
-        const OTHERS: [&str; 7] =
-            ["authorization", "connection", "content-length", "cookie", "forwarded", "host", "origin"];
+        const OTHERS: [&str; 7] = [
+            "authorization",
+            "connection",
+            "content-length",
+            "cookie",
+            "forwarded",
+            "host",
+            "origin",
+        ];
         let name: http::HeaderName = text.parse().map_err(|_| HEADER.to_owned())?;
         if OTHERS.contains(&name.as_str()) || name.as_str().starts_with("sec-") {
             return Err(HEADER.to_owned());
@@ -261,7 +268,8 @@ mod tests {
         for text in ["0.0.0.0:8686", "[::]:8686", "10.0.0.1:80"] {
             assert_eq!(local(text), Ok(false), "{text}");
         }
-        for text in ["", "8686", "localhost:80", "unix:", "unix:run", "127.0.0.1", "1.2.3.4:99999"] {
+        for text in ["", "8686", "localhost:80", "unix:", "unix:run", "127.0.0.1", "1.2.3.4:99999"]
+        {
             assert!(local(text).is_err(), "{text}");
         }
     }

@@ -1,13 +1,17 @@
 mod access;
+mod notify;
 mod schedule;
+mod secret;
 mod state;
 mod text;
+mod url;
 
-pub use access::{
-    Access, AccessScope, HeaderName, HostName, ListenAddress, ListenPlace, Network,
-};
+pub use access::{Access, AccessScope, HeaderName, HostName, ListenAddress, ListenPlace, Network};
+pub use notify::{ChannelName, Notify, NotifyKind, NotifySeverity, NotifyTarget};
 pub use schedule::{CronPattern, RoundPart, Schedule, ScheduleName, ZoneName};
+pub use secret::{Secret, SecretError};
 pub use state::{Place, StatePlace};
+pub use url::WebUrl;
 
 use super::section::section;
 use crate::names::AccountId;
@@ -26,8 +30,12 @@ section! {
         state: Option<StatePlace> = default(None::<StatePlace>),
         /// The account that owns the state bucket. Default: the caller's account.
         state_account: Option<AccountId> = default(None::<AccountId>),
+        /// The URL under which people reach the service, for links in notifications.
+        public_url: Option<WebUrl> = default(None::<WebUrl>),
         /// The rounds to run, and when. Without this section: drift hourly, the last day's
         /// digests hourly, everything nightly.
         schedule: Vec<Schedule> = default(schedule::default_schedules()),
+        /// The channels that are notified. None without this section.
+        notify: Vec<Notify> = default(Vec::<Notify>::new()),
     }
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, drift, evidence, live, plan, records, retirement, roles, round, service, sources,
-    verification,
+    cost, coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
+    service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -99,6 +99,8 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<api::SourceList>(),
     DocumentKind::of::<live::Event>(),
     DocumentKind::of::<live::LiveRound>(),
+    DocumentKind::of::<notification::Notification>(),
+    DocumentKind::of::<notification::TestReport>(),
     DocumentKind::of::<service::Round>(),
     DocumentKind::of::<service::Signals>(),
     DocumentKind::of::<service::Status>(),

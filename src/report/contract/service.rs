@@ -89,8 +89,8 @@ pub struct Knowledge {
     pub verdict: Verdict,
     /// Since when the verdict is this one.
     pub since: Timestamp,
-    /// The end of the period that is proven in every account and Region; null where there is
-    /// none.
+    /// The end of the period that is proven in every account and Region of which anything is
+    /// proven; null where there is none.
     pub verified_through: Option<Timestamp>,
     /// The accounts and Regions, by state.
     pub cells: CellStates,
@@ -229,7 +229,8 @@ pub struct Status {
     pub sentence: String,
     /// Since when the verdict is this one.
     pub since: Option<Timestamp>,
-    /// The end of the period that is proven in every account and Region.
+    /// The end of the period that is proven in every account and Region of which anything is
+    /// proven.
     pub verified_through: Option<Timestamp>,
     /// Whether the evidence is older than the schedules allow, or there is none.
     pub evidence_is_old: bool,

@@ -12,6 +12,7 @@ mod grant;
 mod hub;
 mod log_keys;
 mod member;
+mod notify;
 mod template;
 
 use std::collections::BTreeSet;
@@ -129,6 +130,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(key_owner)
         .chain(readers)
         .chain(config.roles.accounts.keys())
+        .chain(notify::accounts(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
@@ -156,6 +158,9 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         grants.extend(archive::vault(&scope));
     }
     grants.extend(log_keys::grants(&scope));
+    if account.is_some() {
+        grants.extend(notify::grants(&scope));
+    }
     grants
 }
 

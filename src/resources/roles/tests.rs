@@ -28,8 +28,46 @@ fn all_actions() -> BTreeSet<String> {
     let mut other = config();
     other.key.rotation = false;
     other.cloudwatch_logs.keep_forever = true;
+    other.service.notify = with_notifications().service.notify;
     let all = roles(&config()).into_iter().chain(roles(&other));
     all.flat_map(|role| actions(&role)).collect()
+}
+
+/// A configuration that notifies resources of two accounts.
+fn with_notifications() -> Config {
+    let channel = |name: &str, kind: &str, target: &str| {
+        format!("[[service.notify]]\nname = \"{name}\"\nkind = \"{kind}\"\ntarget = \"{target}\"\n")
+    };
+    let channels = [
+        channel("topic", "sns", "arn:aws:sns:us-east-1:111111111111:findings"),
+        channel("bus", "event_bridge", "arn:aws:events:us-east-1:555555555555:event-bus/default"),
+        channel("hub", "security_hub", "arn:aws:securityhub:us-east-1:555555555555:hub/default"),
+    ];
+    parse(&format!("{SMALLEST}{}", channels.concat()))
+}
+
+#[test]
+fn notifications_may_be_sent_to_their_targets_and_from_their_accounts_only() {
+    let config = with_notifications();
+    let may = |account: Option<&str>, action: &str| {
+        let all = roles(&config);
+        let role = all.iter().find(|role| role.account.as_ref().map(AccountId::as_str) == account);
+        role.is_some_and(|role| actions(role).contains(action))
+    };
+    let security = Some("555555555555");
+    assert!(may(Some("111111111111"), "sns:Publish") && !may(security, "sns:Publish"));
+    for action in ["events:PutEvents", "securityhub:BatchImportFindings"] {
+        assert!(may(security, action) && !may(Some("111111111111"), action), "{action}");
+        assert!(!may(None, action), "{action}");
+    }
+}
+
+#[test]
+fn every_call_without_an_sdk_client_is_of_an_action_of_a_role() {
+    let granted = all_actions();
+    for call in crate::aws::SIGNED_CALLS {
+        assert!(granted.contains(call.action()), "{}", call.action());
+    }
 }
 
 #[test]

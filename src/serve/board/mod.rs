@@ -17,7 +17,7 @@ pub use chains::{ChainFinding, Chains, ScopeChains};
 pub use coverage::{Account, Cell, Coverage, State};
 pub use load::{HISTORY, Loader};
 pub use read::{Consolidation, Verification, VerifiedChain};
-pub use signals::{Changes, account_of, counts, problems, scope_text, signals};
+pub use signals::{Changes, Group, account_of, counts, groups, problems, scope_text, signals};
 pub use verdict::{knowledge, sentence};
 
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};

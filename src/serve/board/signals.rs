@@ -108,20 +108,35 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     Signals { round, parts: board.parts(), signals }
 }
 
+/// Signals with something in common.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// What they have in common.
+    pub problem: Problem,
+    /// The signals.
+    pub signals: Vec<&'a Signal>,
+}
+
 /// Signals with something in common, as one line each, the most severe first.
 #[must_use]
 pub fn problems(signals: &Signals) -> Vec<Problem> {
-    let mut groups: BTreeMap<(bool, String), Vec<&Signal>> = BTreeMap::new();
-    for signal in signals.signals.iter().filter(|signal| !signal.suppressed) {
-        let common = signal.cause.clone().unwrap_or_else(|| signal.check.clone());
+    groups(&signals.signals).into_iter().map(|group| group.problem).collect()
+}
+
+/// The same with the signals of each line. Suppressed ones are left out.
+#[must_use]
+pub fn groups<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Vec<Group<'a>> {
+    let mut groups: BTreeMap<(bool, &str), Vec<&Signal>> = BTreeMap::new();
+    for signal in signals.into_iter().filter(|signal| !signal.suppressed) {
+        let common = signal.cause.as_deref().unwrap_or(&signal.check);
         groups.entry((is_unreadable(signal), common)).or_default().push(signal);
     }
-    let mut problems: Vec<Problem> =
-        groups.into_values().filter_map(|group| problem(&group)).collect();
-    problems.sort_by_key(|it| {
+    let group = |signals: Vec<&'a Signal>| Some(Group { problem: problem(&signals)?, signals });
+    let mut groups: Vec<Group<'_>> = groups.into_values().filter_map(group).collect();
+    groups.sort_by_key(|Group { problem: it, .. }| {
         (Reverse(it.severity), it.state == SignalState::Unreadable, Reverse(it.account_count))
     });
-    problems
+    groups
 }
 
 fn is_unreadable(signal: &Signal) -> bool {

@@ -29,7 +29,7 @@ pub fn knowledge(
     Knowledge {
         verdict,
         since: since.unwrap_or(started_at),
-        verified_through: through.first().copied().flatten(),
+        verified_through: through.into_iter().flatten().next(),
         cells,
         accounts: coverage.map(|it| it.worst()).unwrap_or_default(),
         signals: counts(signals),

@@ -1,15 +1,15 @@
 //! `/livez` and `/readyz`. Drift and broken chains are no matter of health.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use axum::Extension;
 use http::StatusCode;
 
+use super::Here;
 use super::access::Identity;
 use super::api::{Answer, Content, Endpoint, document_with, emitted};
 use super::problem::Problem;
-use super::Here;
 use crate::config::AccessScope;
 use crate::report::contract::api::{Dependency, FailingPart, Readiness};
 use crate::serve::app::Health;
@@ -22,9 +22,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             description: "The process answers.",
             content: Content::Media(&["text/plain"]),
         }],
-        ..Endpoint::read("/livez", "livez", "Whether the process answers.", || {
-            get(async || "ok\n")
-        })
+        ..Endpoint::read("/livez", "livez", "Whether the process answers.", || get(async || "ok\n"))
     },
     Endpoint {
         scope: None,

@@ -26,6 +26,7 @@ use crate::report::contract::round::Outcome;
 use crate::report::contract::service::{CellStates, Signal, SignalState};
 use crate::serve::app::App;
 use crate::serve::board::Board;
+use crate::serve::notify::DeliveryResult;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     scope: Some(AccessScope::Metrics),
@@ -59,10 +60,11 @@ pub(super) fn text(app: &App) -> Result<String, std::fmt::Error> {
     let (board, health) = (app.board(), app.health());
     metrics.of_rounds(&board);
     metrics.of_board(&board, app.now());
-    metrics.counter("rounds_missed", "Slots that passed while no replica was running", &[(
-        &[],
-        health.missed,
-    )]);
+    metrics.counter(
+        "rounds_missed",
+        "Slots that passed while no replica was running",
+        &[(&[], health.missed)],
+    );
     let overlap = health.skipped.saturating_sub(health.backed_off);
     metrics.counter(
         "rounds_skipped",
@@ -174,7 +176,8 @@ impl Metrics {
         }
         let findings: Vec<(Pairs<'_>, f64)> =
             findings.iter().map(|(pairs, count)| (pairs.as_slice(), *count)).collect();
-        let help = "What is wrong (fail), unreadable (unknown), or suppressed, after the newest round";
+        let help =
+            "What is wrong (fail), unreadable (unknown), or suppressed, after the newest round";
         self.gauge("findings", help, &findings);
         let Some(coverage) = &board.coverage else { return };
         self.states("accounts", "Accounts, by the worst state of their Regions", coverage.worst());
@@ -204,8 +207,11 @@ impl Metrics {
         let words = ["proven", "delivering", "late", "failed", "dark", "unreadable", "excluded"];
         let words = words.map(of);
         let counts = [proven, delivering, late, failed, dark, unreadable, excluded];
-        let values: Vec<(Pairs<'_>, f64)> =
-            words.iter().zip(counts).map(|(pairs, count)| (pairs.as_slice(), number(count))).collect();
+        let values: Vec<(Pairs<'_>, f64)> = words
+            .iter()
+            .zip(counts)
+            .map(|(pairs, count)| (pairs.as_slice(), number(count)))
+            .collect();
         self.gauge(name, help, &values);
     }
 
@@ -245,8 +251,14 @@ impl Metrics {
         }
         self.registry.register("aws_throttled", "Requests that AWS throttled", throttled);
         let notifications = Family::<Labels, Counter>::default();
-        for ((channel, result), count) in app.notifications() {
-            let labels = labels(&[("channel", &channel), ("result", result)]);
+        for channel in &app.config().service.notify {
+            for result in DeliveryResult::ALL {
+                let labels = [("channel", channel.name.as_str()), ("result", result.word())];
+                notifications.get_or_create(&self::labels(&labels));
+            }
+        }
+        for ((channel, result), count) in app.notifier().totals() {
+            let labels = labels(&[("channel", &channel), ("result", result.word())]);
             notifications.get_or_create(&labels).inc_by(count);
         }
         let help = "Notifications, by channel and result";

@@ -29,6 +29,8 @@ use crate::stop::{GRACE, Stop, Stopper};
 pub(in crate::serve) const STILL_RUNNING: &str = "the previous round is still running";
 /// The longest wait between two looks at the schedules.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// How long a stopped process goes on to send notifications.
+const AFTER_STOP: Duration = Duration::from_secs(2);
 /// The wait after the state could not be reached.
 const WAIT_FOR_STATE: Duration = Duration::from_secs(10);
 /// From how many rounds in a row without any result a schedule starts less often.
@@ -268,12 +270,21 @@ impl Scheduler {
             verify_days: days,
         };
         let deadline = Duration::from_secs(60 * u64::from(schedule.deadline_minutes));
-        let work = (self.run_round)(env, request);
+        let notifier = app.notifier();
+        let work = with(notifier.started(schedule), (self.run_round)(env, request));
         let result = until_stopped(work, &stopper, stop, deadline).await;
-        let stored = record(app, &live, result, stop).await;
-        app.live().end(stored.outcome, stored.is_stored);
+        let recorded = record(app, &live, result, stop).await;
+        app.live().end(recorded.outcome, recorded.stored.is_some());
         // A round that was stopped for a restart is run again by whoever is there.
         keeper.end(!stop.is_requested()).await;
+        if let Some((round, signals)) = recorded.stored {
+            let board = app.board();
+            tokio::select! {
+                _ = notifier.after(&round, &signals, &board) => {}
+                // What is not sent is sent after the next round.
+                () = stop.over(AFTER_STOP) => {}
+            }
+        }
     }
 }
 
@@ -333,6 +344,18 @@ async fn until_stopped<T>(
     tokio::select! {
         done = work => done,
         () = stopping => unreachable!("it never ends"),
+    }
+}
+
+/// The result of work, beside which something else happens that it does not wait for.
+async fn with<T>(beside: impl Future, work: impl Future<Output = T>) -> T {
+    let beside = async {
+        beside.await;
+        std::future::pending::<T>().await
+    };
+    tokio::select! {
+        done = work => done,
+        never = beside => never,
     }
 }
 

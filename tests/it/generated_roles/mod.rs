@@ -4,6 +4,7 @@
 mod command;
 mod legacy;
 mod limits;
+mod notify;
 mod removed;
 mod roles_env;
 

@@ -23,6 +23,10 @@ pub(super) enum Protocol {
     Cbor,
 }
 
+/// The operations of Security Hub, by their paths.
+const SECURITY_HUB: [(&str, &str); 2] =
+    [("accounts", "EnableSecurityHub"), ("findings/import", "BatchImportFindings")];
+
 /// Whether a member of this name is a time, which XML and CBOR write apart from
 /// other numbers.
 pub(super) fn is_timestamp(name: &str) -> bool {
@@ -47,7 +51,7 @@ impl Protocol {
             return Self::Json;
         }
         match service {
-            Service::Account => Self::Rest,
+            Service::Account | Service::SecurityHub => Self::Rest,
             Service::Iam | Service::Sns | Service::Sts | Service::Monitoring => Self::Query,
             _ => Self::Json,
         }
@@ -91,6 +95,10 @@ impl Protocol {
             }
             Self::Rest => {
                 let path = parts.uri.path().trim_matches('/');
+                if let Some((_, operation)) = SECURITY_HUB.iter().find(|(known, _)| *known == path)
+                {
+                    return Ok(((*operation).to_owned(), json(body)?));
+                }
                 let mut letters = path.chars();
                 let first = letters.next().ok_or_else(unnamed)?;
                 Ok((first.to_ascii_uppercase().to_string() + letters.as_str(), json(body)?))

@@ -6,12 +6,14 @@ use super::simulation::{Control, Simulation};
 pub(super) mod account;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
+pub(super) mod events;
 pub(super) mod iam;
 pub(crate) mod input;
 pub(super) mod kms;
 pub(super) mod logs;
 pub(super) mod organizations;
 pub(crate) mod resource_policy;
+pub(super) mod security_hub;
 pub(super) mod sns;
 pub(super) mod sts;
 
@@ -27,10 +29,12 @@ fn answer(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
         Service::Account => account::call(simulation, control, call),
         Service::CloudTrail => cloudtrail::call(simulation, control, call),
         Service::Monitoring => cloudwatch::call(simulation, control, call),
+        Service::Events => events::call(simulation, control, call),
         Service::Iam => iam::call(simulation, control, call),
         Service::Kms => kms::call(simulation, control, call),
         Service::Logs => logs::call(simulation, control, call),
         Service::Organizations => organizations::call(simulation, control, call),
+        Service::SecurityHub => security_hub::call(simulation, control, call),
         Service::Sns => sns::call(simulation, control, call),
         Service::Sts => sts::call(simulation, control, call),
         Service::S3 => Err(unknown_operation(call)),

@@ -21,7 +21,7 @@ pub(crate) fn record(
     outcome: Result<(), &ApiError>,
 ) {
     // Events go to the group, not the other way round.
-    if matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish") {
+    if matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish" | "PutEvents") {
         return;
     }
     let now = simulation.clock.now();

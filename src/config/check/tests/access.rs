@@ -13,7 +13,9 @@ fn an_address_that_others_can_reach_needs_authentication() {
     only(&service("0.0.0.0:8686", ""), ERROR, "service.listen", "no client has to authenticate");
     // A proxy's users need its header.
     let networks = "trusted_proxies = [\"10.0.0.1\"]";
-    assert!(findings(&service("0.0.0.0:8686", networks)).iter().any(|it| it.key == "service.listen"));
+    assert!(
+        findings(&service("0.0.0.0:8686", networks)).iter().any(|it| it.key == "service.listen")
+    );
     for access in [
         format!("tokens = \"/t\"\n{TLS}"),
         format!("client_ca = \"/ca\"\n{TLS}"),

@@ -1,5 +1,6 @@
 mod access;
 mod archive;
+mod notify;
 mod trail;
 
 use super::*;

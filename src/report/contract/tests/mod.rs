@@ -2,6 +2,7 @@
 
 mod archive;
 mod consolidation;
+mod notification;
 mod organization;
 mod sandbox;
 mod verification;
@@ -41,6 +42,7 @@ snapshots! {
     archive::acceptance_list archive::acceptance_report archive::evidence_report
     archive::records_report archive::retirement_report
     consolidation::consolidation_report consolidation::cost_report consolidation::sources_report
+    notification::service_notification notification::notification_test
     organization::accounts_report organization::check_catalogue organization::config
     organization::config_check organization::config_roles organization::coverage_report
     organization::round_report

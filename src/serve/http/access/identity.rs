@@ -111,9 +111,7 @@ impl Access {
                 scopes: entry.scopes.clone(),
             }),
             Err(RefusedToken::Unknown) => Err(unknown("the token is unknown")),
-            Err(RefusedToken::Expired(id)) => {
-                Err(unknown(&format!("the token {id} has expired")))
-            }
+            Err(RefusedToken::Expired(id)) => Err(unknown(&format!("the token {id} has expired"))),
         }
     }
 
@@ -165,7 +163,8 @@ fn bearer(header: &HeaderValue) -> Option<&str> {
 /// one: neither is used.
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let sent = headers.get_all(header::COOKIE).iter().filter_map(|sent| sent.to_str().ok());
-    let pairs = sent.flat_map(|sent| sent.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let pairs =
+        sent.flat_map(|sent| sent.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut found = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
     match (found.next(), found.next()) {
         (Some(value), None) => Some(value),

@@ -45,7 +45,5 @@ async fn diff(
 async fn signals(service: &Service, id: &RoundId) -> Result<Signals, Problem> {
     let round = find(service, id).await?;
     let signals = service.app.rounds().signals(&round.id).await?;
-    signals.ok_or_else(|| {
-        Problem::not_found(format!("the round `{}` stored no signals", round.id))
-    })
+    signals.ok_or_else(|| Problem::not_found(format!("the round `{}` stored no signals", round.id)))
 }

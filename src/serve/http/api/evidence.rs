@@ -1,10 +1,10 @@
 //! `/api/v1/evidence`: bundles that are built in the background.
 
+use axum::Extension;
 use axum::body::{Body as Content_, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::Extension;
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;

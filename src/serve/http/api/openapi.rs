@@ -10,9 +10,9 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Answer, Content, Endpoint, emitted, schema};
+use super::endpoints;
 use super::query::{NoParameters, Parameters};
 use super::respond::json_response;
-use super::endpoints;
 use crate::report::contract::api::Problem;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -22,12 +22,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         description: "An OpenAPI 3.1 document.",
         content: Content::Media(&["application/json"]),
     }],
-    ..Endpoint::read(
-        "/api/v1/openapi.json",
-        "openapi",
-        "The description of the API.",
-        || get(openapi),
-    )
+    ..Endpoint::read("/api/v1/openapi.json", "openapi", "The description of the API.", || {
+        get(openapi)
+    })
 }];
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| describe().to_string().into());
@@ -176,9 +173,10 @@ fn without_null(mut schema: Value) -> Value {
         }
     }
     if let Some(object) = schema.as_object_mut() {
-        object.remove("default").filter(|default| !default.is_null()).map(|default| {
-            object.insert("default".to_owned(), default)
-        });
+        object
+            .remove("default")
+            .filter(|default| !default.is_null())
+            .map(|default| object.insert("default".to_owned(), default));
     }
     schema
 }

@@ -145,7 +145,9 @@ impl<'de> Deserialize<'de> for RoundId {
         if !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain) {
             Ok(Self(id))
         } else {
-            Err(serde::de::Error::custom("found no id, expected lower-case letters, digits and `-`"))
+            Err(serde::de::Error::custom(
+                "found no id, expected lower-case letters, digits and `-`",
+            ))
         }
     }
 }

@@ -107,9 +107,8 @@ async fn report(
     }
     let place = service.download()?;
     let round = find(&service, &id).await?;
-    let missing = || {
-        Problem::not_found(format!("the round has no report of the part `{}`", part.name()))
-    };
+    let missing =
+        || Problem::not_found(format!("the round has no report of the part `{}`", part.name()));
     if !round.parts.iter().any(|it| it.part == part && it.report_bytes.is_some()) {
         return Err(missing());
     }
@@ -133,12 +132,16 @@ fn convert(stored: &[u8], format: Format) -> Result<String, Problem> {
     let unprocessable = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     let report: contract::drift::Report = contract::read(stored)
         .map_err(|error| unprocessable(format!("the stored report: {error}")))?;
-    drift::render(format, &Run::from(report), &[])
-        .map_err(|error| unprocessable(error.to_string()))
+    drift::render(format, &Run::from(report), &[]).map_err(|error| unprocessable(error.to_string()))
 }
 
 /// A file to save. The place among the downloads is free once it was sent.
-fn attachment(bytes: Bytes, kind: &'static str, name: &str, place: OwnedSemaphorePermit) -> Response {
+fn attachment(
+    bytes: Bytes,
+    kind: &'static str,
+    name: &str,
+    place: OwnedSemaphorePermit,
+) -> Response {
     let length = bytes.len();
     let chunks = futures::stream::unfold((bytes, place), |(mut rest, place)| async move {
         if rest.is_empty() {

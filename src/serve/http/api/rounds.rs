@@ -68,8 +68,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     let board = service.app.board();
     // Ids sort the newest round first.
-    let is_older =
-        |id: &str| before.as_ref().is_none_or(|before| id > before.as_str());
+    let is_older = |id: &str| before.as_ref().is_none_or(|before| id > before.as_str());
     let mut rounds = board.rounds.iter().filter(|round| is_older(&round.id));
     let page: Vec<Round> =
         rounds.by_ref().take(Limit::items(limit)).map(|round| (**round).clone()).collect();

@@ -55,12 +55,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         Answer::problem(415, "The body is neither JSON nor a form."),
         Answer::problem(422, "There is no such schedule, or the key belongs to another one."),
     ],
-    ..Endpoint::read(
-        "/api/v1/rounds",
-        "start_round",
-        "Asks for a round of a schedule now.",
-        || post(start),
-    )
+    ..Endpoint::read("/api/v1/rounds", "start_round", "Asks for a round of a schedule now.", || {
+        post(start)
+    })
 }];
 
 /// A request for a round.
@@ -91,9 +88,9 @@ async fn start(
     // Locked until the request is known by its key: the same one at the same time waits.
     let mut known = service.requests.lock();
     known.retain(|it| it.at.elapsed() < KEY_AGE);
-    let earlier = key.as_ref().and_then(|key| {
-        known.iter().find(|it| it.key == *key && it.client == identity.name)
-    });
+    let earlier = key
+        .as_ref()
+        .and_then(|key| known.iter().find(|it| it.key == *key && it.client == identity.name));
     let requested = match earlier {
         Some(earlier) if earlier.requested.schedule.as_str() != schedule => {
             let detail = "the idempotency key belongs to a request for another schedule";
@@ -121,10 +118,8 @@ async fn start(
     }
     let location = format!("/api/v1/rounds/{id}");
     let schedule = schedule.as_str().to_owned();
-    let mut response = document_with(
-        StatusCode::ACCEPTED,
-        RequestedRound { id, schedule, requested_at },
-    )?;
+    let mut response =
+        document_with(StatusCode::ACCEPTED, RequestedRound { id, schedule, requested_at })?;
     response.headers_mut().remove(header::ETAG);
     if let Ok(location) = location.parse() {
         response.headers_mut().insert(header::LOCATION, location);

@@ -3,9 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use axum::Router;
-use axum::response::Html;
-use axum::routing::get;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -59,7 +56,7 @@ impl Server {
         let address = bound.address().unwrap();
         let (stopper, stop) = Stop::by_hand();
         let bundles = Bundles::open(&folder.path().join("own")).unwrap();
-        let task = tokio::spawn(serve(app.clone(), bound, pages(), bundles, stop));
+        let task = tokio::spawn(serve(app.clone(), bound, bundles, stop));
         Self { app, address, stopper, task, folder }
     }
 
@@ -95,14 +92,6 @@ fn config(access: &str, folder: &TempDir) -> String {
         "[service]\nlisten = \"127.0.0.1:0\"\n[service.access]\n{}\n",
         access.replace("FOLDER", folder)
     )
-}
-
-/// Stands in for the pages.
-fn pages() -> Router<App> {
-    Router::new()
-        .route("/", get(async || Html("<h1>Page</h1>")))
-        .route("/coverage", get(async || Html("<h1>Coverage</h1>")))
-        .route("/assets/style.css", get(async || "body {}"))
 }
 
 /// Creates a token in `tokens.toml`.

@@ -66,7 +66,7 @@ async fn a_unix_socket_is_for_its_owner_and_group_and_is_removed_at_the_end() {
     assert!(error.message().contains("use"), "{}", error.message());
     let (stopper, stop) = Stop::by_hand();
     let bundles = Bundles::open(folder.path()).unwrap();
-    let task = tokio::spawn(serve(app.clone(), bound, axum::Router::new(), bundles, stop));
+    let task = tokio::spawn(serve(app.clone(), bound, bundles, stop));
     let stream = UnixStream::connect(&socket).await.unwrap();
     let request = "GET /api/v1/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     assert_eq!(exchange(stream, request.as_bytes()).await.status, 200);

@@ -1,6 +1,6 @@
 //! Amazon SNS: topics and who listens to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use orgtrail_base::names::Arn;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,12 @@ impl State {
         self.topics.values_mut().map(|topic| &mut topic.policy)
     }
 
+    /// The last messages that callers published to a topic, the oldest first.
+    pub(crate) fn messages(&self, topic: &str) -> Vec<Value> {
+        let topic = self.topics.get(topic);
+        topic.into_iter().flat_map(|topic| topic.messages.iter().cloned()).collect()
+    }
+
     /// Confirms all that waits for it, and says how many those were: what the
     /// owners of the addresses do when they follow the link in their message.
     pub(crate) fn confirm_all(&mut self) -> usize {
@@ -49,6 +55,9 @@ struct Topic {
     subscriptions: BTreeMap<String, subscriptions::Subscription>,
     /// How many messages were published.
     published: u64,
+    /// The last ones that callers published, the oldest first.
+    #[serde(default)]
+    messages: VecDeque<Value>,
     deleted_subscriptions: u64,
 }
 
@@ -218,6 +227,7 @@ fn create(control: &mut Control, call: &Call<'_>) -> Reply {
         tags,
         subscriptions: BTreeMap::new(),
         published: 0,
+        messages: VecDeque::new(),
         deleted_subscriptions: 0,
     };
     for (name, value) in &attributes {
@@ -336,14 +346,38 @@ fn checked(
         .map_err(|_| invalid("Policy Error: PrincipalNotFound"))
 }
 
+/// The most messages of a topic that are kept.
+const KEPT: usize = 100;
+
+/// Source: SNS API Reference, `Publish`.
 fn publish(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let member =
         if input::text(call.input, "TargetArn").is_some() { "TargetArn" } else { "TopicArn" };
     if call.required("Message")?.len() > 256 * 1024 {
         return Err(invalid("Message too long"));
     }
-    topic_mut(control, call, member)?.published += 1;
-    Ok(json!({ "MessageId": simulation.uuid() }))
+    let subject = input::text(call.input, "Subject");
+    if subject.is_some_and(|subject| !is_subject(subject)) {
+        return Err(invalid("Subject"));
+    }
+    let id = simulation.uuid();
+    let topic = topic_mut(control, call, member)?;
+    topic.published += 1;
+    let mut message = call.input.clone();
+    message["MessageId"] = id.as_str().into();
+    topic.messages.push_back(message);
+    while topic.messages.len() > KEPT {
+        topic.messages.pop_front();
+    }
+    Ok(json!({ "MessageId": id }))
+}
+
+/// Fewer than 100 ASCII characters without line breaks, which begin with a letter, a number or
+/// punctuation.
+fn is_subject(subject: &str) -> bool {
+    subject.len() < 100
+        && subject.chars().all(|c| c.is_ascii() && !c.is_ascii_control())
+        && subject.starts_with(|c: char| c.is_ascii_graphic())
 }
 
 fn tag(control: &mut Control, call: &Call<'_>) -> Reply {

@@ -1,0 +1,39 @@
+//! What channels received, for tests: AWS has no calls that return it.
+
+use orgtrail_base::names::{AccountId, Arn, Region};
+use serde_json::Value;
+
+use super::start::Sandbox;
+
+impl Sandbox {
+    /// The last messages that were published to a topic, the oldest first: the input of the
+    /// calls.
+    #[must_use]
+    pub fn published_raw(&self, topic: &Arn) -> Vec<Value> {
+        let control = self.simulation.control.read();
+        let owner = topic.account.as_ref().and_then(|owner| control.accounts.get(owner));
+        owner.map(|owner| owner.sns.messages(&topic.to_string())).unwrap_or_default()
+    }
+
+    /// The events on the default event buses of an account, the oldest first.
+    #[must_use]
+    pub fn events_raw(&self, account: &AccountId) -> Vec<Value> {
+        let control = self.simulation.control.read();
+        control.accounts.get(account).map(|it| it.events.received()).unwrap_or_default()
+    }
+
+    /// The findings in Security Hub of an account.
+    #[must_use]
+    pub fn findings_raw(&self, account: &AccountId) -> Vec<Value> {
+        let control = self.simulation.control.read();
+        control.accounts.get(account).map(|it| it.security_hub.findings()).unwrap_or_default()
+    }
+
+    /// Enables Security Hub in a Region of an account.
+    pub fn enable_security_hub(&self, account: &AccountId, region: &Region) {
+        if let Some(account) = self.simulation.control.write().accounts.get_mut(account) {
+            account.security_hub.enable(region.clone());
+        }
+        self.simulation.touch();
+    }
+}

@@ -1,0 +1,244 @@
+//! Calls of services whose SDK clients would take longer to build than all others together:
+//! JSON requests, signed like those of the SDK, with its retries and time limits.
+//!
+//! [`SIGNED_CALLS`] lists all of them: each is of an action that a generated role allows.
+
+use std::fmt;
+
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{HttpSignatureType, SigV4OperationSigningConfig, SigningOptions};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{
+    AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::Layer;
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_types::retry::ErrorKind;
+use aws_types::SigningName;
+use aws_types::region::SigningRegion;
+use serde_json::Value;
+
+use super::clients::At as _;
+use super::endpoint::endpoint_of;
+use super::{AwsError, WriteClients};
+use crate::names::Partition;
+
+/// A call that is sent without an SDK client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedCall {
+    /// Amazon EventBridge: puts events on an event bus.
+    PutEvents,
+    /// AWS Security Hub: imports and updates findings.
+    BatchImportFindings,
+}
+
+/// Every call that is sent without an SDK client.
+pub const SIGNED_CALLS: [SignedCall; 2] = [SignedCall::PutEvents, SignedCall::BatchImportFindings];
+
+/// How a call is made.
+struct Form {
+    /// The IAM action that it needs.
+    action: &'static str,
+    /// The service by the SDK's id, which names the variable of its endpoint.
+    service_id: &'static str,
+    /// The service in signatures and in the names of its endpoints.
+    signing_name: &'static str,
+    path: &'static str,
+    content_type: &'static str,
+    /// The value of `X-Amz-Target`.
+    target: Option<&'static str>,
+}
+
+impl SignedCall {
+    /// The IAM action that the call needs.
+    #[must_use]
+    pub fn action(self) -> &'static str {
+        self.form().action
+    }
+
+    /// Source: the Smithy models `eventbridge` (AWS JSON 1.1) and `securityhub` (REST JSON).
+    fn form(self) -> Form {
+        match self {
+            Self::PutEvents => Form {
+                action: "events:PutEvents",
+                service_id: "EventBridge",
+                signing_name: "events",
+                path: "/",
+                content_type: "application/x-amz-json-1.1",
+                target: Some("AWSEvents.PutEvents"),
+            },
+            Self::BatchImportFindings => Form {
+                action: "securityhub:BatchImportFindings",
+                service_id: "SecurityHub",
+                signing_name: "securityhub",
+                path: "/findings/import",
+                content_type: "application/json",
+                target: None,
+            },
+        }
+    }
+}
+
+impl WriteClients {
+    /// Makes a call with a JSON document, and returns the response's.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn send(&self, call: SignedCall, body: &Value) -> Result<Value, AwsError> {
+        let Form { action, service_id, signing_name, path, content_type, target } = call.form();
+        let parts = self.signed_parts();
+        let region = self.region().as_str().to_owned();
+        let replaced = endpoint_of(&parts.config, service_id);
+        let endpoint = replaced.unwrap_or_else(|| {
+            let fips = if parts.config.use_fips().unwrap_or(false) { "-fips" } else { "" };
+            let suffix = Partition::of(self.region()).dns_suffix();
+            format!("https://{signing_name}{fips}.{region}.{suffix}")
+        });
+        let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
+        let serialize = move |body: Vec<u8>| -> Result<HttpRequest, BoxError> {
+            let mut request = http::Request::post(path).header("content-type", content_type);
+            request = request.header("content-length", body.len());
+            if let Some(target) = target {
+                request = request.header("x-amz-target", target);
+            }
+            Ok(HttpRequest::try_from(request.body(SdkBody::from(body))?)?)
+        };
+        let mut builder = Operation::builder()
+            .service_name(service_id)
+            .operation_name(operation)
+            .http_client(parts.http)
+            .endpoint_url(&endpoint)
+            .sleep_impl(TokioSleep::new())
+            .time_source(parts.config.time_source().unwrap_or_default())
+            .retry_classifier(Passing)
+            .interceptor(super::connector::MarkOperation)
+            .runtime_plugin(signing(signing_name, &region, &parts.config));
+        if let Some(retries) = parts.config.retry_config() {
+            builder = builder.standard_retry(retries);
+        }
+        if let Some(timeouts) = parts.config.timeout_config() {
+            builder = builder.timeout_config(timeouts.clone());
+        }
+        if let Some(session) = parts.session {
+            builder = builder.retry_classifier(super::role::RenewEnded(session));
+        }
+        let operation = builder.serializer(serialize).deserializer(deserialize).build();
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        let sent: Result<Value, SdkError<ErrorMetadata, HttpResponse>> =
+            operation.invoke(body).await;
+        sent.at(self, action)
+    }
+}
+
+/// What signs requests as the SDK's clients do.
+fn signing(
+    name: &'static str,
+    region: &str,
+    config: &aws_config::SdkConfig,
+) -> StaticRuntimePlugin {
+    let mut components = RuntimeComponentsBuilder::new("signed calls");
+    components.set_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
+        StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]),
+    )));
+    components.push_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()));
+    components.set_identity_cache(Some(
+        config.identity_cache().unwrap_or_else(|| IdentityCache::no_cache().into()),
+    ));
+    if let Some(credentials) = config.credentials_provider() {
+        components.set_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials));
+    }
+    let mut options = SigningOptions::default();
+    options.signature_type = HttpSignatureType::HttpRequestHeaders;
+    let mut layer = Layer::new("signed calls");
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    layer.store_put(SigningName::from(name));
+    layer.store_put(SigningRegion::from(aws_config::Region::new(region.to_owned())));
+    layer.store_put(SigV4OperationSigningConfig { signing_options: options, ..Default::default() });
+    StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components)
+}
+
+/// The response's document, or AWS's error.
+fn deserialize(response: &HttpResponse) -> Result<Value, OrchestratorError<ErrorMetadata>> {
+    let bytes = response.body().bytes().unwrap_or_default();
+    let document = serde_json::from_slice::<Value>(bytes);
+    if response.status().is_success() {
+        return document.map_err(|error| OrchestratorError::other(Unreadable(error)));
+    }
+    let document = document.unwrap_or_default();
+    let text = |names: &[&str]| {
+        names.iter().find_map(|name| document.get(*name)?.as_str()).map(str::to_owned)
+    };
+    // `Code:details` in the header, `namespace#Code` in the body.
+    let header = response.headers().get("x-amzn-errortype").map(str::to_owned);
+    let code = header.or_else(|| text(&["__type", "code", "Code"]));
+    let code = code.map(|code| {
+        let code = code.split(':').next().unwrap_or_default();
+        code.rsplit('#').next().unwrap_or_default().to_owned()
+    });
+    let mut error = ErrorMetadata::builder();
+    if let Some(code) = code {
+        error = error.code(code);
+    }
+    if let Some(message) = text(&["message", "Message"]) {
+        error = error.message(message);
+    }
+    if let Some(id) = response.headers().get("x-amzn-requestid") {
+        error = error.custom("aws_request_id", id);
+    }
+    Err(OrchestratorError::operation(error.build()))
+}
+
+#[derive(Debug)]
+struct Unreadable(serde_json::Error);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the response is unreadable: {}", crate::words::json_fault(&self.0))
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Tries again what throttling, a failing server or the network prevented.
+#[derive(Debug)]
+struct Passing;
+
+impl ClassifyRetry for Passing {
+    fn name(&self) -> &'static str {
+        "passing faults"
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        if let Some(Err(error)) = context.output_or_error() {
+            let connector = error.as_connector_error();
+            if connector.is_some_and(ConnectorError::is_timeout)
+                || connector.is_some_and(ConnectorError::is_io)
+            {
+                return RetryAction::transient_error();
+            }
+            let operation = error.as_operation_error();
+            let code = operation.and_then(|it| it.downcast_ref::<ErrorMetadata>()?.code());
+            if code.is_some_and(|code| code.contains("Throttl") || code == "LimitExceededException")
+            {
+                return RetryAction::retryable_error(ErrorKind::ThrottlingError);
+            }
+        }
+        match context.response().map(|response| response.status().as_u16()) {
+            Some(429) => RetryAction::retryable_error(ErrorKind::ThrottlingError),
+            Some(500 | 502 | 503 | 504) => RetryAction::server_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+}

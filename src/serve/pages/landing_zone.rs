@@ -1,0 +1,185 @@
+//! `/landing-zone`: the organization and its trail, as far as orgtrail knows them.
+
+use axum::extract::State as Extracted;
+use axum::http::Uri;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::components::{card, command, list, only_note, tag, verdict, weight};
+use super::layout::{Page, Section};
+use super::view::{View, respond};
+use super::{findings, time};
+use crate::config::{ObjectLockMode, Regions};
+use crate::printable::plain;
+use crate::report::contract::drift::Scope;
+use crate::report::contract::round::Part;
+use crate::report::contract::service::Signal;
+use crate::serve::app::App;
+use crate::words::counted;
+
+/// How many findings are listed.
+const FINDINGS: usize = 50;
+
+/// `GET /landing-zone`
+pub(super) async fn page(Extracted(app): Extracted<App>, uri: Uri) -> Response {
+    respond(&app, &uri, |view| Ok(landing_zone(view))).await
+}
+
+/// The page.
+pub(super) fn landing_zone(view: &View) -> Markup {
+    let open = of_the_organization(view);
+    let (border, line, sentence) = match (&view.board.drift, open.len()) {
+        (None, _) => (
+            "run",
+            tag("waiting", "Waiting"),
+            "No round has checked the organization yet.".to_owned(),
+        ),
+        (Some(_), 0) => (
+            "",
+            tag("resolved", "Matches"),
+            "The trail, the archive and the key match the configuration.".to_owned(),
+        ),
+        (Some(_), number) => (
+            "bad",
+            tag("failed", "Drift"),
+            format!(
+                "{} about the organization, the trail or the archive.",
+                counted(number, "finding")
+            ),
+        ),
+    };
+    let line = html! {
+        (line) " "
+        span.soft { @if let Some(drift) = &view.board.drift {
+            "from the check of " (time::recent(drift.as_of, view.now)) ", "
+            (time::ago(drift.as_of, view.now))
+        } }
+    };
+    let more = html! { "What follows is the configuration, with what the newest check found." };
+    let main = html! {
+        (verdict(border, &line, &sentence, &more, &Markup::default()))
+        div.two { (organization(view)) (archive(view)) }
+        (findings_card(view, &open))
+        (not_checked())
+    };
+    Page::new(view, Section::LandingZone, "Landing zone").render(&main)
+}
+
+/// The findings about the organization, its trail, the archive and the key.
+fn of_the_organization(view: &View) -> Vec<&Signal> {
+    let signals = view.board.signals.iter().flat_map(|signals| &signals.signals);
+    let is_common = |signal: &&Signal| {
+        let of_one = matches!(signal.scope, Scope::Account { .. } | Scope::Region { .. });
+        signal.part == Part::Drift && !signal.suppressed && !of_one
+    };
+    signals.filter(is_common).collect()
+}
+
+fn organization(view: &View) -> Markup {
+    let config = &view.config.organization;
+    let accounts = view.board.coverage.as_ref().map(|coverage| coverage.accounts.len());
+    let regions = view.board.coverage.as_ref().map(|coverage| coverage.regions.len());
+    let body = html! { div.pad { dl.pairs {
+        dt { "Organization" }
+        dd { @match &view.board.drift {
+            Some(drift) => { code { (drift.organization) } },
+            None => { "not read yet" },
+        } }
+        dt { "Management account" } dd { code { (config.management_account) } }
+        dt { "Log-archive account" } dd { code { (config.log_archive_account) } }
+        dt { "Audit account" }
+        dd { @match &config.audit_account {
+            Some(account) => { code { (account) } },
+            None => { "not set" },
+        } }
+        dt { "Delegated administrators" }
+        dd {
+            @if config.delegated_administrators.is_empty() { "none" }
+            @for (number, account) in config.delegated_administrators.iter().enumerate() {
+                @if number > 0 { ", " }
+                code { (account) }
+            }
+        }
+        dt { "Home Region" } dd { (config.home_region) }
+        dt { "Regions to check" }
+        dd { @match &config.regions {
+            Regions::AllEnabled => { "all that are enabled" },
+            Regions::Only(regions) => { (counted(regions.len(), "Region")) },
+        } }
+        dt { "Accounts" }
+        dd { @match (accounts, regions) {
+            (Some(accounts), Some(regions)) => {
+                a href="/coverage" { (counted(accounts, "account")) } " in "
+                (counted(regions, "Region"))
+            },
+            _ => { "not read yet" },
+        } }
+    } } };
+    card("organization", "Organization", &Markup::default(), &body)
+}
+
+fn archive(view: &View) -> Markup {
+    let config = &view.config;
+    let archive = &config.archive;
+    let lock = &archive.object_lock;
+    let body = html! { div.pad { dl.pairs {
+        dt { "Organization trail" }
+        dd { @match &view.board.drift {
+            Some(drift) => { code { (plain(&drift.trail.to_string())) } },
+            None => { (plain(config.trail.name.as_str())) },
+        } }
+        dt { "Archive" } dd { code { "s3://" (archive.bucket) } ", " (archive.region) }
+        dt { "Retention" } dd { (counted(archive.retention_days, "day")) }
+        dt { "Object Lock" }
+        dd { @match lock.mode {
+            ObjectLockMode::Off => { "off" },
+            ObjectLockMode::Governance => { "GOVERNANCE, " (counted(lock.days, "day")) },
+            ObjectLockMode::Compliance => { "COMPLIANCE, " (counted(lock.days, "day")) },
+        } }
+        dt { "Replication" }
+        dd { @if archive.replication.is_some() { "to a vault" } @else { "not configured" } }
+        dt { "Alarms" } dd { @if config.alarms.is_some() { "configured" } @else { "not configured" } }
+    } } };
+    card("archive", "Trail and archive", &Markup::default(), &body)
+}
+
+fn findings_card(view: &View, open: &[&Signal]) -> Markup {
+    let heading = format!("Findings: {}", open.len());
+    let aside = html! { a href="/drift" { "All drift" } };
+    if view.board.drift.is_none() {
+        let body = only_note(&html! { "Nothing is known yet." });
+        return card("findings", "Findings", &aside, &body);
+    }
+    if open.is_empty() {
+        let body = only_note(&html! { "None." });
+        return card("findings", &heading, &aside, &body);
+    }
+    let rows = html! {
+        @for signal in open.iter().take(FINDINGS) {
+            tr {
+                td { (weight(signal.severity, signal.state)) }
+                th.wide scope="row" { code { (plain(&signal.check)) } " " (plain(&signal.title)) }
+                td { (findings::scope(view, &signal.scope)) }
+                td.wide { (plain(&signal.found)) }
+                td { (time::at(signal.since, view.now)) }
+            }
+        }
+    };
+    let columns = ["Severity", "Check", "Scope", "Found", "Since"];
+    card("findings", &heading, &aside, &list("Findings", &columns, &rows))
+}
+
+fn not_checked() -> Markup {
+    let body = html! { div.pad {
+        ul.plain role="list" {
+            li { (tag("excluded", "not checked")) " The steps that created the organization, its \
+                organizational units and its accounts." }
+            li { (tag("excluded", "not checked")) " CloudFormation stack sets and their instances \
+                in member accounts." }
+            li { (tag("excluded", "not checked")) " Settings of AWS Control Tower." }
+        }
+        p { "To see what orgtrail would change in AWS now:" }
+        (command("Plan", "orgtrail plan"))
+    } };
+    card("not-checked", "Not checked yet", &Markup::default(), &body)
+}

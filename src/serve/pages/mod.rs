@@ -1,0 +1,56 @@
+//! The pages of the service: rendered here, and complete without a script. They only read.
+//!
+//! Every page shows what [`Board`](super::board::Board) knows at one moment, the same for the
+//! API, the metrics and `orgtrail status`. If the state cannot be read, no page shows older
+//! results: it says what failed, and since when.
+
+mod account;
+mod assets;
+mod chain;
+mod changes;
+mod components;
+mod coverage;
+mod drift;
+mod errors;
+mod evidence;
+mod findings;
+mod heat_map;
+mod landing_zone;
+mod layout;
+mod overview;
+mod query;
+mod round;
+mod rounds;
+mod sign_in;
+mod sources;
+mod strip;
+#[cfg(test)]
+mod tests;
+mod time;
+mod timeline;
+mod view;
+
+use axum::Router;
+use axum::routing::get;
+
+pub use errors::not_found_at;
+pub use layout::CONTENT_SECURITY_POLICY;
+pub use sign_in::{refused, sign_in};
+
+use super::app::App;
+
+/// The routes of the pages. All are reads.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/coverage", get(coverage::page))
+        .route("/chains/{account}", get(account::page))
+        .route("/chains/{account}/{region}", get(chain::page))
+        .route("/drift", get(drift::page))
+        .route("/sources", get(sources::page))
+        .route("/rounds", get(rounds::page))
+        .route("/rounds/{id}", get(round::page))
+        .route("/evidence", get(evidence::page))
+        .route("/landing-zone", get(landing_zone::page))
+        .route("/assets/{name}", get(assets::asset))
+}

@@ -1,0 +1,485 @@
+//! `/rounds/{id}`: a round that runs, with its progress, or one that has finished.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Extracted};
+use axum::http::Uri;
+use axum::response::Response;
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
+use orgtrail_base::percent::encode;
+
+use super::components::{
+    Fact, button, card, count, crumbs, facts, list, only_note, outcome, size, tag, verdict,
+};
+use super::errors::{not_found, unreadable_state};
+use super::layout::{Page, Section, response};
+use super::view::View;
+use super::{changes, rounds, time};
+use crate::printable::plain;
+use crate::report::contract::live::{LivePhase, LiveRound, PartState};
+use crate::report::contract::round::Part;
+use crate::report::contract::service::{Round, RoundPart, Signals};
+use crate::serve::app::{App, Health};
+use crate::serve::board::Changes;
+use crate::serve::rounds::RoundsError;
+use crate::serve::store::StoreError;
+use crate::words::with_causes;
+
+/// How many rounds can be chosen for a comparison.
+const CHOICES: usize = 50;
+
+/// `GET /rounds/{id}`
+pub(super) async fn page(
+    Extracted(app): Extracted<App>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Response {
+    let view = match View::of(&app, &uri) {
+        Ok(view) => view,
+        Err(response) => return response,
+    };
+    if let Some(live) = view.live.as_ref().filter(|live| live.id == id) {
+        return response(running(&view, live));
+    }
+    match load(&app, &view, &id).await {
+        Ok(Some(finished)) => {
+            // Many changes take a while to render.
+            let page = tokio::task::spawn_blocking(move || finished_page(&view, &finished));
+            page.await.map_or_else(
+                |_| {
+                    axum::response::IntoResponse::into_response(
+                        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                    )
+                },
+                response,
+            )
+        }
+        Ok(None) => not_found(Some(&view), &format!("There is no round `{id}`.")),
+        Err(error) => {
+            let health = Health { state: Some(with_causes(&error)), ..app.health() };
+            unreadable_state(&view, &health)
+        }
+    }
+}
+
+/// A round, and what it is compared with.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// The round.
+    pub round: Arc<Round>,
+    /// The round that it is compared with.
+    pub other: Option<Arc<Round>>,
+    /// What is different; none where either round has no stored findings.
+    pub changes: Option<Changes>,
+}
+
+async fn load(app: &App, view: &View, id: &str) -> Result<Option<Finished>, RoundsError> {
+    let Some(round) = find(app, view, id).await? else { return Ok(None) };
+    let other = match view.query.get("other") {
+        Some(other) => find(app, view, other).await?,
+        None => previous(view, &round),
+    };
+    let changes = match &other {
+        Some(other) => changes_between(app, other, &round).await?,
+        None => None,
+    };
+    Ok(Some(Finished { round, other, changes }))
+}
+
+async fn find(app: &App, view: &View, id: &str) -> Result<Option<Arc<Round>>, RoundsError> {
+    if let Some(known) = view.board.rounds.iter().find(|round| round.id == id) {
+        return Ok(Some(Arc::clone(known)));
+    }
+    match app.rounds().read(id).await {
+        Ok(round) => Ok(round.map(Arc::new)),
+        // No round can have this id.
+        Err(RoundsError::Store(StoreError::NotAKey { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The round before another one.
+fn previous(view: &View, round: &Round) -> Option<Arc<Round>> {
+    let before = view.board.rounds.iter().find(|it| it.started_at < round.started_at);
+    before.map(Arc::clone)
+}
+
+async fn changes_between(
+    app: &App,
+    one: &Round,
+    other: &Round,
+) -> Result<Option<Changes>, RoundsError> {
+    let (earlier, later) =
+        if one.started_at <= other.started_at { (one, other) } else { (other, one) };
+    let earlier: Option<Signals> = app.rounds().signals(&earlier.id).await?;
+    let later: Option<Signals> = app.rounds().signals(&later.id).await?;
+    let both = earlier.zip(later);
+    Ok(both.map(|(earlier, later)| Changes::between(&earlier, &later)))
+}
+
+/// The page of a round that has finished.
+pub(super) fn finished_page(view: &View, finished: &Finished) -> Markup {
+    let round = &*finished.round;
+    let name = rounds::name(&round.schedule);
+    let failed: Vec<&str> = round
+        .parts
+        .iter()
+        .filter(|part| part.exit_code != 0)
+        .map(|part| part.part.name())
+        .collect();
+    let sentence = match failed.as_slice() {
+        [] if round.exit_code == 0 => format!("{name} round: every part is clean."),
+        [] => format!("{name} round: it ended with exit code {}.", round.exit_code),
+        parts => format!("{name} round: {} found problems.", parts.join(", ")),
+    };
+    let line = html! {
+        (outcome(round.outcome)) " "
+        span.soft {
+            (time::with_weekday(round.started_at, view.now)) ", took "
+            (time::between(round.started_at, round.ended_at))
+        }
+    };
+    let more = html! {
+        "Exit code " (round.exit_code) "."
+        @if round.attempt > 1 {
+            " Attempt " (round.attempt) ": an earlier one stopped without a report."
+        }
+    };
+    let border = if round.exit_code == 0 { "" } else { "bad" };
+    let main = html! {
+        (crumbs(&[("/rounds", "Rounds"), ("", &name)], &html! { code { (plain(&round.id)) } }))
+        (verdict(border, &line, &sentence, &more, &Markup::default()))
+        (card("parts", "Parts", &Markup::default(), &parts(view, &round.parts)))
+        (diff(view, finished))
+        div.two { (downloads(round)) (about(view, round)) }
+    };
+    let title = format!("Exit code {}. {name} round", round.exit_code);
+    Page { is_top: false, ..Page::new(view, Section::Rounds, title) }.render(&main)
+}
+
+const PARTS: [&str; 6] = ["Part", "State", "Started", "#Took", "Result", "Exit code"];
+
+fn parts(view: &View, parts: &[RoundPart]) -> Markup {
+    let rows = html! {
+        @for part in parts {
+            tr {
+                th scope="row" { (rounds::name(part.part.name())) }
+                td { (outcome(part.outcome)) }
+                td { (time::clock(part.started_at, view.now)) }
+                td.num { (time::between(part.started_at, part.ended_at)) }
+                td.wide {
+                    (plain(&part.summary))
+                    @if let Some(from) = part.verified_from {
+                        " " small { "verified from " (time::at(from, view.now)) }
+                    }
+                }
+                td { (part.exit_code) }
+            }
+        }
+    };
+    list("Parts", &PARTS, &rows)
+}
+
+fn diff(view: &View, finished: &Finished) -> Markup {
+    let round = &finished.round;
+    let current = finished.other.as_ref().map(|other| other.id.as_str());
+    let near = view.board.rounds.iter().filter(|other| other.id != round.id).take(CHOICES);
+    let mut choices: Vec<&Round> = near.map(|other| &**other).collect();
+    if let Some(other) = &finished.other
+        && !choices.iter().any(|choice| choice.id == other.id)
+    {
+        choices.insert(0, other);
+    }
+    let form = html! {
+        @if !choices.is_empty() {
+            form.pad.filter method="get" action=(rounds::path(&round.id)) {
+                label {
+                    "Compare with "
+                    select name="other" {
+                        @for choice in choices {
+                            option value=(choice.id) selected[current == Some(&*choice.id)] {
+                                (rounds::name(&choice.schedule)) ", "
+                                (time::text(choice.started_at, view.now))
+                            }
+                        }
+                    }
+                }
+                button { "Compare" }
+            }
+        }
+    };
+    let heading = match &finished.other {
+        Some(other) => {
+            let order = if other.started_at <= round.started_at { "since" } else { "until" };
+            format!("Changes {order} the round of {}", time::text(other.started_at, view.now))
+        }
+        None => "Changes".to_owned(),
+    };
+    let body = html! {
+        (form)
+        @match (&finished.other, &finished.changes) {
+            (Some(_), Some(changes)) => { (changes::table(view, changes)) },
+            (Some(_), None) => {
+                (only_note(&html! { "One of the rounds has no stored findings to compare." }))
+            },
+            (None, _) if view.query.get("other").is_some() => {
+                (only_note(&html! { "The other round is not in the state." }))
+            },
+            (None, _) => { (only_note(&html! { "There is no earlier round to compare with." })) },
+        }
+    };
+    card("diff", &heading, &Markup::default(), &body)
+}
+
+/// The formats of a part's report.
+const fn formats(part: Part) -> &'static [(&'static str, &'static str)] {
+    match part {
+        Part::Consolidate | Part::Verify => &[("json", "JSON")],
+        Part::Drift => &[
+            ("html", "HTML"),
+            ("json", "JSON"),
+            ("sarif", "SARIF"),
+            ("junit", "JUnit"),
+            ("ocsf", "OCSF"),
+            ("csv", "CSV"),
+        ],
+    }
+}
+
+fn downloads(round: &Round) -> Markup {
+    let id = encode(&round.id);
+    let rows = html! {
+        @for part in &round.parts {
+            tr {
+                th scope="row" { (rounds::name(part.part.name())) }
+                @match part.report_bytes {
+                    Some(bytes) => {
+                        td {
+                            @for (format, name) in formats(part.part) {
+                                a href={
+                                    "/api/v1/rounds/" (id) "/report?part=" (part.part.name())
+                                    "&format=" (format)
+                                } { (name) } " "
+                            }
+                        }
+                        td.num { (size(bytes)) }
+                    },
+                    None => { td.soft { "no report: the part failed" } td.num { "–" } },
+                }
+            }
+        }
+    };
+    card(
+        "downloads",
+        "Reports",
+        &Markup::default(),
+        &list("Reports", &["Report", "Formats", "#Size as JSON"], &rows),
+    )
+}
+
+fn about(view: &View, round: &Round) -> Markup {
+    let body = html! { div.pad { dl.pairs {
+        dt { "Schedule" } dd { (plain(&round.schedule)) }
+        dt { "Slot" } dd { (time::full(round.scheduled_at)) ", attempt " (round.attempt) }
+        dt { "Why" } dd { (rounds::trigger(round.trigger).unwrap_or("its time had come")) }
+        dt { "Ran on" } dd { (plain(&round.replica)) }
+        dt { "Program" } dd { (plain(&round.program)) }
+        dt { "Started" } dd { (time::full(round.started_at)) }
+        dt { "Ended" } dd { (time::full(round.ended_at)) ", " (time::ago(round.ended_at, view.now)) }
+    } } };
+    card("about", "This round", &Markup::default(), &body)
+}
+
+/// The page of the round that this replica runs.
+pub(super) fn running(view: &View, live: &LiveRound) -> Markup {
+    let name = rounds::name(&live.schedule);
+    let position = live.parts.iter().position(|part| part.state == PartState::Running);
+    let current = position.and_then(|position| live.parts.get(position));
+    let line = html! {
+        (tag("running", "Running")) " "
+        span.soft {
+            "since " (time::clock(live.started_at, view.now)) ", "
+            (time::between(live.started_at, view.now))
+        }
+    };
+    let sentence = match (current, live.parts.iter().all(|part| part.state == PartState::Done)) {
+        (Some(part), _) => format!("{name} round: {} is running.", part.part.name()),
+        (None, true) => format!("{name} round: its result is being stored."),
+        (None, false) => format!("{name} round: the next part starts."),
+    };
+    let schedules = &view.config.service.schedule;
+    let schedule = schedules.iter().find(|it| it.name.as_str() == live.schedule);
+    let deadline = schedule.and_then(|schedule| {
+        let deadline = SignedDuration::from_mins(schedule.deadline_minutes.into());
+        live.started_at.checked_add(deadline).ok()
+    });
+    let more = html! {
+        @if let Some(position) = position {
+            "Part " (position + 1) " of " (live.parts.len()) ". "
+        }
+        @if let Some(deadline) = deadline {
+            "The deadline is " (time::clock(deadline, view.now)) ". "
+        }
+        "Without a script this page shows the state at " (time::clock(view.now, view.now))
+        "; reload it for a newer one."
+    };
+    let title = match live.phase.as_ref().and_then(share) {
+        Some(share) => format!("Running: {share} %. {name} round"),
+        None => format!("Running. {name} round"),
+    };
+    let main = html! {
+        (crumbs(&[("/rounds", "Rounds"), ("", &name)], &html! { code { (plain(&live.id)) } }))
+        (verdict("run", &line, &sentence, &more, &button(&view.address, "Reload")))
+        p.vh #news role="status" {}
+        (card("parts", "Parts", &Markup::default(), &html! {
+            (live_parts(view, live))
+            (progress(view, live, current.and_then(|part| part.started_at)))
+        }))
+        (facts(&live_facts(view, live)))
+    };
+    Page { is_top: false, is_live: true, ..Page::new(view, Section::Rounds, title) }.render(&main)
+}
+
+/// The word of a part's state.
+pub(super) const fn part_word(state: PartState) -> &'static str {
+    match state {
+        PartState::Waiting => "waiting",
+        PartState::Running => "running",
+        PartState::Done => "done",
+    }
+}
+
+fn live_parts(view: &View, live: &LiveRound) -> Markup {
+    let rows = html! {
+        @for part in &live.parts {
+            tr data-part=(part.part.name()) {
+                th scope="row" { (rounds::name(part.part.name())) }
+                td {
+                    @let class = if part.state == PartState::Done { "resolved" } else { part_word(part.state) };
+                    (tag(class, part_word(part.state)))
+                }
+                td { @match part.started_at {
+                    Some(at) => { (time::clock(at, view.now)) },
+                    None => { "–" },
+                } }
+                td.num { @match part.started_at {
+                    Some(at) => { (time::between(at, part.ended_at.unwrap_or(view.now))) },
+                    None => { "–" },
+                } }
+                td.wide data-result { @match &part.summary {
+                    Some(summary) => { (plain(summary)) },
+                    None => { "–" },
+                } }
+                td { @match part.outcome {
+                    Some(outcome) => { (outcome.exit_code()) },
+                    None => { "–" },
+                } }
+            }
+        }
+    };
+    list("Parts", &PARTS, &rows)
+}
+
+/// The share of a phase that is done. Units: percent, rounded down.
+fn share(phase: &LivePhase) -> Option<u64> {
+    let steps = phase.steps.filter(|steps| *steps > 0)?;
+    Some(u64::try_from(u128::from(phase.done.min(steps)) * 100 / u128::from(steps)).unwrap_or(0))
+}
+
+/// The time that the rest of a phase takes, at the rate so far.
+pub(super) fn remaining(
+    phase: &LivePhase,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> Option<SignedDuration> {
+    let steps = phase.steps.filter(|_| phase.done > 0)?;
+    let elapsed = i128::from(now.duration_since(started_at).as_secs());
+    let left = elapsed * i128::from(steps.saturating_sub(phase.done)) / i128::from(phase.done);
+    Some(SignedDuration::from_secs(i64::try_from(left).ok()?))
+}
+
+fn progress(view: &View, live: &LiveRound, part_started_at: Option<Timestamp>) -> Markup {
+    let phase = live.phase.as_ref();
+    let steps = phase.and_then(|phase| phase.steps).filter(|steps| *steps > 0);
+    let done = phase.map_or(0, |phase| phase.done);
+    let left = phase.zip(part_started_at).and_then(|(phase, at)| remaining(phase, at, view.now));
+    html! {
+        div.pad {
+            h3 #progress-of { "Progress" }
+            @match steps {
+                Some(steps) => {
+                    progress data-round=(live.id) value=(done.min(steps)) max=(steps)
+                        aria-labelledby="progress-of" {}
+                },
+                None => { progress data-round=(live.id) aria-labelledby="progress-of" {} },
+            }
+            p #progress-text {
+                @match phase {
+                    Some(phase) => {
+                        (plain(&phase.name))
+                        @if let (Some(steps), Some(share)) = (steps, share(phase)) {
+                            ": " (count(done)) " of " (count(steps)) ", " (share) " %"
+                        }
+                    },
+                    None => { "between two phases" },
+                }
+            }
+            @if let Some(left) = left {
+                p.soft { "About " (time::duration(left)) " left of this phase, at the rate so far." }
+            }
+            @if !live.messages.is_empty() {
+                details {
+                    summary { "Newest messages" }
+                    ol.plain.pad role="list" {
+                        @for message in live.messages.iter().rev() {
+                            li {
+                                (time::second(message.at)) " "
+                                @if message.warning { (tag("late", "warning")) " " }
+                                (plain(&message.text))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn live_facts(view: &View, live: &LiveRound) -> [Fact; 4] {
+    let fact =
+        |name: &str, value: Markup, more: Markup| Fact { name: html! { (name) }, value, more };
+    [
+        fact(
+            "Slot",
+            time::recent(live.scheduled_at, view.now),
+            html! { "attempt " (live.attempt)
+            @if let Some(why) = rounds::trigger(live.trigger) { ", " (why) } },
+        ),
+        fact("Runs on", html! { (plain(&live.replica)) }, Markup::default()),
+        fact(
+            "Consolidated",
+            html! { (count(live.objects)) },
+            html! { "objects copied or found in the archive" },
+        ),
+        fact("Copied", html! { (size(live.copied_bytes)) }, Markup::default()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_phase_takes_as_long_as_its_beginning() {
+        let phase = |done, steps| LivePhase { name: String::new(), done, steps };
+        let at = |minutes: i64| Timestamp::from_second(minutes * 60).unwrap();
+        let left = |phase: &LivePhase| remaining(phase, at(0), at(10)).map(|left| left.as_mins());
+        assert_eq!(left(&phase(25, Some(100))), Some(30));
+        assert_eq!(left(&phase(100, Some(100))), Some(0));
+        assert_eq!(left(&phase(0, Some(100))), None);
+        assert_eq!(left(&phase(5, None)), None);
+        assert_eq!(share(&phase(999, Some(1000))), Some(99));
+        assert_eq!(share(&phase(u64::MAX, Some(u64::MAX))), Some(100));
+    }
+}

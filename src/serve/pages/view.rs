@@ -1,0 +1,133 @@
+//! What a page shows, at one moment.
+
+use std::sync::Arc;
+
+use axum::http::Uri;
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use maud::Markup;
+use tracing::error;
+
+use super::errors::unreadable_state;
+use super::query::Query;
+use crate::config::{Config, Schedule};
+use crate::names::{AccountId, BucketName};
+use crate::report::contract::live::LiveRound;
+use crate::serve::app::{App, Health};
+use crate::serve::board::{Account, Board};
+use crate::serve::slots::Timetable;
+use crate::serve::status;
+
+/// What a page shows.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The time.
+    pub now: Timestamp,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What the rounds know.
+    pub board: Arc<Board>,
+    /// The round that this replica runs.
+    pub live: Option<LiveRound>,
+    /// The name of this replica.
+    pub replica: String,
+    /// The path of the page, with its parameters.
+    pub address: String,
+    /// The parameters.
+    pub query: Query,
+}
+
+/// The next round.
+#[derive(Debug, Clone)]
+pub(super) struct NextSlot<'a> {
+    /// Its schedule.
+    pub schedule: &'a Schedule,
+    /// When it starts.
+    pub at: Timestamp,
+}
+
+impl View {
+    /// What there is to show now.
+    ///
+    /// # Errors
+    /// The state could not be read: the page that says so.
+    pub(super) fn of(app: &App, uri: &Uri) -> Result<Self, Response> {
+        let health = app.health();
+        let view = Self {
+            now: app.now(),
+            config: app.config(),
+            board: app.board(),
+            live: app.live().round(),
+            replica: app.replica().to_owned(),
+            address: address(uri),
+            query: Query::of(uri.query()),
+        };
+        match health {
+            Health { state: None, state_at: Some(_), .. } => Ok(view),
+            health => Err(unreadable_state(&view, &health)),
+        }
+    }
+
+    /// The archive bucket.
+    pub(super) fn bucket(&self) -> &BucketName {
+        &self.config.archive.bucket
+    }
+
+    /// The schedules that run, and when.
+    pub(super) fn timetables(&self) -> impl Iterator<Item = (&Schedule, Timetable)> {
+        let management_account = &self.config.organization.management_account;
+        let schedules = self.config.service.schedule.iter();
+        schedules.map(move |schedule| (schedule, Timetable::new(schedule, management_account)))
+    }
+
+    /// When the next round of a schedule starts.
+    pub(super) fn next_of(&self, schedule: &Schedule, timetable: &Timetable) -> Option<Timestamp> {
+        let next = timetable.next_after(self.now).filter(|_| !schedule.paused)?;
+        Some(next.due_at)
+    }
+
+    /// The next round of all schedules.
+    pub(super) fn next_slot(&self) -> Option<NextSlot<'_>> {
+        let next = self.timetables().filter_map(|(schedule, timetable)| {
+            Some(NextSlot { schedule, at: self.next_of(schedule, &timetable)? })
+        });
+        next.min_by_key(|next| next.at)
+    }
+
+    /// Whether the evidence is older than the schedules allow.
+    pub(super) fn evidence_is_old(&self) -> bool {
+        status::evidence_is_old(&self.config, &self.board, self.now)
+    }
+
+    /// An account of the organization.
+    pub(super) fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.board.coverage.as_ref()?.account(id)
+    }
+}
+
+/// The path and the parameters of a request, for a link to the same page.
+fn address(uri: &Uri) -> String {
+    let address = uri.path_and_query().map_or("/", |it| it.as_str());
+    // `//host` would be a link to another site.
+    format!("/{}", address.trim_start_matches('/'))
+}
+
+/// Renders a page apart from the tasks of rounds, because a large organization takes a while.
+pub(super) async fn respond(
+    app: &App,
+    uri: &Uri,
+    page: impl FnOnce(&View) -> Result<Markup, Response> + Send + 'static,
+) -> Response {
+    let view = match View::of(app, uri) {
+        Ok(view) => view,
+        Err(response) => return response,
+    };
+    match tokio::task::spawn_blocking(move || page(&view)).await {
+        Ok(Ok(page)) => super::layout::response(page),
+        Ok(Err(response)) => response,
+        Err(error) => {
+            error!(%error, "a page was not rendered");
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
