@@ -242,7 +242,7 @@ impl Metrics {
             let labels = labels(&[("service", &service), ("code", &code)]);
             requests.get_or_create(&labels).inc_by(count);
             // A rate needs the zero before the first one.
-            throttled.get_or_create(&self::labels(&[("service", &service)]));
+            throttled.get_or_create(&self::labels(&[("service", &service)])).inc_by(0);
         }
         let help = "Requests to AWS, by status; none for those without a response";
         self.registry.register("aws_requests", help, requests);
@@ -254,7 +254,7 @@ impl Metrics {
         for channel in &app.config().service.notify {
             for result in DeliveryResult::ALL {
                 let labels = [("channel", channel.name.as_str()), ("result", result.word())];
-                notifications.get_or_create(&self::labels(&labels));
+                notifications.get_or_create(&self::labels(&labels)).inc_by(0);
             }
         }
         for ((channel, result), count) in app.notifier().totals() {
