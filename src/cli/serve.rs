@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Context, OpError, Outcome};
-use crate::config::Place;
+use crate::config::{Config, Place};
 use crate::serve::app::{App, Setup};
 use crate::serve::evidence::Bundles;
 use crate::serve::scheduler::Scheduler;
 use crate::serve::slots::Timetable;
-use crate::serve::{http, open, pages};
+use crate::serve::{http, open};
 use crate::words::with_causes;
 
 /// How often the rounds of other replicas are looked for.
@@ -62,8 +62,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         app.request(&schedule).map_err(|error| OpError::usage(error.to_string()))?;
     }
     announce(&app, bound.url(), context);
-    let bundles = Bundles::new(&local_folder(&app, context)?.join("bundles"));
-    let server = http::serve(app.clone(), bound, pages::routes(), bundles, context.stop.clone());
+    let bundles = Bundles::open(&local_folder(&app, context)?)
+        .map_err(|error| OpError::usage(format!("the folder of evidence bundles: {error}")))?;
+    let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
     let background = [
         tokio::spawn(refresh(app.clone())),
@@ -150,6 +151,11 @@ async fn reload(app: App, context: Context) {
             Ok(loaded) if loaded.config.service.state != app.config().service.state => {
                 keep(&app, "`service.state` changed: restart the service to use it".to_owned());
             }
+            Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => keep(
+                &app,
+                "`service.listen` or `service.access` changed: restart the service to use it"
+                    .to_owned(),
+            ),
             Ok(loaded) => match app.reload(loaded.config) {
                 Ok(()) => tracing::info!("uses the new configuration from the next round on"),
                 Err(error) => keep(&app, error.message()),
@@ -157,6 +163,13 @@ async fn reload(app: App, context: Context) {
             Err(error) => keep(&app, with_causes(&error)),
         }
     }
+}
+
+/// Whether the server need not start anew.
+#[cfg(unix)]
+fn has_same_server(one: &Config, other: &Config) -> bool {
+    let (one, other) = (&one.service, &other.service);
+    one.listen == other.listen && one.access == other.access && one.public_url == other.public_url
 }
 
 /// Keeps the configuration that is in use, and says why.

@@ -327,6 +327,23 @@ pub enum Dependency {
     State,
 }
 
+/// A token that was created: `orgtrail service token`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NewToken {
+    /// The token. It is not stored, and not shown again.
+    pub token: String,
+    /// How logs name it: the beginning of its SHA-256.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it allows.
+    pub scopes: Vec<String>,
+    /// From when it allows nothing.
+    pub expires_at: Timestamp,
+    /// The file with its SHA-256.
+    pub file: String,
+}
+
 /// A note that events are missing: the event `gap` of `GET /api/v1/events`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {

@@ -127,6 +127,7 @@ documents! {
     emitted service::Signals = "service-signals";
     emitted api::SourceList = "service-sources";
     emitted service::Status = "service-status";
+    emitted api::NewToken = "service-token";
     emitted sources::Report = "sources-report";
     emitted verification::Report = "verification-report";
 }
