@@ -218,7 +218,7 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Outcome;
+    use crate::cli::Outcome;
 
     #[test]
     fn a_span_is_days_or_hours() {
