@@ -26,6 +26,7 @@ use crate::report::contract::round::Outcome;
 use crate::report::contract::service::{CellStates, Signal, SignalState};
 use crate::serve::app::App;
 use crate::serve::board::Board;
+use crate::serve::notify::DeliveryResult;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     scope: Some(AccessScope::Metrics),
@@ -235,19 +236,27 @@ impl Metrics {
         self.counter("objects_copied", "Objects that this process copied", &[(&[], objects)]);
         self.counter("bytes_copied", "The size of the copied objects", &[(&[], bytes)]);
         let requests = Family::<Labels, Counter>::default();
+        let throttled = Family::<Labels, Counter>::default();
         for ((service, status), count) in counts::requests() {
             let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let labels = labels(&[("service", &service), ("code", &code)]);
             requests.get_or_create(&labels).inc_by(count);
+            // A rate needs the zero before the first one.
+            throttled.get_or_create(&self::labels(&[("service", &service)])).inc_by(0);
         }
         let help = "Requests to AWS, by status; none for those without a response";
         self.registry.register("aws_requests", help, requests);
-        let throttled = Family::<Labels, Counter>::default();
         for (service, count) in counts::throttled() {
             throttled.get_or_create(&labels(&[("service", &service)])).inc_by(count);
         }
         self.registry.register("aws_throttled", "Requests that AWS throttled", throttled);
         let notifications = Family::<Labels, Counter>::default();
+        for channel in &app.config().service.notify {
+            for result in DeliveryResult::ALL {
+                let labels = [("channel", channel.name.as_str()), ("result", result.word())];
+                notifications.get_or_create(&self::labels(&labels)).inc_by(0);
+            }
+        }
         for ((channel, result), count) in app.notifier().totals() {
             let labels = labels(&[("channel", &channel), ("result", result.word())]);
             notifications.get_or_create(&labels).inc_by(count);

@@ -44,36 +44,24 @@ const LONGEST_BODY: usize = 64 << 10;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until a stop is requested, then finishes the requests that are being answered.
-/// `pages` are the pages; `bundles` is where evidence bundles are kept.
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(
-    app: App,
-    bound: Bound,
-    pages: Router<App>,
-    bundles: Bundles,
-    stop: Stop,
-) -> Result<(), OpError> {
-    let router = router(app, &bound.access, pages, bundles, &stop);
+pub async fn serve(app: App, bound: Bound, bundles: Bundles, stop: Stop) -> Result<(), OpError> {
+    let router = router(app, &bound.access, bundles, &stop);
     server::run(bound, router, stop).await
 }
 
 /// Everything that is served.
-fn router(
-    app: App,
-    access: &Arc<Access>,
-    pages: Router<App>,
-    bundles: Bundles,
-    stop: &Stop,
-) -> Router {
+fn router(app: App, access: &Arc<Access>, bundles: Bundles, stop: &Stop) -> Router {
     let service = Service::new(app.clone(), bundles.clone(), stop.clone());
     let gate = access::Gate { app: app.clone(), access: Arc::clone(access) };
-    let own =
-        api::router().with_state(service).merge(access::sign_in::router().with_state(gate.clone()));
-    let pages = pages.with_state(app).layer(from_fn_with_state(bundles, allow));
-    own.merge(pages)
-        .fallback(|uri: http::Uri| async move { pages::not_found_at(&uri) })
+    let unknown = async |uri: http::Uri| pages::not_found_at(&uri);
+    Router::new()
+        .merge(api::router().with_state(service))
+        .merge(access::sign_in::router().with_state(gate.clone()))
+        .merge(pages::routes().with_state(app).layer(from_fn_with_state(bundles, allow)))
+        .fallback(unknown)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(gate, access::guard))

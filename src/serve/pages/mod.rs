@@ -34,9 +34,8 @@ use axum::Router;
 use axum::routing::get;
 
 pub use errors::not_found_at;
-pub(in crate::serve) use errors::refused;
 pub use layout::CONTENT_SECURITY_POLICY;
-pub(in crate::serve) use sign_in::sign_in;
+pub use sign_in::{refused, sign_in};
 pub(in crate::serve) use view::Allowed;
 
 use super::app::App;

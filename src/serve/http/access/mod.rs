@@ -92,11 +92,13 @@ impl Access {
         let tokens = tokens.transpose().map_err(|error| {
             OpError::usage(error).with_hint("`orgtrail service token` creates a token and the file")
         })?;
+        let is_public_https =
+            config.service.public_url.as_ref().is_some_and(|url| url.is_encrypted());
         Ok(Self {
             hosts: Hosts::new(config),
             tokens,
             is_open: listen.is_local() && !settings.authenticates(),
-            is_https: has_tls || !listen.is_local(),
+            is_https: has_tls || is_public_https,
             settings: settings.clone(),
         })
     }
