@@ -233,10 +233,33 @@ def text_of(driver, selector="main"):
     return driver.find_element(By.CSS_SELECTOR, selector).text
 
 
+def press(driver, by, what):
+    """Presses a button or link, and waits for the page that it leads to."""
+    before = driver.find_element(By.TAG_NAME, "html").id
+    driver.find_element(by, what).click()
+
+    def is_there(_):
+        state = driver.execute_script("return document.readyState")
+        return state == "complete" and driver.find_element(By.TAG_NAME, "html").id != before
+
+    WebDriverWait(driver, 30, poll_frequency=0.05).until(is_there)
+
+
+def downloads(driver, selector, number):
+    """Fetches what links of the page lead to, as the signed-in browser."""
+    links = [link.get_attribute("href") for link in driver.find_elements(By.CSS_SELECTOR, selector)]
+    check(f"the page has {number} links {selector}", len(links) == number, links)
+    for link in links:
+        status, size = driver.execute_async_script(
+            "const [link, done] = arguments;"
+            "fetch(link).then(async r => done([r.status, (await r.blob()).size]), e => done([String(e), 0]))", link)
+        check(f"{link} can be downloaded", status == 200 and size > 100, (status, size))
+
+
 def sign_in(driver, service, token):
     driver.get(f"{service.origin}/sign-in?next=%2Frounds")
     driver.find_element(By.NAME, "token").send_keys(token)
-    driver.find_element(By.XPATH, "//button[.='Sign in']").click()
+    press(driver, By.XPATH, "//button[.='Sign in']")
 
 
 def person(driver, axe, screenshots):
@@ -256,7 +279,8 @@ def person(driver, axe, screenshots):
             check("a token signs in and leads back", driver.current_url == f"{service.origin}/rounds", driver.current_url)
             check("a token for reading starts no round", "Run now" not in text_of(driver), text_of(driver))
             sign_in(driver, service, service.full)
-            driver.find_element(By.XPATH, "//button[.='Run now']").click()
+            check("a token for rounds has the button", "Run now" in text_of(driver), driver.current_url + text_of(driver))
+            press(driver, By.XPATH, "//button[.='Run now']")
             page = driver.current_url
             check("the button leads to the round", page.startswith(f"{service.origin}/rounds/"), text_of(driver))
             wait = WebDriverWait(driver, 120, poll_frequency=0.1)
@@ -278,12 +302,12 @@ def person(driver, axe, screenshots):
             check("the end is announced", bool(ended) and text_of(driver, "#news") == ended[0].text, text_of(driver))
             wait.until(lambda _: (driver.get(page), "Reports" in text_of(driver))[1])
             check("the finished round lists its reports", "HTML" in text_of(driver), text_of(driver))
-            driver.find_element(By.LINK_TEXT, "HTML").click()
-            check("a report opens", "CloudTrail governance" in driver.title or "report" in driver.current_url, driver.title)
+            downloads(driver, "a[href*='/report?']", 7)
             driver.get(f"{service.origin}/evidence")
-            driver.find_element(By.XPATH, "//button[.='Build it in the background']").click()
+            press(driver, By.XPATH, "//button[.='Build it in the background']")
             wait.until(lambda _: (driver.get(f"{service.origin}/evidence"), "building" not in text_of(driver))[1])
             check("a bundle is built", "ready" in text_of(driver), text_of(driver))
+            downloads(driver, "a[href$='/bundle']", 1)
             check("nothing in the console", not console(driver, 401), console(driver, 401))
             for path in TOP + [page.removeprefix(service.origin)]:
                 one_page(driver, axe, service.origin, "service", path, screenshots, status=200)
