@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::components::{
-    Fact, button, capital, card, command, count, facts, field, list, note, only_note, pages,
-    prose, select, severity, severity_word, tag, verdict, weight,
+    Fact, button, capital, card, command, count, facts, field, list, note, only_note, pages, prose,
+    select, severity, severity_word, tag, verdict, weight,
 };
 use super::coverage::shown_unit;
 use super::layout::{Page, Section};
@@ -453,9 +453,9 @@ impl<'a> Filter<'a> {
 
     fn matches(&self, signal: &Signal) -> bool {
         let of_severity = self.severity.is_none_or(|it| severity_word(signal.severity) == it);
-        let of_unit = self
-            .unit
-            .is_none_or(|wanted| signal.unit_path.as_deref().map(shown_unit).as_deref() == Some(wanted));
+        let of_unit = self.unit.is_none_or(|wanted| {
+            signal.unit_path.as_deref().map(shown_unit).as_deref() == Some(wanted)
+        });
         let of_time = self.since.is_none_or(|since| signal.since >= since);
         of_severity
             && of_unit

@@ -60,12 +60,15 @@ fn fine() -> Board {
     let mut round = std::sync::Arc::unwrap_or_clone(round);
     let drift = changed(samples::drift(6), &[("findings", json!([])), ("causes", json!([]))]);
     let verification = changed(samples::verification(6), &[("findings", json!([]))]);
-    let sources = changed(samples::consolidation(), &[
-        ("complete", json!(true)),
-        ("failures", json!([])),
-        ("unreadable_regions", json!([])),
-        ("by_source", json!({})),
-    ]);
+    let sources = changed(
+        samples::consolidation(),
+        &[
+            ("complete", json!(true)),
+            ("failures", json!([])),
+            ("unreadable_regions", json!([])),
+            ("by_source", json!({})),
+        ],
+    );
     let mut sources: crate::serve::board::Consolidation = serde_json::from_value(sources).unwrap();
     sources.counts.conflicts = 0;
     let mut board = Board::of(Reports {

@@ -8,8 +8,8 @@ use maud::{PreEscaped, html};
 use super::{empty, live_round, text};
 use crate::serve::app::App;
 use crate::serve::pages::{
-    CONTENT_SECURITY_POLICY, assets, chain, coverage, forbidden, not_found_at,
-    overview, round, unauthorized,
+    CONTENT_SECURITY_POLICY, assets, chain, coverage, forbidden, not_found_at, overview, round,
+    unauthorized,
 };
 use crate::serve::samples;
 
@@ -73,13 +73,15 @@ async fn what_is_not_known_is_named_with_a_way_back() {
     {
         let (status, page) = read(of_chain(account, region).await).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
-        let what = html! { "Nothing is known about the account `" (account) "` in `" (region) "`." };
+        let what =
+            html! { "Nothing is known about the account `" (account) "` in `" (region) "`." };
         assert!(page.contains(&what.0), "{page}");
         assert!(page.contains("<a href=\"/coverage\">Coverage</a>"), "{page}");
     }
     for id in ["none", "../../etc/passwd", "%00"] {
         let path = Path(id.to_owned());
-        let (status, page) = read(round::page(State(app.clone()), path, uri("/rounds/x")).await).await;
+        let (status, page) =
+            read(round::page(State(app.clone()), path, uri("/rounds/x")).await).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{page}");
         assert!(page.contains(&format!("There is no round `{id}`.")), "{page}");
     }
