@@ -153,9 +153,8 @@ fn signing(
         StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]),
     )));
     components.push_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()));
-    components.set_identity_cache(Some(
-        config.identity_cache().unwrap_or_else(|| IdentityCache::no_cache().into()),
-    ));
+    components
+        .set_identity_cache(Some(config.identity_cache().unwrap_or_else(IdentityCache::no_cache)));
     if let Some(credentials) = config.credentials_provider() {
         components.set_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials));
     }

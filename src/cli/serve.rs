@@ -23,6 +23,7 @@ const REFRESH_EVERY: Duration = Duration::from_secs(30);
 #[command(after_help = "\
 Examples:
   orgtrail serve
+  orgtrail serve --run-now nightly
   orgtrail serve --log-json --config /etc/orgtrail.toml
   orgtrail status
 
@@ -30,13 +31,17 @@ Without `[service]` in the configuration, it keeps its state below
 $XDG_STATE_HOME/orgtrail or ~/.local/state/orgtrail, checks for drift and verifies the
 last day hourly, and does everything nightly.")]
 pub(crate) struct Args {
+    /// Also run a round of this schedule now.
+    #[arg(long, value_name = "SCHEDULE")]
+    run_now: Option<String>,
+
     /// Log as JSON lines.
     #[arg(long)]
     pub(super) log_json: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let Args { log_json: _ } = args;
+    let Args { run_now, log_json: _ } = args;
     let env = context.env()?;
     let store = open::open(&env, || default_state(context)).await?;
     let app = App::new(Setup {
@@ -52,6 +57,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             return Err(error);
         }
         context.out.warn(format!("no round can run until this is fixed:\n{}", error.render()));
+    }
+    if let Some(schedule) = run_now {
+        app.request(&schedule).map_err(|error| OpError::usage(error.to_string()))?;
     }
     announce(&app, bound.url(), context);
     let bundles = Bundles::open(&local_folder(&app, context)?)

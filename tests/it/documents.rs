@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::configured::ConfiguredEnv;
 use crate::consolidate_env::log_body;
+use crate::env::receiver::Receiver;
 use crate::json_schema::{mismatches, mismatches_of, without_each_field};
 use crate::retire_env::{TRAIL, config, with_legacy_trail};
 
@@ -119,6 +120,22 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
     check(&["evidence", "--from", &from, "--until", &until, "-o", "bundle.tar.zst"]);
     let mut down = env.command(folder, &config(), &["sandbox", "down"]);
     assert!(tokio::task::block_in_place(|| down.status()).unwrap().success());
+
+    // What a channel receives.
+    let receiver = Receiver::start(Vec::new()).await;
+    let channel = format!(
+        "[[service.notify]]\nname = \"hook\"\nkind = \"webhook\"\ntarget = \"{}\"\n\
+         allow_private = true\nsecret_env = \"HOOK_KEY\"\n",
+        receiver.origin
+    );
+    let text = format!("{}\n{channel}", config());
+    let arguments = ["service", "test-notification", "--format", "json"];
+    let mut test = env.command(folder, &text, &arguments);
+    let tested = tokio::task::block_in_place(|| test.env("HOOK_KEY", "key").output()).unwrap();
+    seen.check("orgtrail service test-notification", &tested.stdout);
+    for request in receiver.received() {
+        seen.check("a request to a webhook", &request.body);
+    }
 
     // What they saved and stored.
     seen.check("saved.plan", &std::fs::read(folder.join("saved.plan")).unwrap());

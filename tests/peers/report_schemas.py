@@ -13,6 +13,7 @@ import argparse
 import csv
 import datetime
 import glob
+import http.server
 import importlib.resources
 import io
 import json
@@ -21,6 +22,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
@@ -151,6 +153,52 @@ class Documents:
         self.seen.add(expected)
 
 
+class Receiver:
+    """A server that keeps the bodies of requests by their path."""
+
+    def __init__(self):
+        bodies = self.bodies = {}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                bodies.setdefault(self.path.split("?")[0], []).append(body)
+                self.send_response(200)
+                self.send_header("content-length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+
+
+def notifications(schemas, known, folder, environment):
+    """What channels receive: documents, and events of OCSF."""
+    receiver = Receiver()
+    with open(os.path.join(folder, "orgtrail.toml"), encoding="utf-8") as file:
+        text = file.read()
+    folder = tempfile.mkdtemp(dir=folder)
+    with open(os.path.join(folder, "orgtrail.toml"), "w", encoding="utf-8") as file:
+        file.write(text)
+        for kind, path in (("webhook", "hook"), ("opensearch", "index")):
+            file.write(f'[[service.notify]]\nname = "{path}"\nkind = "{kind}"\ntarget = "{receiver.origin}/{path}"\n'
+                       f'allow_private = true\nsecret_env = "CHANNEL_KEY"\n')
+    ran = orgtrail(folder, environment | {"CHANNEL_KEY": "key"}, "service", "test-notification", "--format", "json")
+    receiver.server.shutdown()
+    known.check("orgtrail service test-notification", json.loads(ran.stdout), "notification-test")
+    hooks = receiver.bodies.get("/hook", [])
+    check("a webhook receives two documents", len(hooks) == 2, ran.stdout)
+    for body in hooks:
+        known.check("a request to a webhook", json.loads(body), "service-notification")
+    events = [json.loads(line) for body in receiver.bodies.get("/index/_bulk", []) for line in body.splitlines()[1::2]]
+    errors = [error for event in events for error in schemas.ocsf.iter_errors(event)]
+    check("OpenSearch receives two events of OCSF", len(events) == 2 and not errors, first(errors))
+
+
 def documents(folder, sandbox, environment):
     """Every command once, and what is stored: each a document of its schema."""
     known = Documents()
@@ -211,6 +259,7 @@ def main():
         comparison = json.loads(reports["json"])["comparison"]
         check("after apply: the comparison lists what was fixed", len(comparison["fixed"]) > 0)
         known = documents(folder, sandbox, environment)
+        notifications(schemas, known, folder, environment)
         # Stored in the archive or in a bundle, of a finding that an intact archive lacks, or slow:
         # tests/it/documents.rs validates these.
         elsewhere = {"acceptance", "acceptance-report", "bundle-manifest", "demo-report", "retired-trail", "run-record"}

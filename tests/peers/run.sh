@@ -12,6 +12,7 @@ python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
 "$peers/boto3/bin/python" recordings.py || status=1
 "$peers/boto3/bin/python" provision.py || status=1
+"$peers/boto3/bin/python" notifications.py || status=1
 # moto brings the package that signs digests.
 "$peers/moto/bin/python" real_logs.py || status=1
 "$peers/schemas/bin/python" report_schemas.py || status=1

@@ -2,7 +2,7 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw
+# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw
 #                           schemas parliament service copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -54,6 +54,7 @@ schemas() {
 
 install() {
     case $1 in
+    alertmanager) debian prometheus-alertmanager ;;
     awscli) pypi awscli awscli==1.46.2 ;;
     boto3) pypi boto3 boto3==1.44.5 ;;
     cfnlint) pypi cfnlint cfn-lint==1.58.0 ;;
@@ -73,14 +74,14 @@ install() {
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas parliament service
+[ "$1" != all ] || set -- alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas parliament service
 for name in "$@"; do
     install "$name"
 done

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use super::checks::Severity;
 use super::round::{Outcome, Part};
 use super::service::{Signal, SignalState, Verdict};
@@ -46,10 +45,6 @@ pub struct Notification {
     pub findings: Vec<Change>,
     /// How many changes are left out of `findings`.
     pub findings_left_out: usize,
-}
-
-impl Document for Notification {
-    const NAME: &'static str = "service-notification";
 }
 
 /// How a finding changed.
@@ -164,10 +159,6 @@ pub struct Change {
 pub struct TestReport {
     /// One for each channel.
     pub deliveries: Vec<TestDelivery>,
-}
-
-impl Document for TestReport {
-    const NAME: &'static str = "notification-test";
 }
 
 /// An example that was sent to a channel.

@@ -62,11 +62,12 @@ fn of_v6(address: Ipv6Addr) -> Network {
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let from = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
-        // Mapped and compatible; `::1` is neither.
-        [0, 0, 0, 0, 0, 0xffff, high, low] => Some(from(high, low)),
+        // Compatible; `::1` is none.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => Some(from(high, low)),
-        // NAT64 (RFC 6052), and 6to4 (RFC 3056).
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(from(high, low)),
+        // Mapped, NAT64 (RFC 6052), and 6to4 (RFC 3056).
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(from(high, low)),
         _ => None,
     }
 }

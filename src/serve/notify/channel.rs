@@ -87,12 +87,14 @@ fn built(
     limits: Limits,
 ) -> Result<Built, ChannelFault> {
     let secret = notify.secret(environment)?;
-    let server = |url: WebUrl| Server::new(url, notify.allow_private, limits);
+    let server = |url: WebUrl| {
+        let server = Server::new(url, notify.allow_private, limits)?;
+        Ok::<_, ChannelFault>(server.with_secret(secret.clone()))
+    };
     let url = || match &notify.target {
         Some(NotifyTarget::Url(url)) => Ok(url.clone()),
-        Some(NotifyTarget::Arn(_)) => Err(ChannelFault::Target),
         None if notify.kind.has_secret_url() => of_secret(secret.as_ref()),
-        None => Err(ChannelFault::Target),
+        Some(NotifyTarget::Arn(_)) | None => Err(ChannelFault::Target),
     };
     let arn = || match &notify.target {
         Some(NotifyTarget::Arn(arn)) => Ok(arn.clone()),
@@ -108,10 +110,10 @@ fn built(
         }
         NotifyKind::Slack => Sender::Slack(Slack { server: server(url()?)? }),
         NotifyKind::Alertmanager => {
-            Sender::Alertmanager(Alertmanager { server: server(url()?)?, secret })
+            Sender::Alertmanager(Alertmanager { server: server(url()?)?, secret: secret.clone() })
         }
         NotifyKind::Opensearch => {
-            Sender::Opensearch(Opensearch { server: server(url()?)?, secret })
+            Sender::Opensearch(Opensearch { server: server(url()?)?, secret: secret.clone() })
         }
         NotifyKind::DeadMan => {
             let name = notify.name.as_str().to_owned();

@@ -47,7 +47,7 @@ pub async fn send_examples(
             }
             Ok(())
         };
-        delivery_of(&channel.name, messages[0].id.clone(), limited(send).await)
+        delivery_of(&channel.name, messages[0].id.clone(), limited(Box::pin(send)).await)
     });
     // A monitor would take the end of a round for a proof: it is notified of a start.
     let monitors = configured.dead_men.iter().filter(|it| is_wanted(&it.name));
@@ -63,7 +63,7 @@ impl Configured {
     fn example(&self, transition: Transition) -> Result<Message, OpError> {
         let now = self.env.now();
         let is_resolved = transition == Transition::Resolved;
-        let second = jiff::SignedDuration::from_secs(i64::from(is_resolved));
+        let later = jiff::SignedDuration::from_millis(i64::from(is_resolved));
         let management_account = self.env.config()?.organization.management_account.clone();
         let account = management_account.clone();
         Ok(Message {
@@ -79,7 +79,7 @@ impl Configured {
             sentence: "This is a test of the channel. Nothing is wrong.".to_owned(),
             changes: vec![Change {
                 transition,
-                changed_at: now.checked_add(second).unwrap_or(now),
+                changed_at: now.checked_add(later).unwrap_or(now),
                 severity_before: is_resolved.then_some(Severity::Critical),
                 finding: Signal {
                     fingerprint: "test-notification".to_owned(),

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
 use super::message::{Message, new_id};
 use super::transitions::{Known, Seen, transitions};
@@ -16,6 +17,8 @@ const KEY: &str = "notifications/ledger.json";
 const VERSION: u32 = 1;
 /// How often a write that another replica's write came before is tried again.
 const TRIES: u32 = 20;
+/// Rounds of two replicas end in another order by less than this.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 /// The most messages that wait for delivery; older ones are given up.
 const MOST_PENDING: usize = 200;
 
@@ -26,6 +29,8 @@ pub(super) enum LedgerError {
     Store(#[from] StoreError),
     #[error("notifications could not be stored")]
     Json(#[from] serde_json::Error),
+    #[error("a task ended early")]
+    Task(#[from] tokio::task::JoinError),
     #[error("the state file {KEY}: other replicas replaced it {TRIES} times in a row")]
     Contention,
 }
@@ -48,6 +53,15 @@ struct Ledger {
 struct LastRound {
     id: String,
     ended_at: Timestamp,
+}
+
+impl LastRound {
+    /// Whether a round was compared before, or ended before this one: then it knows less than
+    /// channels do. Much earlier, and the clock was wrong.
+    fn is_after(&self, round: &Round) -> bool {
+        let by = self.ended_at.duration_since(round.ended_at);
+        self.id == round.id || (by.is_positive() && by < CLOCK_TOLERANCE)
+    }
 }
 
 /// A message that is not delivered to all channels yet.
@@ -96,12 +110,7 @@ impl LedgerFile {
     ) -> Result<(), LedgerError> {
         for _ in 0..TRIES {
             let (mut ledger, version) = self.read().await?;
-            // A round that ended before one that was compared knows less than channels do.
-            let is_known = ledger
-                .round
-                .as_ref()
-                .is_some_and(|last| last.id == round.id || last.ended_at > round.ended_at);
-            if is_known {
+            if ledger.round.as_ref().is_some_and(|last| last.is_after(round)) {
                 return Ok(());
             }
             let (known, changes) = transitions(std::mem::take(&mut ledger.known), seen);
@@ -173,7 +182,10 @@ impl LedgerFile {
 
     async fn read(&self) -> Result<(Ledger, Option<Version>), LedgerError> {
         let Some(stored) = self.store.read(KEY).await? else { return Ok((Ledger::new(), None)) };
-        let ledger = match serde_json::from_slice::<Ledger>(&stored.bytes) {
+        // A ledger of thousands of findings is large: reading it must not delay other tasks.
+        let (bytes, version) = (stored.bytes, stored.version);
+        let read = spawn_blocking(move || serde_json::from_slice::<Ledger>(&bytes)).await?;
+        let ledger = match read {
             Ok(ledger) if ledger.version == VERSION => ledger,
             // Everything that is open is sent again, which is better than nothing.
             damaged => {
@@ -182,12 +194,13 @@ impl LedgerFile {
                 Ledger::new()
             }
         };
-        Ok((ledger, Some(stored.version)))
+        Ok((ledger, Some(version)))
     }
 
     /// Writes the ledger; false if another replica did so before.
     async fn write(&self, ledger: Ledger, version: Option<Version>) -> Result<bool, LedgerError> {
-        let json = serde_json::to_vec(&Ledger { nonce: new_id(), ..ledger })?.into();
+        let ledger = Ledger { nonce: new_id(), ..ledger };
+        let json = spawn_blocking(move || serde_json::to_vec(&ledger)).await??.into();
         Ok(match version {
             Some(version) => {
                 matches!(self.store.replace(KEY, json, &version).await?, Replaced::New(_))

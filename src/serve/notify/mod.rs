@@ -34,8 +34,10 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
+pub use self::channel::ChannelError;
 use self::channel::{Built, Channel};
 use self::dead_man::DeadMan;
+pub use self::example::send_examples;
 use self::http::Limits;
 use self::ledger::{LedgerError, LedgerFile};
 use self::message::Message;
@@ -48,9 +50,6 @@ use crate::config::{Environment, Schedule, WebUrl};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::service::{Round, Signals};
 use crate::words::with_causes;
-
-pub use self::channel::ChannelError;
-pub use self::example::send_examples;
 
 /// The longest that one message may take to one channel.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
@@ -262,7 +261,7 @@ impl Notifier {
                 let channel =
                     self.0.configured.channels.iter().find(|channel| channel.name == name);
                 let Some(channel) = channel else { return Ok(()) };
-                limited(channel.send(&message, attempt, connection)).await
+                limited(Box::pin(channel.send(&message, attempt, connection))).await
             }
             .boxed()
         };
@@ -275,11 +274,10 @@ impl Notifier {
         for delivery in &deliveries {
             let Delivery { channel, message, result, error, .. } = delivery;
             *totals.entry((channel.clone(), *result)).or_default() += 1;
-            match error {
-                Some(error) => {
-                    tracing::warn!(channel, message, error, "a notification was not delivered");
-                }
-                None => tracing::info!(channel, message, "a notification was delivered"),
+            if let Some(error) = error {
+                tracing::warn!(channel, message, error, "a notification was not delivered");
+            } else {
+                tracing::info!(channel, message, "a notification was delivered");
             }
         }
         deliveries
@@ -315,8 +313,7 @@ impl Connection<'_> {
 }
 
 async fn limited(send: impl Future<Output = Result<(), SendError>>) -> Result<(), SendError> {
-    let sent = tokio::time::timeout(SEND_LIMIT, send).await;
-    sent.unwrap_or(Err(SendError::Slow(SEND_LIMIT)))
+    tokio::time::timeout(SEND_LIMIT, send).await.unwrap_or(Err(SendError::Slow(SEND_LIMIT)))
 }
 
 fn delivery_of(channel: &str, message: String, sent: Result<(), SendError>) -> Delivery {

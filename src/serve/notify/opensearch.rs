@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::SendError;
 use super::http::{Post, Server, authorization};
 use super::message::Message;
-use super::ocsf;
+use super::{SendError, ocsf};
 use crate::config::Secret;
 
 /// The most findings in a request.

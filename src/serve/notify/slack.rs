@@ -77,15 +77,7 @@ fn section(text: &str) -> Value {
 
 /// Text that mentions nobody and links nowhere. Source: Slack, "Formatting text".
 fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    // A zero-width space after each character that formats text.
-    text.chars().fold(String::with_capacity(text.len()), |mut text, c| {
-        text.push(c);
-        if matches!(c, '*' | '_' | '~' | '`') {
-            text.push('\u{200b}');
-        }
-        text
-    })
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -118,9 +110,9 @@ mod tests {
     #[test]
     fn names_of_accounts_mention_nobody_and_link_nowhere() {
         let mut one = change(Transition::New, Severity::High, 1, "a");
-        one.finding.found = "<!channel> <https://evil.example|fine> *bold*".to_owned();
+        one.finding.found = "<!channel> <https://evil.example|fine> a&b".to_owned();
         let text = document(&message(vec![one]).notification(None, 0)).to_string();
         assert!(text.contains("&lt;!channel&gt;"), "{text}");
-        assert!(!text.contains("<https://evil") && !text.contains("*bold*"), "{text}");
+        assert!(!text.contains("<https://evil") && text.contains("a&amp;b"), "{text}");
     }
 }

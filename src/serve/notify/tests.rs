@@ -118,8 +118,8 @@ async fn a_webhook_receives_a_signed_document_once() {
     let deliveries = after(&notifier, 1, &[Severity::High]).await;
     assert!(deliveries.len() == 1 && deliveries[0].error.is_none(), "{deliveries:?}");
     assert_eq!(after(&notifier, 2, &[Severity::High]).await, []);
-    let received = receiver.received();
-    let [request] = received.as_slice() else { panic!("{received:?}") };
+    let requests = receiver.received();
+    let [request] = requests.as_slice() else { panic!("{requests:?}") };
     let header = |name: &str| request.headers[name].to_str().unwrap();
     assert_eq!(request.path, "/hook");
     assert_eq!(header("orgtrail-timestamp"), "1767323045");
@@ -174,10 +174,10 @@ async fn alertmanager_receives_alerts_and_their_end() {
     let notifier = notifier(folder.path(), "alertmanager", &receiver.origin, more);
     after(&notifier, 1, &[Severity::High]).await;
     after(&notifier, 2, &[]).await;
-    let received = receiver.received();
-    assert_eq!(received[0].path, "/api/v2/alerts");
-    assert_eq!(received[0].headers["authorization"], "Bearer key");
-    let alerts = |at: usize| serde_json::from_slice::<Value>(&received[at].body).unwrap();
+    let requests = receiver.received();
+    assert_eq!(requests[0].path, "/api/v2/alerts");
+    assert_eq!(requests[0].headers["authorization"], "Bearer key");
+    let alerts = |at: usize| serde_json::from_slice::<Value>(&requests[at].body).unwrap();
     assert_eq!(alerts(0)[0]["labels"], alerts(1)[0]["labels"]);
     assert_eq!(alerts(1)[0]["endsAt"], "2026-01-02T03:06:05Z");
 }
@@ -193,15 +193,15 @@ async fn opensearch_receives_ocsf_in_lines_and_errors_of_single_findings_count()
     let failed = after(&notifier, 1, &[Severity::High]).await;
     assert!(failed[0].error.as_ref().unwrap().contains("did not index"), "{failed:?}");
     assert_eq!(after(&notifier, 2, &[Severity::High]).await[0].error, None);
-    let received = receiver.received();
-    assert!(received[1].path.starts_with("/findings/_bulk?filter_path=errors"));
-    assert_eq!(received[1].headers["content-type"], "application/x-ndjson");
-    let text = String::from_utf8(received[1].body.to_vec()).unwrap();
+    let requests = receiver.received();
+    assert!(requests[1].path.starts_with("/findings/_bulk?filter_path=errors"));
+    assert_eq!(requests[1].headers["content-type"], "application/x-ndjson");
+    let text = String::from_utf8(requests[1].body.to_vec()).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["class_uid"], 2003);
     // The second attempt has the same id.
-    assert_eq!(received[0].body, received[1].body);
+    assert_eq!(requests[0].body, requests[1].body);
 }
 
 #[tokio::test]
@@ -235,4 +235,26 @@ async fn an_unreachable_state_fails_no_round_and_is_reported() {
     assert_eq!(failed[0].result, DeliveryResult::Failed);
     assert!(failed[0].error.as_ref().unwrap().contains("the state file"), "{failed:?}");
     assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn another_configuration_keeps_the_state_and_the_totals() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Receiver::start(Vec::new()).await, Receiver::start(Vec::new()).await);
+    let before = notifier(folder.path(), "slack", &first.origin, "");
+    after(&before, 1, &[Severity::High]).await;
+    let other = notifier(folder.path(), "slack", &second.origin, "");
+    let reloaded = before.reloaded(&other.0.configured.env, &Environment::default()).unwrap();
+    after(&reloaded, 2, &[]).await;
+    assert_eq!((first.received().len(), second.received().len()), (1, 1));
+    assert_eq!(before.totals(), reloaded.totals());
+    assert_eq!(reloaded.totals()[&("team".to_owned(), DeliveryResult::Delivered)], 2);
+    // A configuration that cannot be used leaves the old one in use.
+    let closed = format!(
+        "{SMALLEST}[[service.notify]]\nname = \"a\"\nkind = \"slack\"\n\
+                          target = \"https://127.0.0.1\"\n"
+    );
+    let env = other.0.configured.env.clone().with_config(Ok(closed.parse().unwrap()));
+    let error = reloaded.reloaded(&env, &Environment::default()).unwrap_err();
+    assert_eq!(error.outcome(), crate::ops::Outcome::Usage);
 }

@@ -8,7 +8,7 @@ use orgtrail_base::names::Arn;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 /// The most entries in a call.
 const MOST_ENTRIES: usize = 10;
@@ -32,14 +32,14 @@ impl State {
     }
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
-        "PutEvents" => put(simulation, control, call),
+        "PutEvents" => put(control, call),
         _ => Err(unknown_operation(call)),
     }
 }
 
-fn put(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn put(control: &mut Control, call: &Call<'_>) -> Reply {
     let entries = input::list(call.input, "Entries");
     if !(1..=MOST_ENTRIES).contains(&entries.len()) {
         return Err(ApiError::validation(format!(
@@ -57,23 +57,23 @@ fn put(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply
         let bus = bus(call, entry)?;
         let owner = bus.account.clone().unwrap_or_else(|| call.caller.account.clone());
         call.allow_in(control, &bus.to_string(), &owner, None, &[])?;
-        results.push(match fault(entry) {
-            Some((code, message)) => json!({ "ErrorCode": code, "ErrorMessage": message }),
-            None => {
-                let id = simulation.uuid();
-                let event = event(simulation, call, entry, &id);
-                // Events for a bus that does not exist match no rule.
-                let account = control.accounts.get_mut(&owner);
-                if let Some(account) = account.filter(|_| bus.resource_name() == "default") {
-                    let received = &mut account.events.received;
-                    received.push_back(event);
-                    while received.len() > KEPT {
-                        received.pop_front();
-                    }
-                }
-                json!({ "EventId": id })
+        if let Some((code, message)) = fault(entry) {
+            results.push(json!({ "ErrorCode": code, "ErrorMessage": message }));
+            continue;
+        }
+        let id = call.simulation.uuid();
+        let event = event(call, entry, &id);
+        results.push(json!({ "EventId": id }));
+        // Events for a bus that does not exist match no rule, nor do those without a detail
+        // that rules could match.
+        let is_kept = bus.resource_name() == "default" && event["detail"].is_object();
+        if let Some(account) = control.accounts.get_mut(&owner).filter(|_| is_kept) {
+            let received = &mut account.events.received;
+            received.push_back(event);
+            while received.len() > KEPT {
+                received.pop_front();
             }
-        });
+        }
     }
     let failed = results.iter().filter(|result| result.get("ErrorCode").is_some()).count();
     Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
@@ -117,15 +117,15 @@ fn fault(entry: &Value) -> Option<(&'static str, String)> {
         return Some(("NotAuthorizedForSourceException", "Not authorized for the source.".into()));
     }
     let detail = input::text(entry, "Detail").unwrap_or_default();
-    let is_object = serde_json::from_str::<Value>(detail).is_ok_and(|detail| detail.is_object());
-    (!is_object).then(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
+    let is_json = serde_json::from_str::<Value>(detail).is_ok();
+    (!is_json).then(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
 }
 
-fn event(simulation: &Simulation, call: &Call<'_>, entry: &Value, id: &str) -> Value {
+fn event(call: &Call<'_>, entry: &Value, id: &str) -> Value {
     let detail = input::text(entry, "Detail").unwrap_or_default();
     let given =
         input::number(entry, "Time").and_then(|time| jiff::Timestamp::from_second(time).ok());
-    let time = given.unwrap_or_else(|| simulation.clock.now());
+    let time = given.unwrap_or_else(|| call.simulation.clock.now());
     json!({
         "version": "0",
         "id": id,

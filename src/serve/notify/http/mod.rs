@@ -55,6 +55,8 @@ pub(super) struct Server {
     url: WebUrl,
     allow_private: bool,
     limits: Limits,
+    /// What no error contains, also if the server repeats it.
+    secret: Option<Secret>,
     connector: Arc<Connector>,
 }
 
@@ -133,9 +135,15 @@ impl Server {
             .sleep_impl(TokioSleep::new())
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_with_resolver(resolver);
-        let server = Self { url, allow_private, limits, connector: Arc::new(connector) };
+        let connector = Arc::new(connector);
+        let server = Self { url, allow_private, limits, secret: None, connector };
         server.check()?;
         Ok(server)
+    }
+
+    /// The same with a secret that requests contain.
+    pub(super) fn with_secret(self, secret: Option<Secret>) -> Self {
+        Self { secret, ..self }
     }
 
     pub(super) fn url(&self) -> &WebUrl {
@@ -192,11 +200,13 @@ impl Server {
         }
     }
 
-    /// Whether a text has a part of the address that may be a secret.
+    /// Whether a text has a part of the address or of the secret.
     fn is_secret(&self, text: &str) -> bool {
         let path = self.url.as_str().splitn(4, '/').nth(3).unwrap_or_default();
-        let mut parts = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 6);
-        parts.any(|part| text.contains(part))
+        let of_path = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 6);
+        let secret = self.secret.as_ref().map(Secret::expose).unwrap_or_default();
+        let of_secret = secret.split(':').filter(|part| !part.is_empty());
+        of_path.chain(of_secret).any(|part| text.contains(part))
     }
 
     /// Checks what is known before a connection: the scheme, and an address that is no name.

@@ -116,6 +116,11 @@ async fn no_error_has_a_path_that_may_be_a_secret() {
     let error = post(&server).await.unwrap_err();
     assert!(error.contains("404") && !error.contains("s3cr3ttoken"), "{error}");
     assert!(!format!("{server:?}").contains("s3cr3ttoken"));
+    let echo = Answer::Status(401, "the password `pa55` is wrong".to_owned());
+    let receiver = Receiver::start(vec![echo]).await;
+    let server = super::tests::server(&receiver.origin, QUICK);
+    let error = post(&server.with_secret(Some(Secret::new("user:pa55")))).await.unwrap_err();
+    assert!(error.contains("401") && !error.contains("pa55"), "{error}");
 }
 
 #[test]

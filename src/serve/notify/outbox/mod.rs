@@ -108,8 +108,7 @@ impl Outbox {
                 error,
                 is_known: false,
             };
-            let sent = self.send(channel, pending, send).await;
-            let delivery = match sent {
+            let delivery = match self.send(channel, pending, send).await {
                 Ok(Some(known)) => {
                     Delivery { is_known: known, ..delivery(DeliveryResult::Delivered, None) }
                 }

@@ -1,5 +1,5 @@
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -87,7 +87,11 @@ fn signals(numbers: &BTreeSet<u8>) -> Signals {
 const CHANNELS: [&str; 2] = ["first", "second"];
 
 async fn record(outbox: &Outbox, numbers: &BTreeSet<u8>) {
-    let (round, signals) = (round(), signals(numbers));
+    record_round(outbox, round(), numbers).await;
+}
+
+async fn record_round(outbox: &Outbox, round: Round, numbers: &BTreeSet<u8>) {
+    let signals = signals(numbers);
     let seen = Seen { ran: &[Part::Drift], signals: &signals, at: now() };
     let message = |changes| Message::of_round(&round, String::new(), changes);
     let channels = |_: &Message| CHANNELS.iter().map(|&it| it.to_owned()).collect();
@@ -191,7 +195,7 @@ proptest! {
             let inbox = inbox.lock();
             let received = inbox.iter().filter(|(it, _)| it == channel).map(|(_, message)| message);
             let mut times: HashMap<&str, usize> = HashMap::new();
-            let mut view = BTreeMap::new();
+            let mut view = BTreeSet::new();
             for message in received {
                 let times = times.entry(&message.id).or_default();
                 *times += 1;
@@ -200,7 +204,7 @@ proptest! {
                 }
                 for change in &message.changes {
                     let fingerprint = change.finding.fingerprint.clone();
-                    let was = view.insert(fingerprint.clone(), ()).is_some();
+                    let was = !view.insert(fingerprint.clone());
                     match change.transition {
                         Transition::Resolved => {
                             prop_assert!(was);
@@ -212,7 +216,7 @@ proptest! {
             }
             let again: usize = times.values().map(|times| times - 1).sum();
             prop_assert!(again <= killed_after_sending, "{times:?}");
-            let known: BTreeSet<u8> = view.keys().map(|it| it.parse().unwrap()).collect();
+            let known: BTreeSet<u8> = view.iter().map(|it| it.parse().unwrap()).collect();
             prop_assert_eq!(&known, &open);
         }
     }
@@ -289,4 +293,21 @@ async fn a_damaged_ledger_is_begun_again() {
     std::fs::write(folder.path().join("notifications/ledger.json"), "{").unwrap();
     record(&outbox, &[1].into()).await;
     assert_eq!(deliver(&outbox, &inbox, None).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_round_that_ended_before_one_that_was_compared_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = outbox(folder.path());
+    HOUR.set(2);
+    record(&outbox, &[1].into()).await;
+    let earlier = |minutes| {
+        let by = SignedDuration::from_mins(minutes);
+        Round { id: "other".to_owned(), ended_at: now().checked_sub(by).unwrap(), ..round() }
+    };
+    record_round(&outbox, earlier(1), &[].into()).await;
+    assert_eq!(outbox.ledger.pending().await.unwrap().len(), 1);
+    // A clock that was wrong for one round does not silence those after it.
+    record_round(&outbox, earlier(90), &[].into()).await;
+    assert_eq!(outbox.ledger.pending().await.unwrap().len(), 2);
 }
