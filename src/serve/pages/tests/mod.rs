@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::view::View;
+use super::view::{Allowed, View};
 use crate::ops::round::Part;
 use crate::report::contract::live::{LivePart, LiveRound, PartState};
 use crate::report::contract::round::Part as ReportedPart;
@@ -34,6 +34,7 @@ fn view(board: Board, address: &str) -> View {
         replica: "orgtrail-0".to_owned(),
         address: address.to_owned(),
         query: Query::of(Some(query)),
+        allowed: Allowed::default(),
     }
 }
 
