@@ -110,12 +110,14 @@ fn text(page: &Markup) -> String {
         let tag = tag.split(' ').next().unwrap();
         match tag {
             "/td" | "/th" | "/dt" | "/option" => text.push_str(" | "),
+            "/span" | "/a" | "/h3" => text.push(' '),
             "/p" | "/li" | "/tr" | "/dd" | "/h1" | "/h2" | "/summary" | "/pre" | "/caption"
-            | "/label" => text.push('\n'),
+            | "/label" | "/button" => text.push('\n'),
             _ => {}
         }
         text.push_str(content);
     }
+    let text = text.replace(" .", ".").replace(" ,", ",");
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
