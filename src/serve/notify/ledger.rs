@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::message::{Message, new_id};
-use super::transitions::{Known, Seen, transitions};
-use crate::report::contract::notification::Change;
+use super::transitions::{Known, Seen, Transitions, transitions};
 use crate::report::contract::service::Round;
 use crate::serve::store::{Created, Replaced, Store, StoreError, Version};
 
@@ -106,7 +105,7 @@ impl LedgerFile {
         &self,
         round: &Round,
         seen: Seen<'_>,
-        message: impl Fn(Vec<Change>) -> Message,
+        message: impl Fn(Transitions) -> Message,
         channels: impl Fn(&Message) -> BTreeSet<String>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
@@ -115,11 +114,11 @@ impl LedgerFile {
             if ledger.round.as_ref().is_some_and(|last| last.is_after(round)) {
                 return Ok(());
             }
-            let (known, changes) = transitions(std::mem::take(&mut ledger.known), seen);
+            let (known, found) = transitions(std::mem::take(&mut ledger.known), seen);
             ledger.known = known;
             ledger.round = Some(LastRound { id: round.id.clone(), ended_at: round.ended_at });
-            if !changes.is_empty() {
-                let message = message(changes);
+            if !found.changes.is_empty() {
+                let message = message(found);
                 let channels = channels(&message);
                 if !channels.is_empty() {
                     let json = serde_json::to_vec(&message)?;
