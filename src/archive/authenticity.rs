@@ -69,7 +69,7 @@ pub enum Authenticity {
     /// The configuration, or the command line, lists its SHA-256.
     Listed,
     /// Nothing authenticates it.
-    Nothing {
+    Unauthenticated {
         /// Why.
         reason: String,
     },
@@ -92,12 +92,12 @@ impl Authenticity {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Mac { .. } | Self::Listed => None,
-            Self::Nothing { reason } | Self::Unknown { reason } => Some(reason),
+            Self::Unauthenticated { reason } | Self::Unknown { reason } => Some(reason),
         }
     }
 
     fn nothing(reason: &str) -> Self {
-        Self::Nothing { reason: reason.to_owned() }
+        Self::Unauthenticated { reason: reason.to_owned() }
     }
 }
 

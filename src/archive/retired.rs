@@ -132,7 +132,7 @@ impl Retired {
             let Some(record) = record else { continue };
             match authenticity(&object.key, &stored, trust).await.1 {
                 Authenticity::Mac { .. } | Authenticity::Listed => all.push(record),
-                Authenticity::Nothing { .. } => {}
+                Authenticity::Unauthenticated { .. } => {}
                 Authenticity::Unknown { reason } => return Err(reason),
             }
         }

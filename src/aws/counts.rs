@@ -26,7 +26,7 @@ pub fn throttled() -> BTreeMap<String, u64> {
 }
 
 /// Counts a request.
-pub(super) fn sent(service: &str, status: Option<u16>) {
+pub(crate) fn sent(service: &str, status: Option<u16>) {
     *REQUESTS.lock().entry((service.to_owned(), status)).or_default() += 1;
 }
 

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
+use super::Framework::{Cis, Prowler, SecurityHub};
 use super::judge::{
     all_of, ensure, fail, matches_configuration, not_configured, of_log_group, unknown,
 };
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Mapping, Rule, Severity, Verdict};
 use crate::alarms::{ALARMS, Alarm, Shortfall};
 use crate::aws::Observation;
 use crate::filter_pattern::FilterPattern;
@@ -12,11 +13,7 @@ use crate::resources::{AlarmSubscriptions, Metric, MetricAlarm, MetricFilters};
 /// The rules that a check of CIS covers.
 macro_rules! rules {
     ($cis:literal, $hub:literal, $prowler:literal) => {
-        [
-            Mapping { framework: Framework::Cis, id: $cis },
-            Mapping { framework: Framework::SecurityHub, id: $hub },
-            Mapping { framework: Framework::Prowler, id: $prowler },
-        ]
+        [Cis.rule($cis), SecurityHub.rule($hub), Prowler.rule($prowler)]
     };
 }
 /// The checks of the alarms, in the order of [`ALARMS`]: they differ in the
@@ -111,13 +108,7 @@ pub(super) const CHECKS: &[Check] = &[
     cis(
         "alarm-4.15",
         "changes to the organization raise an alarm",
-        &[
-            Mapping { framework: Framework::Cis, id: "4.15" },
-            Mapping {
-                framework: Framework::Prowler,
-                id: "cloudwatch_log_metric_filter_aws_organizations_changes",
-            },
-        ],
+        &[Cis.rule("4.15"), Prowler.rule("cloudwatch_log_metric_filter_aws_organizations_changes")],
     ),
     Check {
         severity: Severity::High,

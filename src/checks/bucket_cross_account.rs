@@ -1,5 +1,6 @@
+use super::Framework::{Prowler, SecurityHub};
 use super::judge::{fail, from_observation, of_bucket};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
@@ -9,10 +10,7 @@ pub(super) const CHECK: Check = Check {
     why: "Anyone who can read the archive sees all activity; anyone who can write or delete can forge it.",
     fix: "orgtrail plan --remove-unmanaged, then orgtrail apply --remove-unmanaged",
     resources: &["archive-bucket/policy"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.6" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_cross_account_access" },
-    ],
+    mappings: &[SecurityHub.rule("S3.6"), Prowler.rule("s3_bucket_cross_account_access")],
     rule: Rule::Custom(judge),
 };
 

@@ -1,7 +1,8 @@
+use super::Framework::{Cis, Prowler, SecurityHub};
 use super::judge::{
     all_of, ensure, from_observation, matches_configuration, not_configured, of_bucket, of_policy,
 };
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::config::MfaDelete;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
@@ -13,9 +14,9 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix; for S3's MFA delete, the root user runs orgtrail mfa-delete enable",
     resources: &["archive-bucket/mfa-delete", "archive-bucket/policy", "vault/mfa-delete"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "2.1.2" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.20" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_bucket_requires_mfa_delete" },
+        Cis.rule("2.1.2"),
+        SecurityHub.rule("S3.20"),
+        Prowler.rule("cloudtrail_bucket_requires_mfa_delete"),
     ],
     rule: Rule::Custom(judge),
 };

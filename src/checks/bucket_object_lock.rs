@@ -1,5 +1,6 @@
+use super::Framework::{Prowler, SecurityHub};
 use super::judge::{ensure, from_observation, not_configured, of_bucket};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::resources::bucket::ObjectLock;
 
 pub(super) const CHECK: Check = Check {
@@ -9,10 +10,7 @@ pub(super) const CHECK: Check = Check {
     why: "Nobody can delete a locked version before its retention ends.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/object-lock"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.15" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_object_lock" },
-    ],
+    mappings: &[SecurityHub.rule("S3.15"), Prowler.rule("s3_bucket_object_lock")],
     rule: Rule::Custom(judge),
 };
 

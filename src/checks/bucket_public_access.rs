@@ -1,5 +1,6 @@
+use super::Framework::{Cis, Prowler, SecurityHub};
 use super::judge::{all_of, fail, from_observation, matches_configuration, of_bucket};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
@@ -10,18 +11,15 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "2.1.4" },
-        Mapping { framework: Framework::Cis, id: "2.1.5" },
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.6" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.1" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.2" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.3" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.8" },
-        Mapping {
-            framework: Framework::Prowler,
-            id: "cloudtrail_logs_s3_bucket_is_not_publicly_accessible",
-        },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_level_public_access_block" },
+        Cis.rule("2.1.4"),
+        Cis.rule("2.1.5"),
+        SecurityHub.rule("CloudTrail.6"),
+        SecurityHub.rule("S3.1"),
+        SecurityHub.rule("S3.2"),
+        SecurityHub.rule("S3.3"),
+        SecurityHub.rule("S3.8"),
+        Prowler.rule("cloudtrail_logs_s3_bucket_is_not_publicly_accessible"),
+        Prowler.rule("s3_bucket_level_public_access_block"),
     ],
     rule: Rule::Custom(judge),
 };

@@ -1,5 +1,6 @@
+use super::Framework::{Cis, Prowler, SecurityHub};
 use super::judge::{ensure, from_observation, of_bucket, of_policy};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
@@ -10,9 +11,9 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/policy"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "2.1.1" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.5" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_secure_transport_policy" },
+        Cis.rule("2.1.1"),
+        SecurityHub.rule("S3.5"),
+        Prowler.rule("s3_bucket_secure_transport_policy"),
     ],
     rule: Rule::Custom(judge),
 };

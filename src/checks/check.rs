@@ -56,6 +56,12 @@ pub enum Framework {
 }
 
 impl Framework {
+    /// One of its rules, by its id there.
+    #[must_use]
+    pub const fn rule(self, id: &'static str) -> Mapping {
+        Mapping { framework: self, id }
+    }
+
     /// Its display name.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,10 +1,11 @@
 //! The checks that only require managed resources to match the configuration: the plan of
 //! their `resources` must be empty.
 
+use super::Framework::{Checkov, Cis, Prowler, SecurityHub};
 use super::judge::{
     all_of, if_configured, matches_configuration, of_bucket, of_key, of_organization, of_trail,
 };
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Rule, Severity};
 use crate::config::Config;
 
 /// The scope of a check of this table.
@@ -51,23 +52,36 @@ pub(super) fn judge(
     }
 }
 
+/// What the checks of this table have in common.
+const fn declared(subject: Subject, optional: Option<Optional>) -> Check {
+    Check {
+        id: "",
+        title: "",
+        severity: Severity::Low,
+        why: "",
+        fix: "orgtrail drift --fix",
+        resources: &[],
+        mappings: &[],
+        rule: Rule::Declared { subject, optional },
+    }
+}
+
 pub(super) const TRAIL_INSIGHTS: Check = Check {
     id: "trail-insights",
     title: "Insights events are recorded as configured",
     severity: Severity::Low,
     why: "Insights detect unusual rates of calls and errors, which single events do not show.",
-    fix: "orgtrail drift --fix",
     resources: &["trail/insights"],
-    mappings: &[Mapping { framework: Framework::Prowler, id: "cloudtrail_insights_exist" }],
-    rule: Rule::Declared {
-        subject: Subject::Trail,
-        optional: Some(Optional {
+    mappings: &[Prowler.rule("cloudtrail_insights_exist")],
+    ..declared(
+        Subject::Trail,
+        Some(Optional {
             key: "trail.insights",
             is_declared: |config| {
                 config.trail.insights.call_rate || config.trail.insights.error_rate
             },
         }),
-    },
+    )
 };
 
 pub(super) const TRAIL_TAGS: Check = Check {
@@ -75,16 +89,12 @@ pub(super) const TRAIL_TAGS: Check = Check {
     title: "the trail has the configured tags",
     severity: Severity::Low,
     why: "Tags state the owner and the cost center of a resource.",
-    fix: "orgtrail drift --fix",
     resources: &["trail/tags"],
-    mappings: &[Mapping { framework: Framework::SecurityHub, id: "CloudTrail.9" }],
-    rule: Rule::Declared {
-        subject: Subject::Trail,
-        optional: Some(Optional {
-            key: "trail.tags",
-            is_declared: |config| !config.trail.tags.is_empty(),
-        }),
-    },
+    mappings: &[SecurityHub.rule("CloudTrail.9")],
+    ..declared(
+        Subject::Trail,
+        Some(Optional { key: "trail.tags", is_declared: |config| !config.trail.tags.is_empty() }),
+    )
 };
 
 pub(super) const ORG_TRUSTED_ACCESS: Check = Check {
@@ -92,10 +102,8 @@ pub(super) const ORG_TRUSTED_ACCESS: Check = Check {
     title: "CloudTrail has trusted access and its service-linked role",
     severity: Severity::Critical,
     why: "Without trusted access, the organization trail becomes a trail of a single account, without any notice.",
-    fix: "orgtrail drift --fix",
     resources: &["trusted-access", "service-linked-role"],
-    mappings: &[],
-    rule: Rule::Declared { subject: Subject::Organization, optional: None },
+    ..declared(Subject::Organization, None)
 };
 
 pub(super) const ORG_DELEGATED_ADMINS: Check = Check {
@@ -103,10 +111,8 @@ pub(super) const ORG_DELEGATED_ADMINS: Check = Check {
     title: "exactly the configured accounts are delegated administrators of CloudTrail",
     severity: Severity::High,
     why: "A delegated administrator can stop and delete the trail, as the management account can.",
-    fix: "orgtrail drift --fix",
     resources: &["delegated-administrators"],
-    mappings: &[],
-    rule: Rule::Declared { subject: Subject::Organization, optional: None },
+    ..declared(Subject::Organization, None)
 };
 
 pub(super) const BUCKET_OWNERSHIP: Check = Check {
@@ -114,13 +120,9 @@ pub(super) const BUCKET_OWNERSHIP: Check = Check {
     title: "the bucket owner owns every object, and access control lists are disabled",
     severity: Severity::Medium,
     why: "With access control lists, the writer of an object can deny the bucket owner access to it.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/ownership"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.12" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_acl_prohibited" },
-    ],
-    rule: Rule::Declared { subject: Subject::Bucket, optional: None },
+    mappings: &[SecurityHub.rule("S3.12"), Prowler.rule("s3_bucket_acl_prohibited")],
+    ..declared(Subject::Bucket, None)
 };
 
 pub(super) const BUCKET_ENCRYPTION: Check = Check {
@@ -128,14 +130,13 @@ pub(super) const BUCKET_ENCRYPTION: Check = Check {
     title: "the bucket encrypts new objects with the configured key by default",
     severity: Severity::High,
     why: "With access to the bucket alone, nobody can read the logs: they also need the key.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/encryption"],
     mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.17" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_kms_encryption" },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_145" },
+        SecurityHub.rule("S3.17"),
+        Prowler.rule("s3_bucket_kms_encryption"),
+        Checkov.rule("CKV_AWS_145"),
     ],
-    rule: Rule::Declared { subject: Subject::Bucket, optional: None },
+    ..declared(Subject::Bucket, None)
 };
 
 pub(super) const BUCKET_VERSIONING: Check = Check {
@@ -143,14 +144,13 @@ pub(super) const BUCKET_VERSIONING: Check = Check {
     title: "versioning is on",
     severity: Severity::High,
     why: "An object that is overwritten or deleted is kept as a noncurrent version.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/versioning"],
     mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.14" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_object_versioning" },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_21" },
+        SecurityHub.rule("S3.14"),
+        Prowler.rule("s3_bucket_object_versioning"),
+        Checkov.rule("CKV_AWS_21"),
     ],
-    rule: Rule::Declared { subject: Subject::Bucket, optional: None },
+    ..declared(Subject::Bucket, None)
 };
 
 pub(super) const BUCKET_LIFECYCLE: Check = Check {
@@ -158,15 +158,14 @@ pub(super) const BUCKET_LIFECYCLE: Check = Check {
     title: "lifecycle rules transition and expire logs as configured",
     severity: Severity::Medium,
     why: "Logs that never expire cost more every year; logs that expire too soon are missing when they are needed.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/lifecycle"],
     mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.10" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.13" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_lifecycle_enabled" },
-        Mapping { framework: Framework::Checkov, id: "CKV2_AWS_61" },
+        SecurityHub.rule("S3.10"),
+        SecurityHub.rule("S3.13"),
+        Prowler.rule("s3_bucket_lifecycle_enabled"),
+        Checkov.rule("CKV2_AWS_61"),
     ],
-    rule: Rule::Declared { subject: Subject::Bucket, optional: None },
+    ..declared(Subject::Bucket, None)
 };
 
 pub(super) const BUCKET_ACCESS_LOGGING: Check = Check {
@@ -174,24 +173,20 @@ pub(super) const BUCKET_ACCESS_LOGGING: Check = Check {
     title: "access to the archive is logged",
     severity: Severity::Medium,
     why: "S3 access logs show who read the logs.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/access-logging", "access-log-bucket"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.4" },
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.7" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.9" },
-        Mapping {
-            framework: Framework::Prowler,
-            id: "cloudtrail_logs_s3_bucket_access_logging_enabled",
-        },
+        Cis.rule("3.4"),
+        SecurityHub.rule("CloudTrail.7"),
+        SecurityHub.rule("S3.9"),
+        Prowler.rule("cloudtrail_logs_s3_bucket_access_logging_enabled"),
     ],
-    rule: Rule::Declared {
-        subject: Subject::Bucket,
-        optional: Some(Optional {
+    ..declared(
+        Subject::Bucket,
+        Some(Optional {
             key: "archive.access_logging",
             is_declared: |config| config.archive.access_logging.enabled,
         }),
-    },
+    )
 };
 
 pub(super) const BUCKET_REPLICATION: Check = Check {
@@ -199,19 +194,15 @@ pub(super) const BUCKET_REPLICATION: Check = Check {
     title: "the archive replicates as configured",
     severity: Severity::Low,
     why: "A copy in another account survives the loss of the archive.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/replication", "replication-role", "vault"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.7" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_cross_region_replication" },
-    ],
-    rule: Rule::Declared {
-        subject: Subject::Bucket,
-        optional: Some(Optional {
+    mappings: &[SecurityHub.rule("S3.7"), Prowler.rule("s3_bucket_cross_region_replication")],
+    ..declared(
+        Subject::Bucket,
+        Some(Optional {
             key: "archive.replication",
             is_declared: |config| config.archive.replication.is_some(),
         }),
-    },
+    )
 };
 
 pub(super) const BUCKET_NOTIFICATIONS: Check = Check {
@@ -219,19 +210,15 @@ pub(super) const BUCKET_NOTIFICATIONS: Check = Check {
     title: "the bucket notifies the configured targets of new objects",
     severity: Severity::Low,
     why: "Consumers of new logs depend on these notifications.",
-    fix: "orgtrail drift --fix",
     resources: &["archive-bucket/notifications"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "S3.11" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_event_notifications_enabled" },
-    ],
-    rule: Rule::Declared {
-        subject: Subject::Bucket,
-        optional: Some(Optional {
+    mappings: &[SecurityHub.rule("S3.11"), Prowler.rule("s3_bucket_event_notifications_enabled")],
+    ..declared(
+        Subject::Bucket,
+        Some(Optional {
             key: "archive.notifications",
             is_declared: |config| !config.archive.notifications.is_empty(),
         }),
-    },
+    )
 };
 
 pub(super) const KEY_ENABLED: Check = Check {
@@ -241,11 +228,8 @@ pub(super) const KEY_ENABLED: Check = Check {
     why: "While the key is disabled, no log can be delivered or read; once it is deleted, all logs are lost.",
     fix: "orgtrail drift --fix; for a key pending deletion, aws kms cancel-key-deletion --key-id ID",
     resources: &["kms-key", "kms-key/alias"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "KMS.3" },
-        Mapping { framework: Framework::Prowler, id: "kms_cmk_not_deleted_unintentionally" },
-    ],
-    rule: Rule::Declared { subject: Subject::Key, optional: None },
+    mappings: &[SecurityHub.rule("KMS.3"), Prowler.rule("kms_cmk_not_deleted_unintentionally")],
+    ..declared(Subject::Key, None)
 };
 
 pub(super) const KEY_ROTATION: Check = Check {
@@ -253,14 +237,13 @@ pub(super) const KEY_ROTATION: Check = Check {
     title: "the key is rotated as configured",
     severity: Severity::High,
     why: "Without rotation, the same key material encrypts more and more data.",
-    fix: "orgtrail drift --fix",
     resources: &["kms-key/rotation"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.6" },
-        Mapping { framework: Framework::SecurityHub, id: "KMS.4" },
-        Mapping { framework: Framework::Config, id: "cmk-backing-key-rotation-enabled" },
-        Mapping { framework: Framework::Prowler, id: "kms_cmk_rotation_enabled" },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_7" },
+        Cis.rule("3.6"),
+        SecurityHub.rule("KMS.4"),
+        Framework::Config.rule("cmk-backing-key-rotation-enabled"),
+        Prowler.rule("kms_cmk_rotation_enabled"),
+        Checkov.rule("CKV_AWS_7"),
     ],
-    rule: Rule::Declared { subject: Subject::Key, optional: None },
+    ..declared(Subject::Key, None)
 };

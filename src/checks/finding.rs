@@ -95,7 +95,7 @@ pub struct Suppression {
     /// The reason in the configuration.
     pub reason: String,
     /// The last day on which it does not count, in UTC.
-    pub until: Date,
+    pub last_day: Date,
     /// Whether that day has passed: then the finding counts.
     pub expired: bool,
 }

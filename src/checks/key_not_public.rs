@@ -1,5 +1,6 @@
+use super::Framework::{Prowler, SecurityHub};
 use super::judge::{fail, from_observation, of_key};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
@@ -9,10 +10,7 @@ pub(super) const CHECK: Check = Check {
     why: "A key that anyone can use protects nothing.",
     fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["kms-key/policy"],
-    mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "KMS.5" },
-        Mapping { framework: Framework::Prowler, id: "kms_key_not_publicly_accessible" },
-    ],
+    mappings: &[SecurityHub.rule("KMS.5"), Prowler.rule("kms_key_not_publicly_accessible")],
     rule: Rule::Custom(judge),
 };
 

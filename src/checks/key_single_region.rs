@@ -1,5 +1,6 @@
+use super::Framework::Prowler;
 use super::judge::{ensure, from_observation, of_key};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "key-single-region",
@@ -8,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     why: "A multi-Region key can be replicated to a Region where it has another policy.",
     fix: "aws kms create-key creates a new one, because a multi-Region key cannot be converted. Then set key.alias",
     resources: &[],
-    mappings: &[Mapping { framework: Framework::Prowler, id: "kms_cmk_not_multi_region" }],
+    mappings: &[Prowler.rule("kms_cmk_not_multi_region")],
     rule: Rule::Custom(judge),
 };
 

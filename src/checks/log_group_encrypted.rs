@@ -1,5 +1,6 @@
+use super::Framework::{Checkov, Config, Prowler};
 use super::judge::{ensure, from_observation, if_configured, of_log_group};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-encrypted",
@@ -9,12 +10,9 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix, with cloudwatch_logs.kms_key in the configuration",
     resources: &["log-group"],
     mappings: &[
-        Mapping { framework: Framework::Config, id: "cloudwatch-log-group-encrypted" },
-        Mapping {
-            framework: Framework::Prowler,
-            id: "cloudwatch_log_group_kms_encryption_enabled",
-        },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_158" },
+        Config.rule("cloudwatch-log-group-encrypted"),
+        Prowler.rule("cloudwatch_log_group_kms_encryption_enabled"),
+        Checkov.rule("CKV_AWS_158"),
     ],
     rule: Rule::Custom(judge),
 };

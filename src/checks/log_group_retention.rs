@@ -1,5 +1,6 @@
+use super::Framework::{Config, Prowler, SecurityHub};
 use super::judge::{ensure, from_observation, of_log_group};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-retention",
@@ -9,12 +10,9 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["log-group"],
     mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "CloudWatch.16" },
-        Mapping { framework: Framework::Config, id: "cw-loggroup-retention-period-check" },
-        Mapping {
-            framework: Framework::Prowler,
-            id: "cloudwatch_log_group_retention_policy_specific_days_enabled",
-        },
+        SecurityHub.rule("CloudWatch.16"),
+        Config.rule("cw-loggroup-retention-period-check"),
+        Prowler.rule("cloudwatch_log_group_retention_policy_specific_days_enabled"),
     ],
     rule: Rule::Custom(judge),
 };

@@ -41,7 +41,7 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// When the earlier run was.
-    pub since: Timestamp,
+    pub baseline_at: Timestamp,
     /// Failed or unknown now, and not then.
     pub new: Vec<Finding>,
     /// Failed or unknown then, and not now, as they were then; without those that an unknown
@@ -130,7 +130,7 @@ impl Run {
             .filter(|one| in_keys(one, &answered) || !blind.contains(one.check.as_str()))
             .collect();
         let (unchanged, new) = now.into_iter().partition(|one| in_keys(one, &then_keys));
-        self.compared = Some(Compared { since: earlier.at, new, fixed, unchanged });
+        self.compared = Some(Compared { baseline_at: earlier.at, new, fixed, unchanged });
         self
     }
 
@@ -169,7 +169,7 @@ fn suppression(facts: &Facts, check: &Check, scope: &Scope) -> Option<Suppressio
         .max_by_key(|one| one.until)
         .map(|one| Suppression {
             reason: one.reason.clone(),
-            until: one.until,
+            last_day: one.until,
             expired: one.until < today,
         })
 }

@@ -1,10 +1,11 @@
 use jiff::SignedDuration;
 
+use super::Framework::{Checkov, Config, Prowler, SecurityHub};
 use super::judge::{
     all_of, ensure, fail, from_observation, matches_configuration, not_configured, of_trail,
 };
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
@@ -15,10 +16,10 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail", "log-group", "log-group/role"],
     mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.5" },
-        Mapping { framework: Framework::Config, id: "cloud-trail-cloud-watch-logs-enabled" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_cloudwatch_logging_enabled" },
-        Mapping { framework: Framework::Checkov, id: "CKV2_AWS_10" },
+        SecurityHub.rule("CloudTrail.5"),
+        Config.rule("cloud-trail-cloud-watch-logs-enabled"),
+        Prowler.rule("cloudtrail_cloudwatch_logging_enabled"),
+        Checkov.rule("CKV2_AWS_10"),
     ],
     rule: Rule::Custom(judge),
 };

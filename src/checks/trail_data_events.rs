@@ -1,6 +1,7 @@
+use super::Framework::{Cis, Prowler, SecurityHub};
 use super::judge::{fail, from_observation, if_configured, of_trail};
 use super::trail_multi_region::NO_TRAIL;
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
@@ -11,12 +12,12 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail/event-selectors"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.8" },
-        Mapping { framework: Framework::Cis, id: "3.9" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.22" },
-        Mapping { framework: Framework::SecurityHub, id: "S3.23" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_s3_dataevents_read_enabled" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_s3_dataevents_write_enabled" },
+        Cis.rule("3.8"),
+        Cis.rule("3.9"),
+        SecurityHub.rule("S3.22"),
+        SecurityHub.rule("S3.23"),
+        Prowler.rule("cloudtrail_s3_dataevents_read_enabled"),
+        Prowler.rule("cloudtrail_s3_dataevents_write_enabled"),
     ],
     rule: Rule::Custom(judge),
 };

@@ -1,5 +1,6 @@
+use super::Framework::{Checkov, Config, SecurityHub};
 use super::judge::{all_of, fail, from_observation, matches_configuration, of_trail};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-is-logging",
@@ -9,9 +10,9 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail/logging"],
     mappings: &[
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.3" },
-        Mapping { framework: Framework::Config, id: "cloudtrail-enabled" },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_251" },
+        SecurityHub.rule("CloudTrail.3"),
+        Config.rule("cloudtrail-enabled"),
+        Checkov.rule("CKV_AWS_251"),
     ],
     rule: Rule::Custom(judge),
 };

@@ -1,6 +1,7 @@
+use super::Framework::{Checkov, Cis, Config, Prowler, SecurityHub};
 use super::judge::{fail, from_observation, of_trail, unknown};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::aws::Observation;
 use crate::resources::is_key;
 
@@ -12,11 +13,11 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.5" },
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.2" },
-        Mapping { framework: Framework::Config, id: "cloud-trail-encryption-enabled" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_kms_encryption_enabled" },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_35" },
+        Cis.rule("3.5"),
+        SecurityHub.rule("CloudTrail.2"),
+        Config.rule("cloud-trail-encryption-enabled"),
+        Prowler.rule("cloudtrail_kms_encryption_enabled"),
+        Checkov.rule("CKV_AWS_35"),
     ],
     rule: Rule::Custom(judge),
 };

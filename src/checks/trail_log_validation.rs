@@ -1,6 +1,7 @@
+use super::Framework::{Checkov, Cis, Config, Prowler, SecurityHub};
 use super::judge::{ensure, from_observation, of_trail};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-log-validation",
@@ -10,11 +11,11 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.2" },
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.4" },
-        Mapping { framework: Framework::Config, id: "cloud-trail-log-file-validation-enabled" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_log_file_validation_enabled" },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_36" },
+        Cis.rule("3.2"),
+        SecurityHub.rule("CloudTrail.4"),
+        Config.rule("cloud-trail-log-file-validation-enabled"),
+        Prowler.rule("cloudtrail_log_file_validation_enabled"),
+        Checkov.rule("CKV_AWS_36"),
     ],
     rule: Rule::Custom(judge),
 };

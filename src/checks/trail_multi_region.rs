@@ -1,5 +1,6 @@
+use super::Framework::{Checkov, Cis, Config, Prowler, SecurityHub};
 use super::judge::{all_of, ensure, fail, from_observation, of_trail};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
@@ -10,15 +11,12 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail", "trail/event-selectors"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.1" },
-        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.1" },
-        Mapping { framework: Framework::Config, id: "multi-region-cloudtrail-enabled" },
-        Mapping { framework: Framework::Prowler, id: "cloudtrail_multi_region_enabled" },
-        Mapping {
-            framework: Framework::Prowler,
-            id: "cloudtrail_multi_region_enabled_logging_management_events",
-        },
-        Mapping { framework: Framework::Checkov, id: "CKV_AWS_67" },
+        Cis.rule("3.1"),
+        SecurityHub.rule("CloudTrail.1"),
+        Config.rule("multi-region-cloudtrail-enabled"),
+        Prowler.rule("cloudtrail_multi_region_enabled"),
+        Prowler.rule("cloudtrail_multi_region_enabled_logging_management_events"),
+        Checkov.rule("CKV_AWS_67"),
     ],
     rule: Rule::Custom(judge),
 };

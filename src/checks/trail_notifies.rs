@@ -1,8 +1,9 @@
+use super::Framework::Checkov;
 use super::judge::{
     all_of, ensure, from_observation, matches_configuration, not_configured, of_trail,
 };
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-notifies",
@@ -11,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     why: "Subscribers of the topic depend on it to learn about new log files.",
     fix: "orgtrail drift --fix",
     resources: &["trail", "topic", "topic/policy"],
-    mappings: &[Mapping { framework: Framework::Checkov, id: "CKV_AWS_252" }],
+    mappings: &[Checkov.rule("CKV_AWS_252")],
     rule: Rule::Custom(judge),
 };
 

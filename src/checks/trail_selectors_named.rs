@@ -1,6 +1,7 @@
+use super::Framework::Prowler;
 use super::judge::{ensure, from_observation, not_configured, of_trail};
 use super::trail_multi_region::NO_TRAIL;
-use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::config::Selectors;
 
 pub(super) const CHECK: Check = Check {
@@ -10,10 +11,7 @@ pub(super) const CHECK: Check = Check {
     why: "Some scanners recognize an advanced selector of management events only by its name, and report a trail without it.",
     fix: "aws cloudtrail put-event-selectors --trail-name ARN --advanced-event-selectors file://selectors.json, with Name \"Management events selector\"",
     resources: &[],
-    mappings: &[Mapping {
-        framework: Framework::Prowler,
-        id: "cloudtrail_multi_region_enabled_logging_management_events",
-    }],
+    mappings: &[Prowler.rule("cloudtrail_multi_region_enabled_logging_management_events")],
     rule: Rule::Custom(judge),
 };
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::judge::{all_of, fail, not_configured, of_organization, unknown};
 use super::{Check, CheckResult, Facts, Rule, Scope, Severity, Verdict};
-use crate::resources::{Undeclared, undeclared, unreadable};
+use crate::resources::{Location, Undeclared, location, undeclared, unreadable};
 
 pub(super) const CHECK: Check = Check {
     id: "undeclared",
@@ -17,9 +17,10 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let (desired, observed) = (&facts.desired, &facts.observed);
-    let scope = |id: &str| match id {
-        "guardrail" => Scope::Organization,
-        "alarms" | "metric-filters" | "alarm-topic/subscriptions" | "log-group" => Scope::Region {
+    let home = Some(desired.home_location());
+    let scope = |id: &str| match location(desired, id) {
+        Some(Location { region: None, .. }) => Scope::Organization,
+        found if found == home => Scope::Region {
             account: desired.management().clone(),
             region: desired.home_region().clone(),
         },

@@ -181,7 +181,9 @@ impl Command {
             | Self::Drift(_)
             | Self::Coverage(_) => true,
             #[cfg(feature = "sandbox")]
-            Self::Demo(_) | Self::Sandbox(_) => false,
+            Self::Demo(args) => args.stops_gracefully(),
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(_) => false,
             Self::Plan(_)
             | Self::MfaDelete(_)
             | Self::Accept(_)

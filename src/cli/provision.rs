@@ -92,11 +92,11 @@ pub(super) fn print_step(out: Output, result: &StepResult) {
                 out.warn(format!("  hint: {hint}"));
             }
         }
-        StepOutcome::Stopped { because } => {
-            out.warn(format!("{id}: skipped, because it depends on {}", because.join(", ")));
+        StepOutcome::Skipped { because_of } => {
+            out.warn(format!("{id}: skipped, because it depends on {}", because_of.join(", ")));
         }
-        StepOutcome::CutOff => out.warn(format!("{id}: {action} interrupted")),
-        StepOutcome::NotBegun => out.warn(format!("{id}: {action} not started")),
+        StepOutcome::Interrupted => out.warn(format!("{id}: {action} interrupted")),
+        StepOutcome::NotStarted => out.warn(format!("{id}: {action} not started")),
     }
 }
 
@@ -110,11 +110,11 @@ pub(super) fn stopped_at(cause: &str, steps: &[StepResult]) -> String {
     format!(
         "Stopped by {cause}.\n  done: {}\n  interrupted, perhaps partly done: {}\n  failed: {}\n  not started: {}\n  run the same command again to complete the rest",
         named(|outcome| *outcome == StepOutcome::Done),
-        named(|outcome| *outcome == StepOutcome::CutOff),
+        named(|outcome| *outcome == StepOutcome::Interrupted),
         named(|outcome| matches!(
             outcome,
             StepOutcome::Failed { .. } | StepOutcome::Refused { .. }
         )),
-        named(|outcome| matches!(outcome, StepOutcome::NotBegun | StepOutcome::Stopped { .. })),
+        named(|outcome| matches!(outcome, StepOutcome::NotStarted | StepOutcome::Skipped { .. })),
     )
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Context, OpError, Outcome};
-use crate::config::Place;
+use crate::config::{Config, Place};
 use crate::serve::app::{App, Setup};
 use crate::serve::evidence::Bundles;
 use crate::serve::scheduler::Scheduler;
 use crate::serve::slots::Timetable;
-use crate::serve::{http, open, pages};
+use crate::serve::{http, open};
 use crate::words::with_causes;
 
 /// How often the rounds of other replicas are looked for.
@@ -23,6 +23,7 @@ const REFRESH_EVERY: Duration = Duration::from_secs(30);
 #[command(after_help = "\
 Examples:
   orgtrail serve
+  orgtrail serve --run-now nightly
   orgtrail serve --log-json --config /etc/orgtrail.toml
   orgtrail status
 
@@ -30,13 +31,17 @@ Without `[service]` in the configuration, it keeps its state below
 $XDG_STATE_HOME/orgtrail or ~/.local/state/orgtrail, checks for drift and verifies the
 last day hourly, and does everything nightly.")]
 pub(crate) struct Args {
+    /// Also run a round of this schedule now.
+    #[arg(long, value_name = "SCHEDULE")]
+    run_now: Option<String>,
+
     /// Log as JSON lines.
     #[arg(long)]
     pub(super) log_json: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let Args { log_json: _ } = args;
+    let Args { run_now, log_json: _ } = args;
     let env = context.env()?;
     let store = open::open(&env, || default_state(context)).await?;
     let app = App::new(Setup {
@@ -53,9 +58,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         }
         context.out.warn(format!("no round can run until this is fixed:\n{}", error.render()));
     }
+    if let Some(schedule) = run_now {
+        app.request(&schedule).map_err(|error| OpError::usage(error.to_string()))?;
+    }
     announce(&app, bound.url(), context);
-    let bundles = Bundles::new(&local_folder(&app, context)?.join("bundles"));
-    let server = http::serve(app.clone(), bound, pages::routes(), bundles, context.stop.clone());
+    let bundles = Bundles::open(&local_folder(&app, context)?)
+        .map_err(|error| OpError::usage(format!("the folder of evidence bundles: {error}")))?;
+    let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
     let background = [
         tokio::spawn(refresh(app.clone())),
@@ -142,6 +151,11 @@ async fn reload(app: App, context: Context) {
             Ok(loaded) if loaded.config.service.state != app.config().service.state => {
                 keep(&app, "`service.state` changed: restart the service to use it".to_owned());
             }
+            Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => keep(
+                &app,
+                "`service.listen` or `service.access` changed: restart the service to use it"
+                    .to_owned(),
+            ),
             Ok(loaded) => match app.reload(loaded.config) {
                 Ok(()) => tracing::info!("uses the new configuration from the next round on"),
                 Err(error) => keep(&app, error.message()),
@@ -149,6 +163,13 @@ async fn reload(app: App, context: Context) {
             Err(error) => keep(&app, with_causes(&error)),
         }
     }
+}
+
+/// Whether the server need not start anew.
+#[cfg(unix)]
+fn has_same_server(one: &Config, other: &Config) -> bool {
+    let (one, other) = (&one.service, &other.service);
+    one.listen == other.listen && one.access == other.access && one.public_url == other.public_url
 }
 
 /// Keeps the configuration that is in use, and says why.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 
 use super::serve::default_state;
@@ -10,6 +9,7 @@ use super::{Context, Format, OpError, Outcome};
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{Problem, SignalState, Status, Verdict};
 use crate::report::drift::plain;
+use crate::report::new_table;
 use crate::serve::app::{App, Setup};
 use crate::serve::open;
 use crate::words::counted;
@@ -83,7 +83,7 @@ fn text(status: &Status) -> String {
     }
     if !status.problems.is_empty() {
         line(String::new());
-        let mut table = table(&["SEVERITY", "WHAT", "ACCOUNTS", "SINCE"]);
+        let mut table = new_table(["SEVERITY", "WHAT", "ACCOUNTS", "SINCE"]);
         for problem in status.problems.iter().take(PROBLEMS) {
             table.add_row([
                 severity(problem),
@@ -99,7 +99,7 @@ fn text(status: &Status) -> String {
     }
     if !status.rounds.is_empty() || !status.running.is_empty() {
         line(String::new());
-        let mut table = table(&["ROUND", "STARTED", "TOOK", "EXIT CODE", "NEW", "RESOLVED"]);
+        let mut table = new_table(["ROUND", "STARTED", "TOOK", "EXIT CODE", "NEW", "RESOLVED"]);
         for running in &status.running {
             let started = format!("{:.0}", running.claimed_at);
             let replica = format!("running on {}", plain(&running.replica));
@@ -127,7 +127,7 @@ fn text(status: &Status) -> String {
         line(table.trim_fmt());
     }
     line(String::new());
-    let mut table = table(&["SCHEDULE", "PARTS", "WHEN", "NEXT ROUND"]);
+    let mut table = new_table(["SCHEDULE", "PARTS", "WHEN", "NEXT ROUND"]);
     for schedule in &status.schedules {
         let next = match schedule.next_at {
             Some(next) => format!("{next:.0}"),
@@ -140,15 +140,6 @@ fn text(status: &Status) -> String {
     }
     line(table.trim_fmt());
     text.trim_end().to_owned()
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    table
 }
 
 fn severity(problem: &Problem) -> String {

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::checks::Severity;
+use crate::config::AccessScope;
 use crate::report::drift::Format;
 
 impl ValueEnum for Severity {
@@ -17,6 +18,22 @@ impl ValueEnum for Severity {
             Self::Medium => "Weakens the trail or a guard",
             Self::High => "Events or their proof can be lost, or read by others",
             Self::Critical => "Events or their proof are being lost, or can be destroyed",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
+}
+
+impl ValueEnum for AccessScope {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Read => "Read the pages and the API",
+            Self::Metrics => "Read the metrics",
+            Self::Run => "Start a round of a schedule",
+            Self::Evidence => "Build and download evidence bundles, which contain logs",
         };
         Some(PossibleValue::new(self.as_str()).help(help))
     }

@@ -37,7 +37,7 @@ impl std::str::FromStr for GuardrailTarget {
         found.parse().map(Self::Account).map_err(|_| NameError {
             kind: "a target of a service control policy",
             found: found.to_owned(),
-            wanted: "`ou-ab12-cdefgh34`, `r-ab12` for the root, or an account id",
+            expected: "`ou-ab12-cdefgh34`, `r-ab12` for the root, or an account id",
         })
     }
 }

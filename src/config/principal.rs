@@ -46,7 +46,7 @@ impl std::str::FromStr for Principal {
         identity.map(Self::Identity).ok_or_else(|| NameError {
             kind: "a principal",
             found: found.to_owned(),
-            wanted: "an account id, or the IAM ARN of a role, a user or an account's root",
+            expected: "an account id, or the IAM ARN of a role, a user or an account's root",
         })
     }
 }

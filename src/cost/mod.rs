@@ -9,6 +9,12 @@ pub mod storage;
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Usd(pub f64);
 
+impl From<Usd> for f64 {
+    fn from(usd: Usd) -> Self {
+        usd.0
+    }
+}
+
 impl std::ops::Add for Usd {
     type Output = Self;
     fn add(self, other: Self) -> Self {

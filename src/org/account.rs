@@ -40,6 +40,12 @@ pub enum AccountState {
     Other(String),
 }
 
+impl From<AccountState> for String {
+    fn from(state: AccountState) -> Self {
+        state.as_str().to_owned()
+    }
+}
+
 /// Why an account is excluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exclusion {

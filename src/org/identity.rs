@@ -39,7 +39,7 @@ pub enum Needs {
 pub enum IdentityError {
     /// The organization is managed by another account.
     #[error(
-        "signed in as {caller} ({endpoint}) in {organization}, whose management account is {found}, expected {wanted}"
+        "signed in as {caller} ({endpoint}) in {organization}, whose management account is {found}, expected {expected}"
     )]
     OtherManagement {
         /// The caller's account.
@@ -51,11 +51,11 @@ pub enum IdentityError {
         /// Who manages it.
         found: AccountId,
         /// Who the configuration says does.
-        wanted: AccountId,
+        expected: AccountId,
     },
     /// The caller is in no organization.
     #[error(
-        "signed in as {caller} ({endpoint}), which is in no organization, expected management account {wanted}"
+        "signed in as {caller} ({endpoint}), which is in no organization, expected management account {expected}"
     )]
     NoOrganization {
         /// The caller's account.
@@ -63,11 +63,11 @@ pub enum IdentityError {
         /// Where calls go.
         endpoint: Endpoint,
         /// The management account of the configuration.
-        wanted: AccountId,
+        expected: AccountId,
     },
     /// The credentials are of another partition.
     #[error(
-        "signed in as {caller} in partition {found}, the configuration's Regions are in {wanted}"
+        "signed in as {caller} in partition {found}, the configuration's Regions are in {expected}"
     )]
     OtherPartition {
         /// The caller's account.
@@ -75,7 +75,7 @@ pub enum IdentityError {
         /// The partition of the caller's ARN.
         found: Partition,
         /// That of the configuration.
-        wanted: Partition,
+        expected: Partition,
     },
     /// An account of the configuration is in no, or in another, organization.
     #[error("{account} ({key}) is not an account of {organization}")]
@@ -137,21 +137,21 @@ impl Identity {
     pub async fn validate(aws: &Aws, config: &Config, needs: Needs) -> Result<Self, IdentityError> {
         let caller = &aws.caller().account;
         let declared = &config.organization;
-        let wanted = &declared.management_account;
+        let expected = &declared.management_account;
         if aws.partition() != config.partition() {
             let (caller, found) = (caller.clone(), aws.partition());
             return Err(IdentityError::OtherPartition {
                 caller,
                 found,
-                wanted: config.partition(),
+                expected: config.partition(),
             });
         }
         let own = aws.own_clients();
         // A hub's role may be assumed from an account of another organization, or of none; then
         // only the hub's own organization can be compared.
-        let through_hub = config.roles.hub.is_some() && caller != wanted;
+        let through_hub = config.roles.hub.is_some() && caller != expected;
         let check = |found: Head| {
-            if found.management_account == *wanted {
+            if found.management_account == *expected {
                 return Ok(found);
             }
             Err(IdentityError::OtherManagement {
@@ -159,29 +159,29 @@ impl Identity {
                 endpoint: aws.endpoint().clone(),
                 organization: found.id,
                 found: found.management_account,
-                wanted: wanted.clone(),
+                expected: expected.clone(),
             })
         };
         let unreadable = |cause| IdentityError::Unreadable { caller: caller.clone(), cause };
         let seen = match head(&own).await {
-            Ok(found) if through_hub && found.management_account != *wanted => None,
+            Ok(found) if through_hub && found.management_account != *expected => None,
             Ok(found) => Some(check(found)?),
             Err(error) if is_in_none(&error) && !through_hub => {
                 return Err(IdentityError::NoOrganization {
                     caller: caller.clone(),
                     endpoint: aws.endpoint().clone(),
-                    wanted: wanted.clone(),
+                    expected: expected.clone(),
                 });
             }
             // The caller is already in the management account.
-            Err(error) if caller == wanted => return Err(unreadable(error)),
+            Err(error) if caller == expected => return Err(unreadable(error)),
             Err(error) if is_in_none(&error) || is_denied(&error) => None,
             Err(error) => return Err(unreadable(error)),
         };
-        let management = aws.clients(wanted, aws.home_region());
+        let management = aws.clients(expected, aws.home_region());
         let seen = match (seen, needs) {
             (Some(seen), Needs::Member) => seen,
-            (Some(seen), Needs::Management) if caller == wanted => seen,
+            (Some(seen), Needs::Management) if caller == expected => seen,
             (seen, _) => match head(&management).await {
                 Ok(found) => check(found)?,
                 Err(cause) => {
@@ -194,7 +194,7 @@ impl Identity {
                                 "a member account"
                             },
                             organization: seen.id,
-                            management: wanted.clone(),
+                            management: expected.clone(),
                             cause,
                         },
                         None => unreadable(cause),

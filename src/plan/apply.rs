@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
 use crate::aws::{Aws, WriteAuthority};
-use crate::resources::catalogue::CATALOGUE;
+use crate::resources::catalogue::Entry;
 use crate::resources::{ApplyContext, Desired, Observed, StepError, observe};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
@@ -49,14 +49,14 @@ pub enum StepOutcome {
         hint: Option<String>,
     },
     /// It was skipped, because these failed or were skipped.
-    Stopped {
+    Skipped {
         /// The steps that it waited for.
-        because: Vec<ResourceId>,
+        because_of: Vec<ResourceId>,
     },
     /// It was running when the command was stopped, and may be partly done.
-    CutOff,
+    Interrupted,
     /// The command was stopped before it.
-    NotBegun,
+    NotStarted,
 }
 
 /// Why a plan is not applied at all.
@@ -163,14 +163,14 @@ pub async fn apply_until(
     loop {
         // What depends on a failed step can never run.
         open.retain(|step| {
-            let because: Vec<ResourceId> =
+            let because_of: Vec<ResourceId> =
                 step.depends_on.iter().filter(|id| failed.contains(id.as_ref())).cloned().collect();
-            if because.is_empty() {
+            if because_of.is_empty() {
                 return true;
             }
             failed.insert(step.id.as_ref());
             unfinished.remove(step.id.as_ref());
-            let outcome = StepOutcome::Stopped { because };
+            let outcome = StepOutcome::Skipped { because_of };
             let result = StepResult { id: step.id.clone(), action: step.action, outcome };
             on_step(&result);
             results.push(result);
@@ -201,7 +201,7 @@ pub async fn apply_until(
         results.push(result);
     }
     // What a stop left, in the plan's order.
-    let left = [(started, StepOutcome::CutOff), (open, StepOutcome::NotBegun)];
+    let left = [(started, StepOutcome::Interrupted), (open, StepOutcome::NotStarted)];
     for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how)))
     {
         let (id, outcome) = (step.id.clone(), outcome.clone());
@@ -220,12 +220,15 @@ fn depends_on_created(step: &Step, plan: &Plan, created: &BTreeSet<&str>) -> boo
     })
 }
 
+/// The catalogue's entry of a step's resource.
+pub(super) fn entry(step: &Step) -> Result<&'static Entry, StepError> {
+    Entry::find(&step.id).ok_or_else(|| StepError::Missing(format!("the resource {}", step.id)))
+}
+
 async fn run<'p>(step: &'p Step, context: ApplyContext<'_>) -> (&'p Step, StepResult) {
     let span = tracing::info_span!("step", resource = %step.id, action = step.action.as_str());
     let outcome = async {
-        let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
-            return Err(StepError::Missing(format!("the resource {}", step.id)));
-        };
+        let entry = entry(step)?;
         // INVARIANT: a step can be repeated from its start, except for calls that it
         // retries by itself, such as those after the creation of a key.
         let is_checked = AtomicBool::new(false);

@@ -12,6 +12,7 @@ use super::bucket::{
     ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, Tags, Vault,
     VaultMfaDelete, Versioning,
 };
+use super::destroy::{Deletion, Kept};
 use super::key::{Alias, KeyPolicy, KmsKey, Rotation};
 use super::logs::{
     AlarmSubscriptions, AlarmTopic, LogGroup, LogGroupRole, MetricAlarms, MetricFilters,
@@ -47,6 +48,9 @@ pub(crate) struct Entry {
     pub(crate) may_be_undeclared: bool,
     pub(crate) undeclared: fn(&Desired, &Observed) -> Vec<Undeclared>,
     pub(crate) apply: for<'a> fn(&'a ApplyContext<'a>) -> Boxed<'a, Result<(), StepError>>,
+    pub(crate) deletion: fn(&Desired, &Observed) -> Observation<Deletion>,
+    pub(crate) delete: for<'a> fn(&'a ApplyContext<'a>) -> Boxed<'a, Result<(), AwsError>>,
+    pub(crate) kept: fn(&Desired, &Observed) -> Vec<Kept>,
 }
 
 /// What was observed of a resource, as the plan and its fingerprint need it.
@@ -68,6 +72,11 @@ pub(crate) trait Catalogued: Resource {
 }
 
 impl Entry {
+    /// The entry of a resource.
+    pub(crate) fn find(id: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().find(|entry| entry.id == id)
+    }
+
     const fn of<R: Catalogued>() -> Self {
         Self {
             id: R::ID,
@@ -102,6 +111,18 @@ impl Entry {
                 _ => Vec::new(),
             },
             apply: |context| Box::pin(R::apply(context)),
+            deletion: |desired, observed| {
+                if !R::IS_DELETABLE || !R::is_enabled(desired) {
+                    return Observation::Absent;
+                }
+                R::observation(observed).as_ref().map(|it| R::deletion(desired, it)).flatten()
+            },
+            delete: |context| Box::pin(R::delete(context)),
+            kept: |desired, observed| match R::observation(observed) {
+                Observation::Present(state) => R::kept(desired, Some(state)),
+                Observation::Absent => Vec::new(),
+                Observation::Unreadable(_) => R::kept(desired, None),
+            },
         }
     }
 }

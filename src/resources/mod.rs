@@ -10,6 +10,7 @@ pub mod bucket;
 pub(crate) mod catalogue;
 pub mod change;
 mod desired;
+pub(crate) mod destroy;
 mod key;
 mod logs;
 mod observe;
@@ -47,11 +48,12 @@ pub use sns_topic::Topic;
 pub(crate) use trail::FoundSelectors;
 pub use trail::{EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails};
 pub use undeclared::Undeclared;
-pub(crate) use undeclared::{undeclared, unreadable};
+pub(crate) use undeclared::{location, undeclared, unreadable};
 
-use crate::aws::Observation;
+use crate::aws::{AwsError, Observation};
 use crate::names::{AccountId, Region};
 use crate::resources::change::Change;
+use crate::resources::destroy::{Deletion, Kept};
 
 /// Where a resource is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +81,14 @@ pub(crate) trait Resource: 'static {
     /// reports it.
     const MAY_BE_UNDECLARED: bool = false;
 
-    /// Where it is.
-    fn location(desired: &Desired) -> Location;
+    /// Whether `destroy` deletes it, so that it waits for what could not be read.
+    const IS_DELETABLE: bool = false;
+
+    /// Where it is: in the log-archive account and the archive's Region, unless it says
+    /// otherwise.
+    fn location(desired: &Desired) -> Location {
+        desired.archive_location()
+    }
 
     /// Whether the configuration declares it, so that the plan has a step for it.
     fn is_enabled(_desired: &Desired) -> bool {
@@ -109,4 +117,20 @@ pub(crate) trait Resource: 'static {
 
     /// Carries out the change.
     fn apply(context: &ApplyContext<'_>) -> impl Future<Output = Result<(), StepError>> + Send;
+
+    /// What of it `destroy` deletes. Data is never deleted.
+    fn deletion(_desired: &Desired, _found: &Self::State) -> Option<Deletion> {
+        None
+    }
+
+    /// Deletes it; what does not exist is deleted already.
+    fn delete(_context: &ApplyContext<'_>) -> impl Future<Output = Result<(), AwsError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// What of it `destroy` keeps. `found` is absent if it could not be read, so that it
+    /// may exist.
+    fn kept(_desired: &Desired, _found: Option<&Self::State>) -> Vec<Kept> {
+        Vec::new()
+    }
 }

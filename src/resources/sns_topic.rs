@@ -6,6 +6,7 @@ use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::{Arn, TopicName};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Change, FieldChange};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -99,6 +100,11 @@ impl<P: TopicKind> Resource for SnsTopic<P> {
         }
         let arn = P::arn(desired).map(|arn| arn.to_string());
         Change::create(P::WHY, vec![FieldChange::new("arn", None::<String>, arn)])
+    }
+
+    fn kept(desired: &Desired, _: Option<&Topic>) -> Vec<Kept> {
+        let arn = P::arn(desired).map(|arn| arn.to_string()).unwrap_or_default();
+        vec![Kept::new(arn, "others subscribe to it", KeptCost::NothingWhileIdle)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::Desired;
-use super::catalogue::{CATALOGUE, Observed, ObservedJson};
+use super::catalogue::{CATALOGUE, Entry, Observed, ObservedJson};
+use super::{Desired, Location};
 use crate::aws::AwsError;
 use crate::resources::change::ResourceId;
 
@@ -32,6 +32,11 @@ impl Undeclared {
     pub(super) fn by_others(id: &'static str, key: &str, what: impl Into<String>) -> Self {
         Self { turned_off: false, ..Self::turned_off(id, key, what) }
     }
+}
+
+/// Where a resource is.
+pub(crate) fn location(desired: &Desired, id: &str) -> Option<Location> {
+    Entry::find(id).map(|entry| (entry.location)(desired))
 }
 
 /// Everything that is active in AWS but not in the configuration.

@@ -30,6 +30,10 @@ const AGE: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// How bundles end.
 const ENDING: &str = ".tar.zst";
+/// The file that the process locks that uses a folder.
+const LOCK: &str = ".lock";
+/// The most processes of one machine with the same folder.
+const MOST_PROCESSES: u32 = 16;
 
 /// The bundles of this replica. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Bundles(Arc<Shared>);
 struct Shared {
     folder: PathBuf,
     bundles: Mutex<VecDeque<Bundle>>,
+    /// Locked by this process as long as it lives.
+    _lock: fs::File,
 }
 
 /// What to pack.
@@ -64,24 +70,30 @@ pub enum BundleError {
     /// The time range makes no sense.
     #[error("{0}")]
     Period(String),
-    /// There is no place for it.
-    #[error("the folder of bundles")]
-    Folder(#[source] io::Error),
 }
 
 impl Bundles {
-    /// Bundles in a folder, which is created when it is needed. What an earlier process left
-    /// there is deleted: nobody knows what it contains.
-    #[must_use]
-    pub fn new(folder: &Path) -> Self {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().ends_with(ENDING)
-                && let Err(error) = fs::remove_file(entry.path())
-            {
-                tracing::warn!(%error, "cannot delete an old evidence bundle");
+    /// Bundles in a folder of this process below the service's own, which is created. What an
+    /// earlier process left there is deleted: nobody knows what it contains.
+    ///
+    /// # Errors
+    /// The folder cannot be created.
+    pub fn open(below: &Path) -> io::Result<Self> {
+        for number in 1..=MOST_PROCESSES {
+            let folder = below.join(format!("bundles-{number}"));
+            local_file::create_folder(&folder)?;
+            let lock = fs::File::options().create(true).append(true).open(folder.join(LOCK))?;
+            match lock.try_lock() {
+                Ok(()) => {
+                    delete_all(&folder)?;
+                    let bundles = Mutex::default();
+                    return Ok(Self(Arc::new(Shared { folder, bundles, _lock: lock })));
+                }
+                Err(fs::TryLockError::WouldBlock) => {}
+                Err(fs::TryLockError::Error(error)) => return Err(error),
             }
         }
-        Self(Arc::new(Shared { folder: folder.to_owned(), bundles: Mutex::default() }))
+        Err(io::Error::other(format!("{MOST_PROCESSES} processes use folders below it")))
     }
 
     /// The bundles, the newest first.
@@ -95,7 +107,7 @@ impl Bundles {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn open(&self, id: &str, now: Timestamp) -> Option<io::Result<fs::File>> {
+    pub fn file(&self, id: &str, now: Timestamp) -> Option<io::Result<fs::File>> {
         let bundles = self.list(now);
         let bundle = bundles.iter().find(|it| it.id == id && it.state == BundleState::Ready)?;
         Some(fs::File::open(self.0.path(&bundle.id)))
@@ -104,8 +116,7 @@ impl Bundles {
     /// Starts to build a bundle, in the background.
     ///
     /// # Errors
-    /// Another one is being built, the time range makes no sense, or the folder cannot be
-    /// created.
+    /// Another one is being built, or the time range makes no sense.
     pub fn start(&self, app: &App, wanted: Wanted, stop: Stop) -> Result<Bundle, BundleError> {
         let now = app.now();
         let Period { from, to } = wanted.period;
@@ -122,7 +133,6 @@ impl Bundles {
             if let Some(other) = bundles.iter().find(|it| it.state == BundleState::Building) {
                 return Err(BundleError::Busy { id: other.id.clone() });
             }
-            local_file::create_folder(&self.0.folder).map_err(BundleError::Folder)?;
             while bundles.len() >= MOST {
                 if let Some(oldest) = bundles.pop_back() {
                     self.0.delete(&oldest);
@@ -166,6 +176,17 @@ impl Bundles {
         });
         Ok(bundle)
     }
+}
+
+/// Deletes the bundles in a folder.
+fn delete_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy() != LOCK && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Shared {

@@ -65,7 +65,7 @@ async fn check(
 }
 
 fn nothing(reason: &str) -> Authenticity {
-    Authenticity::Nothing { reason: reason.to_owned() }
+    Authenticity::Unauthenticated { reason: reason.to_owned() }
 }
 
 #[tokio::test]

@@ -36,6 +36,39 @@ fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn the_demo_ends_with_the_pages_of_the_service() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = orgtrail(folder.path(), &["demo", "--accounts", "4", "--serve"]);
+    command.env("TMPDIR", folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.find_map(|line| {
+        let (_, rest) = line.split_once("http://")?;
+        Some(rest.split('/').next().unwrap().to_owned())
+    });
+    let address = address.unwrap();
+    let mut page = String::new();
+    // The first round may not have ended.
+    while !page.contains("proven") {
+        page.clear();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.read_to_string(&mut page).unwrap();
+        assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    }
+    crate::program::signal(child.id(), "-TERM");
+    for _ in lines {}
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it left something");
+}
+
 #[test]
 fn the_smallest_demo_holds_and_leaves_what_it_is_told_to_keep() {
     let (folder, exit, said) = demo(&["--accounts", "4", "--keep", "--format", "json"]);

@@ -143,7 +143,7 @@ async fn a_foreign_key_further_down_is_packed() {
     let (code, report) = prove(folder.path(), "foreign.tar.zst");
     assert_eq!(code, 13, "{report}");
     let findings = report["findings"].as_array().unwrap();
-    let foreign = findings.iter().find(|finding| finding["kind"] == "foreign-object").unwrap();
+    let foreign = findings.iter().find(|finding| finding["kind"] == "unexpected-object").unwrap();
     assert_eq!(foreign["key"].as_str(), Some(&*key));
 
     // Nor is it written over.

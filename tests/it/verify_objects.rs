@@ -146,7 +146,7 @@ fn an_object_that_cloudtrail_would_not_write_is_foreign() {
     let beside = chain.logs[2][0].replace(".json.gz", ".json.gz.exe");
     let object = Object { bytes: Vec::new(), metadata: std::collections::BTreeMap::new() };
     bucket.objects.insert(beside, object);
-    assert_eq!(only(&verified(&bucket)).kind, FindingKind::ForeignObject);
+    assert_eq!(only(&verified(&bucket)).kind, FindingKind::UnexpectedObject);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_whole_key_of_cloudtrails_in_a_folder_further_down_is_foreign() {
         bucket.objects.insert(format!("{folder}/{key}"), object);
     }
     let all = verified(&bucket);
-    assert_eq!(kinds(&all), [FindingKind::ForeignObject; 2]);
+    assert_eq!(kinds(&all), [FindingKind::UnexpectedObject; 2]);
     assert_eq!(all.scopes[0].chains[0].valid, 6);
 }
 

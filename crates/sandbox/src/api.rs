@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use orgtrail_base::names::Region;
 use serde_json::Value;
 
 use super::auth::Caller;
+use super::simulation::Simulation;
 
 /// The services the sandbox answers for, by the name that requests are signed
 /// with.
@@ -84,6 +86,10 @@ impl Service {
 /// One authenticated request to a service other than S3.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
+    /// What it is sent to.
+    pub(super) simulation: &'a Simulation,
+    /// When it was made, by the simulated clock.
+    pub(super) now: Timestamp,
     /// Who signed it.
     pub(super) caller: &'a Caller,
     /// The Region of the credential scope (`us-east-1` for global services).

@@ -72,7 +72,7 @@ impl FindingKind {
     pub fn concerns_unproven_files(self) -> bool {
         matches!(
             self,
-            Self::LogUnlisted | Self::LogsUnproven | Self::NoDigests | Self::ForeignObject
+            Self::LogUnlisted | Self::LogsUnproven | Self::NoDigests | Self::UnexpectedObject
         )
     }
 

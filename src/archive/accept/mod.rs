@@ -375,7 +375,7 @@ mod tests {
             acceptance: accepted,
             record: record_key(None, 0),
             record_sha256: "11".repeat(32),
-            authenticated: Authenticity::Nothing { reason: String::new() },
+            authenticated: Authenticity::Unauthenticated { reason: String::new() },
         };
         let all = Acceptances { records: vec![record.clone()], ..Acceptances::none() };
         assert!(!all.has_quarantined("AWSLogs/x", &[0; 32]), "nothing authenticates it");

@@ -148,11 +148,11 @@ impl History {
                 self.authenticated_records += 1;
                 self.take(segment.clone(), true);
             }
-            Some(Authenticity::Nothing { reason }) if self.authenticated_records > 0 => {
+            Some(Authenticity::Unauthenticated { reason }) if self.authenticated_records > 0 => {
                 self.partly_read.insert(segment.head.run_id.clone());
                 self.faults.push(fault(reason));
             }
-            Some(Authenticity::Nothing { .. }) => {
+            Some(Authenticity::Unauthenticated { .. }) => {
                 self.before_mac_key += 1;
                 self.take(segment.clone(), false);
             }

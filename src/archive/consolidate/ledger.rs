@@ -346,7 +346,7 @@ impl Ledger {
             }
             match self.authenticity(&segment.head, &stored).await {
                 None | Some(Authenticity::Mac { .. } | Authenticity::Listed) => {}
-                Some(Authenticity::Nothing { reason }) => {
+                Some(Authenticity::Unauthenticated { reason }) => {
                     end.faults.push((key, reason));
                     continue;
                 }

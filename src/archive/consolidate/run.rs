@@ -129,7 +129,7 @@ pub struct Sources {
 }
 
 /// The result of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Sums over all log prefixes.
     pub counts: Counts,

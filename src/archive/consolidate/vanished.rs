@@ -89,7 +89,7 @@ async fn past_sources(ledger: &Ledger) -> Result<PastSources, LedgerError> {
         // Records that could not be checked are used: the run reports them, and an additional
         // source is better than a missing one.
         let found = ledger.authenticity(&segment.head, &stored).await;
-        if matches!(found, Some(Authenticity::Nothing { .. })) {
+        if matches!(found, Some(Authenticity::Unauthenticated { .. })) {
             continue;
         }
         let end = segment.rows.into_iter().rev().find_map(|row| match row {

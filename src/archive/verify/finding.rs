@@ -134,7 +134,7 @@ kinds! {
     LogsUnproven "logs-unproven" Incomplete
         "no digest covers the time of these log files: they are neither proven nor contradicted";
     /// An object with a key that CloudTrail does not write.
-    ForeignObject "foreign-object" Broken
+    UnexpectedObject "unexpected-object" Broken
         "CloudTrail writes no such key into this folder: the object is unexpected";
     /// A record of an accepted finding is missing, altered or malformed.
     AcceptanceInvalid "acceptance-invalid" Broken

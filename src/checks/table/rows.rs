@@ -94,83 +94,43 @@ macro_rules! alarm {
     };
 }
 
+/// A row of a check that is unknown if the read of one resource is denied.
+macro_rules! row {
+    ($check:literal, $unreadable:ident, $fail:expr) => {
+        Row { check: $check, fail: $fail, unknown: |f| f.observed.$unreadable = denied() }
+    };
+}
+
 pub(super) const ROWS: &[Row] = &[
     Row {
         check: "trail-multi-region",
         fail: |f| trail!(f).settings.is_multi_region_trail = false,
         unknown: |f| f.observed.event_selectors = denied(),
     },
-    Row {
-        check: "trail-is-logging",
-        fail: |f| {
-            f.observed.trail_logging = Observation::Present(TrailLogging { is_logging: false });
-        },
-        unknown: |f| f.observed.trail_logging = denied(),
-    },
-    Row {
-        check: "trail-kms",
-        fail: |f| trail!(f).settings.kms_key = None,
-        unknown: |f| f.observed.kms_key = denied(),
-    },
-    Row {
-        check: "trail-log-validation",
-        fail: |f| trail!(f).settings.log_file_validation = false,
-        unknown: |f| f.observed.trails = denied(),
-    },
-    Row {
-        check: "trail-cloudwatch-logs",
-        fail: |f| trail!(f).settings.log_group = None,
-        unknown: |f| f.observed.log_group = denied(),
-    },
-    Row {
-        check: "trail-insights",
-        fail: |f| f.observed.insights = Observation::Absent,
-        unknown: |f| f.observed.insights = denied(),
-    },
-    Row {
-        check: "trail-data-events",
-        fail: |f| {
-            let selectors = value(&mut f.observed.event_selectors);
-            selectors.advanced.retain(|fields| !fields.contains_key("resources.type"));
-        },
-        unknown: |f| f.observed.event_selectors = denied(),
-    },
-    Row {
-        check: "trail-selectors-named",
-        fail: |f| {
-            value(&mut f.observed.event_selectors).management_names = BTreeSet::from(["x".into()]);
-        },
-        unknown: |f| f.observed.event_selectors = denied(),
-    },
-    Row {
-        check: "trail-notifies",
-        fail: |f| trail!(f).settings.sns_topic = None,
-        unknown: |f| f.observed.topic = denied(),
-    },
-    Row {
-        check: "trail-tags",
-        fail: |f| value(&mut f.observed.trail_tags).0.clear(),
-        unknown: |f| f.observed.trail_tags = denied(),
-    },
+    row!("trail-is-logging", trail_logging, |f| {
+        f.observed.trail_logging = Observation::Present(TrailLogging { is_logging: false });
+    }),
+    row!("trail-kms", kms_key, |f| trail!(f).settings.kms_key = None),
+    row!("trail-log-validation", trails, |f| trail!(f).settings.log_file_validation = false),
+    row!("trail-cloudwatch-logs", log_group, |f| trail!(f).settings.log_group = None),
+    row!("trail-insights", insights, |f| f.observed.insights = Observation::Absent),
+    row!("trail-data-events", event_selectors, |f| {
+        let selectors = value(&mut f.observed.event_selectors);
+        selectors.advanced.retain(|fields| !fields.contains_key("resources.type"));
+    }),
+    row!("trail-selectors-named", event_selectors, |f| {
+        value(&mut f.observed.event_selectors).management_names = BTreeSet::from(["x".into()]);
+    }),
+    row!("trail-notifies", topic, |f| trail!(f).settings.sns_topic = None),
+    row!("trail-tags", trail_tags, |f| value(&mut f.observed.trail_tags).0.clear()),
     Row { check: "trail-duplicates", fail: intruder, unknown: |f| *other_trails(f) = denied() },
-    Row {
-        check: "org-trail-identity",
-        fail: |f| trail!(f).settings.is_organization_trail = false,
-        unknown: |f| f.observed.trails = denied(),
-    },
-    Row {
-        check: "org-trusted-access",
-        fail: |f| f.observed.trusted_access = Observation::Absent,
-        unknown: |f| f.observed.service_linked_role = denied(),
-    },
-    Row {
-        check: "org-delegated-admins",
-        fail: |f| {
-            let admins = value(&mut f.observed.delegated_administrators);
-            admins.accounts.insert("333333333333".parse().unwrap());
-        },
-        unknown: |f| f.observed.delegated_administrators = denied(),
-    },
+    row!("org-trail-identity", trails, |f| trail!(f).settings.is_organization_trail = false),
+    row!("org-trusted-access", service_linked_role, |f| f.observed.trusted_access =
+        Observation::Absent),
+    row!("org-delegated-admins", delegated_administrators, |f| {
+        let admins = value(&mut f.observed.delegated_administrators);
+        admins.accounts.insert("333333333333".parse().unwrap());
+    }),
     Row {
         check: "org-coverage",
         fail: |f| *cell(f) = Observation::Absent,
@@ -228,42 +188,18 @@ pub(super) const ROWS: &[Row] = &[
             *cell(f) = denied();
         },
     },
-    Row {
-        check: "guardrail-scp",
-        fail: |f| value(&mut f.observed.guardrail).targets.clear(),
-        unknown: |f| f.observed.guardrail = denied(),
-    },
-    Row {
-        check: "bucket-public-access",
-        fail: |f| f.observed.public_access = Observation::Absent,
-        unknown: |f| f.observed.public_access = denied(),
-    },
-    Row {
-        check: "bucket-ownership",
-        fail: |f| f.observed.ownership = Observation::Absent,
-        unknown: |f| f.observed.ownership = denied(),
-    },
-    Row {
-        check: "bucket-tls-only",
-        fail: |f| {
-            let statement = statement(bucket_policy(f), "OrgTrailTlsFloor");
-            statement.action = "s3:GetObject".into();
-        },
-        unknown: |f| f.observed.bucket_policy = denied(),
-    },
-    Row {
-        check: "bucket-encryption",
-        fail: |f| f.observed.encryption = Observation::Absent,
-        unknown: |f| f.observed.encryption = denied(),
-    },
-    Row {
-        check: "bucket-policy-source-arn",
-        fail: |f| {
-            let statement = statement(bucket_policy(f), "OrgTrailWrite");
-            statement.condition.get_mut("StringEquals").unwrap().remove("aws:SourceArn");
-        },
-        unknown: |f| f.observed.bucket_policy = denied(),
-    },
+    row!("guardrail-scp", guardrail, |f| value(&mut f.observed.guardrail).targets.clear()),
+    row!("bucket-public-access", public_access, |f| f.observed.public_access = Observation::Absent),
+    row!("bucket-ownership", ownership, |f| f.observed.ownership = Observation::Absent),
+    row!("bucket-tls-only", bucket_policy, |f| {
+        let statement = statement(bucket_policy(f), "OrgTrailTlsFloor");
+        statement.action = "s3:GetObject".into();
+    }),
+    row!("bucket-encryption", encryption, |f| f.observed.encryption = Observation::Absent),
+    row!("bucket-policy-source-arn", bucket_policy, |f| {
+        let statement = statement(bucket_policy(f), "OrgTrailWrite");
+        statement.condition.get_mut("StringEquals").unwrap().remove("aws:SourceArn");
+    }),
     Row {
         check: "rcp-archive",
         fail: |f| {
@@ -278,119 +214,54 @@ pub(super) const ROWS: &[Row] = &[
         },
         unknown: |f| f.resource_policies = denied(),
     },
-    Row {
-        check: "bucket-policy-digest-safe",
-        fail: |f| {
-            let statement = statement(bucket_policy(f), "OrgTrailEncryption");
-            let key = "s3:x-amz-server-side-encryption".to_owned();
-            let only = statement.condition.get_mut("StringNotEquals").unwrap();
-            only.insert(key, "aws:kms".into());
-            f.digest_encryption = Observation::Present("AES256".to_owned());
-        },
-        unknown: |f| f.observed.bucket_policy = denied(),
-    },
-    Row {
-        check: "bucket-cross-account",
-        fail: |f| {
-            let stranger = Statement::allow("Stranger")
-                .principals(["999999999999"])
-                .actions(["s3:GetObject"])
-                .resources(["arn:aws:s3:::acme-log-archive/*"]);
-            bucket_policy(f).statements.push(stranger);
-        },
-        unknown: |f| f.observed.bucket_policy = denied(),
-    },
-    Row {
-        check: "bucket-versioning",
-        fail: |f| value(&mut f.observed.versioning).enabled = false,
-        unknown: |f| f.observed.versioning = denied(),
-    },
-    Row {
-        check: "bucket-object-lock",
-        fail: |f| value(&mut f.observed.object_lock).days = Some(1),
-        unknown: |f| f.observed.object_lock = denied(),
-    },
-    Row {
-        check: "bucket-mfa-delete",
-        fail: |f| {
-            let guards = ["OrgTrailDeleteMfa", "OrgTrailDeleteMfaAge"];
-            bucket_policy(f)
-                .statements
-                .retain(|one| !one.sid.as_deref().is_some_and(|sid| guards.contains(&sid)));
-        },
-        unknown: |f| f.observed.bucket_policy = denied(),
-    },
-    Row {
-        check: "bucket-lifecycle",
-        fail: |f| f.observed.lifecycle = Observation::Absent,
-        unknown: |f| f.observed.lifecycle = denied(),
-    },
-    Row {
-        check: "bucket-retention-conflict",
-        fail: |f| {
-            let rules = &mut value(&mut f.observed.lifecycle).rules;
-            let mut early = rules["orgtrail-retention"].clone();
-            early.expiration_days = Some(30);
-            rules.insert("somebody-elses".to_owned(), early);
-        },
-        unknown: |f| f.observed.lifecycle = denied(),
-    },
-    Row {
-        check: "bucket-access-logging",
-        fail: |f| f.observed.access_logging = Observation::Absent,
-        unknown: |f| f.observed.access_log_bucket = denied(),
-    },
-    Row {
-        check: "bucket-replication",
-        fail: |f| f.observed.replication = Observation::Absent,
-        unknown: |f| f.observed.replication = denied(),
-    },
-    Row {
-        check: "bucket-notifications",
-        fail: |f| f.observed.notifications = Observation::Absent,
-        unknown: |f| f.observed.notifications = denied(),
-    },
-    Row {
-        check: "key-enabled",
-        fail: |f| value(&mut f.observed.kms_key).state = "Disabled".to_owned(),
-        unknown: |f| f.observed.kms_key = denied(),
-    },
-    Row {
-        check: "key-rotation",
-        fail: |f| value(&mut f.observed.key_rotation).enabled = false,
-        unknown: |f| f.observed.key_rotation = denied(),
-    },
-    Row {
-        check: "key-not-public",
-        fail: |f| {
-            let open = Statement::allow("Open").anyone().actions(["kms:Decrypt"]).resources(["*"]);
-            value(&mut f.observed.key_policy).0.statements.push(open);
-        },
-        unknown: |f| f.observed.key_policy = denied(),
-    },
-    Row {
-        check: "key-policy-scope",
-        fail: |f| {
-            let policy = &mut value(&mut f.observed.key_policy).0;
-            statement(policy, "OrgTrailBucketKey").condition.clear();
-        },
-        unknown: |f| f.observed.key_policy = denied(),
-    },
-    Row {
-        check: "key-single-region",
-        fail: |f| value(&mut f.observed.kms_key).arn.resource = "key/mrk-0123456789abcdef".into(),
-        unknown: |f| f.observed.kms_key = denied(),
-    },
-    Row {
-        check: "log-group-encrypted",
-        fail: |f| value(&mut f.observed.log_group).kms_key = None,
-        unknown: |f| f.observed.log_group = denied(),
-    },
-    Row {
-        check: "log-group-retention",
-        fail: |f| value(&mut f.observed.log_group).retention_days = Some(30),
-        unknown: |f| f.observed.log_group = denied(),
-    },
+    row!("bucket-policy-digest-safe", bucket_policy, |f| {
+        let statement = statement(bucket_policy(f), "OrgTrailEncryption");
+        let key = "s3:x-amz-server-side-encryption".to_owned();
+        let only = statement.condition.get_mut("StringNotEquals").unwrap();
+        only.insert(key, "aws:kms".into());
+        f.digest_encryption = Observation::Present("AES256".to_owned());
+    }),
+    row!("bucket-cross-account", bucket_policy, |f| {
+        let stranger = Statement::allow("Stranger")
+            .principals(["999999999999"])
+            .actions(["s3:GetObject"])
+            .resources(["arn:aws:s3:::acme-log-archive/*"]);
+        bucket_policy(f).statements.push(stranger);
+    }),
+    row!("bucket-versioning", versioning, |f| value(&mut f.observed.versioning).enabled = false),
+    row!("bucket-object-lock", object_lock, |f| value(&mut f.observed.object_lock).days = Some(1)),
+    row!("bucket-mfa-delete", bucket_policy, |f| {
+        let guards = ["OrgTrailDeleteMfa", "OrgTrailDeleteMfaAge"];
+        bucket_policy(f)
+            .statements
+            .retain(|one| !one.sid.as_deref().is_some_and(|sid| guards.contains(&sid)));
+    }),
+    row!("bucket-lifecycle", lifecycle, |f| f.observed.lifecycle = Observation::Absent),
+    row!("bucket-retention-conflict", lifecycle, |f| {
+        let rules = &mut value(&mut f.observed.lifecycle).rules;
+        let mut early = rules["orgtrail-retention"].clone();
+        early.expiration_days = Some(30);
+        rules.insert("somebody-elses".to_owned(), early);
+    }),
+    row!("bucket-access-logging", access_log_bucket, |f| f.observed.access_logging =
+        Observation::Absent),
+    row!("bucket-replication", replication, |f| f.observed.replication = Observation::Absent),
+    row!("bucket-notifications", notifications, |f| f.observed.notifications = Observation::Absent),
+    row!("key-enabled", kms_key, |f| value(&mut f.observed.kms_key).state = "Disabled".to_owned()),
+    row!("key-rotation", key_rotation, |f| value(&mut f.observed.key_rotation).enabled = false),
+    row!("key-not-public", key_policy, |f| {
+        let open = Statement::allow("Open").anyone().actions(["kms:Decrypt"]).resources(["*"]);
+        value(&mut f.observed.key_policy).0.statements.push(open);
+    }),
+    row!("key-policy-scope", key_policy, |f| {
+        let policy = &mut value(&mut f.observed.key_policy).0;
+        statement(policy, "OrgTrailBucketKey").condition.clear();
+    }),
+    row!("key-single-region", kms_key, |f| value(&mut f.observed.kms_key).arn.resource =
+        "key/mrk-0123456789abcdef".into()),
+    row!("log-group-encrypted", log_group, |f| value(&mut f.observed.log_group).kms_key = None),
+    row!("log-group-retention", log_group, |f| value(&mut f.observed.log_group).retention_days =
+        Some(30)),
     alarm!("alarm-4.1", |f| filter(f, "unauthorized-api-calls").value = "0".to_owned()),
     alarm!("alarm-4.2", |f| alarm(f, "sign-in-without-mfa").alarm_actions.clear()),
     alarm!("alarm-4.3", |f| alarm(f, "root-usage").actions_enabled = false),
@@ -420,9 +291,5 @@ pub(super) const ROWS: &[Row] = &[
             f.observed.access_logging = denied();
         },
     },
-    Row {
-        check: "plan-empty",
-        fail: |f| value(&mut f.observed.bucket_tags).0.clear(),
-        unknown: |f| f.observed.bucket_tags = denied(),
-    },
+    row!("plan-empty", bucket_tags, |f| value(&mut f.observed.bucket_tags).0.clear()),
 ];

@@ -1,6 +1,6 @@
 use crate::cli::{Context, Format, OpError, Outcome};
 use crate::report::contract::Emitted;
-use crate::report::contract::config::{Origin, Show};
+use crate::report::contract::config::Show;
 
 /// Print the effective configuration and the origin of each value
 ///
@@ -23,17 +23,18 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> 
     let path = &context.config_path;
     match context.format {
         Format::Json => {
-            let origin = |(key, origin): (&String, &_)| (key.clone(), Origin::from(origin));
+            let origin = |(key, origin): (&String, &crate::config::Origin)| {
+                (key.clone(), origin.clone().into())
+            };
             context.out.json(&Emitted::new(Show {
                 file: path.display().to_string(),
-                config: serde_json::to_value(&loaded.config)
-                    .map_err(|error| OpError::new(error, Outcome::Unexpected))?,
+                config: serde_json::to_value(&loaded.config).map_err(OpError::unexpected)?,
                 origins: loaded.origins.iter().map(origin).collect(),
             }))?;
         }
         Format::Text => {
             let text = loaded.annotated(path);
-            context.out.data(text.map_err(|error| OpError::new(error, Outcome::Unexpected))?)?;
+            context.out.data(text.map_err(OpError::unexpected)?)?;
         }
     }
     Ok(Outcome::Clean)

@@ -10,11 +10,13 @@ mod organization;
 mod program;
 mod provisioning;
 mod report;
+mod service;
 mod verification;
 
 use self::env::DemoEnv;
 use self::report::{DemoReport, Kept, RequiredStepFailed};
 use super::{Context, OpError, Outcome};
+use crate::stop;
 
 /// Run a demonstration without an AWS account
 ///
@@ -26,6 +28,7 @@ use super::{Context, OpError, Outcome};
 #[command(after_help = "\
 Examples:
   orgtrail demo
+  orgtrail demo --serve
   orgtrail demo --accounts 40
   orgtrail demo --keep
   orgtrail demo --format json | jq '.steps[] | select(.passed | not)'")]
@@ -35,14 +38,25 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(4..=500))]
     accounts: u16,
 
+    /// Run the service at the end, until Ctrl-C, to look at its pages.
+    #[arg(long)]
+    serve: bool,
+
     /// Keep the sandbox's state and the configuration, and print how to continue with them.
     #[arg(long)]
     keep: bool,
 }
 
+impl Args {
+    /// Whether it ends by itself after a stop: the service does.
+    pub(super) fn stops_gracefully(&self) -> bool {
+        self.serve
+    }
+}
+
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let mut report = DemoReport::new(context);
-    let kept = run_demo(&mut report, usize::from(args.accounts), args.keep).await?;
+    let kept = run_demo(&mut report, &args, &context.stop).await?;
     report.end(kept)
 }
 
@@ -63,11 +77,15 @@ impl<E: Into<OpError>> From<E> for Stop {
 
 async fn run_demo(
     report: &mut DemoReport,
-    accounts: usize,
-    keep: bool,
+    args: &Args,
+    stop: &stop::Stop,
 ) -> Result<Option<Kept>, OpError> {
-    let env = DemoEnv::start(report, accounts, keep).await?;
-    let result = run_sections(report, &env).await;
+    let env = DemoEnv::start(report, usize::from(args.accounts), args.keep).await?;
+    let sections = async {
+        run_sections(report, &env).await?;
+        if args.serve { service::run(report, &env, stop).await } else { Ok(()) }
+    };
+    let result = sections.await;
     let kept = env.stop(report).await?;
     match result {
         // The report has the failed step.

@@ -1,11 +1,12 @@
 //! orgtrail itself, run as a user would run it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::super::{OpError, Outcome};
 use crate::sandbox::Credentials;
+use crate::stop::Stop;
 
 /// This program, with an environment that reaches only the sandbox.
 #[derive(Debug, Clone)]
@@ -30,8 +31,7 @@ impl Program {
         endpoint: &str,
         credentials: &Credentials,
     ) -> Result<Self, OpError> {
-        let executable =
-            std::env::current_exe().map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+        let executable = std::env::current_exe().map_err(OpError::unexpected)?;
         let home = folder.display().to_string();
         let variables = vec![
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -52,20 +52,39 @@ impl Program {
         arguments: &[&str],
         when: impl Fn() -> bool,
     ) -> Result<bool, OpError> {
-        let failed = |error| OpError::new(error, Outcome::Unexpected);
         let mut command = self.command(arguments);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(failed)?;
+        let mut child = command.spawn().map_err(OpError::unexpected)?;
         loop {
-            if child.try_wait().map_err(failed)?.is_some() {
+            if child.try_wait().map_err(OpError::unexpected)?.is_some() {
                 return Ok(false);
             }
             if when() {
-                child.kill().map_err(failed)?;
-                child.wait().map_err(failed)?;
+                child.kill().map_err(OpError::unexpected)?;
+                child.wait().map_err(OpError::unexpected)?;
                 return Ok(true);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Runs the service until it ends or a stop is requested, which it is passed on; whether
+    /// it ended as it should.
+    pub(super) async fn serve(&self, stop: &Stop) -> Result<bool, OpError> {
+        let mut command = self.command(&["serve", "--run-now", "weekly", "--log", "warn"]);
+        // Any free port: the usual one may be taken.
+        command.env("ORGTRAIL__SERVICE__LISTEN", "127.0.0.1:0").stdout(Stdio::null());
+        let mut child = command.spawn().map_err(OpError::unexpected)?;
+        let mut is_asked = false;
+        loop {
+            if let Some(status) = child.try_wait().map_err(OpError::unexpected)? {
+                return Ok(status.success());
+            }
+            if stop.is_requested() && !is_asked {
+                is_asked = true;
+                terminate(&mut child)?;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -85,14 +104,26 @@ impl Program {
         let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
-            .map_err(|error| OpError::new(error, Outcome::Unexpected))?
-            .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+            .map_err(OpError::unexpected)?
+            .map_err(OpError::unexpected)?;
         Ok(ProgramOutput {
             exit: output.status.code().and_then(|code| u8::try_from(code).ok()),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
+}
+
+/// Asks a process to end.
+#[cfg(unix)]
+fn terminate(child: &mut Child) -> Result<(), OpError> {
+    use rustix::process::{Pid, Signal, kill_process};
+    kill_process(Pid::from_child(child), Signal::TERM).map_err(OpError::unexpected)
+}
+
+#[cfg(not(unix))]
+fn terminate(child: &mut Child) -> Result<(), OpError> {
+    child.kill().map_err(OpError::unexpected)
 }
 
 impl ProgramOutput {

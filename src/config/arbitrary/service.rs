@@ -84,7 +84,7 @@ fn listen() -> impl Strategy<Value = ListenAddress> {
 fn access() -> impl Strategy<Value = Access> {
     let scopes = || subsequence(AccessScope::ALL.to_vec(), 0..=4);
     let file = || option::of("/etc/orgtrail/[a-z]{1,8}");
-    let proxies = option::of(("10[.]0[.][0-9]{1,2}[.]0/24", "X-[A-Z][a-z]{1,8}"));
+    let proxies = option::of(("10[.]0[.][1-9][0-9]?[.]0/24", "X-[A-Z][a-z]{1,8}"));
     let hosts = proptest::collection::vec("[a-z]{1,8}[.]example", 0..3);
     (file(), hosts, proxies, scopes(), scopes()).prop_map(
         |(tokens, hosts, proxies, client_scopes, identity_scopes)| {

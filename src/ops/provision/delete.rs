@@ -144,7 +144,7 @@ mod tests {
         let of = |deleted: Deleted| deleted.outcome();
         assert_eq!(of(deleted(vec![StepOutcome::Done])), Outcome::Clean);
         assert_eq!(of(deleted(vec![StepOutcome::Done, failed])), Outcome::Incomplete);
-        assert_eq!(of(deleted(vec![refused, StepOutcome::NotBegun])), Outcome::Refused);
+        assert_eq!(of(deleted(vec![refused, StepOutcome::NotStarted])), Outcome::Refused);
         let none = || deleted(Vec::new());
         assert_eq!(of(Deleted { pending: 1, ..none() }), Outcome::ChangesPending);
         assert_eq!(of(Deleted { kept: vec![kept(false)], ..none() }), Outcome::Clean);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::names::{AccountId, OrgId, Region, UnitId};
 use crate::{aws, org};
 
@@ -18,10 +18,6 @@ pub struct Report {
     pub summary: Summary,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "accounts-report";
-}
-
 /// An organization.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Organization {
@@ -33,52 +29,56 @@ pub struct Organization {
     pub all_features: bool,
 }
 
-/// An account.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Account {
-    /// Its id.
-    pub account: AccountId,
-    /// Its name.
-    pub name: String,
-    /// Its state, as AWS Organizations names it.
-    pub state: String,
-    /// Its organizational unit, or the root.
-    pub unit: UnitId,
-    /// The names of the units from the root down.
-    pub unit_path: String,
-    /// Whether orgtrail can assume a role in it.
-    pub access: Access,
-    /// The Regions that it has enabled; null where it was not asked.
-    pub regions: Option<Vec<Region>>,
-    /// Why its Regions could not be read: then `regions` are those that every account has.
-    pub regions_error: Option<String>,
+mirror! {
+    /// An account.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Account from org::Surveyed {
+        /// Its id.
+        account: AccountId,
+        /// Its name.
+        name: String,
+        /// Its state, as AWS Organizations names it.
+        state: String => into,
+        /// Its organizational unit, or the root.
+        unit: UnitId,
+        /// The names of the units from the root down.
+        unit_path: String,
+        /// Whether orgtrail can assume a role in it.
+        access: Access => into,
+        /// The Regions that it has enabled; null where it was not asked.
+        regions: Option<Vec<Region>>,
+        /// Why its Regions could not be read: then `regions` are those that every account has.
+        regions_error: Option<String> = regions_unread,
+    }
 }
 
-/// Whether orgtrail can assume a role in an account.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum Access {
-    /// It can.
-    Granted {
-        /// The ARN of the assumed role's session.
-        principal: String,
-    },
-    /// It cannot.
-    Failed {
-        /// The role.
-        role: String,
-        /// The kind of failure.
-        kind: ErrorKind,
-        /// Why.
-        reason: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
-    /// It was not tried.
-    Excluded {
-        /// Why.
-        reason: String,
-    },
+mirror! {
+    /// Whether orgtrail can assume a role in an account.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    #[serde(tag = "status", rename_all = "snake_case")]
+    enum Access from org::Access {
+        /// It can.
+        Granted {
+            /// The ARN of the assumed role's session.
+            principal: String,
+        },
+        /// It cannot.
+        Failed {
+            /// The role.
+            role: String,
+            /// The kind of failure.
+            kind: ErrorKind => into,
+            /// Why.
+            reason: String,
+            /// What to do about it.
+            hint: Option<String>,
+        },
+        /// It was not tried.
+        Excluded {
+            /// Why.
+            reason: String,
+        },
+    }
 }
 
 mirror! {
@@ -151,42 +151,5 @@ impl Summary {
             }
         }
         summary
-    }
-}
-
-impl From<&org::Surveyed> for Account {
-    fn from(surveyed: &org::Surveyed) -> Self {
-        let org::Surveyed {
-            account,
-            name,
-            state,
-            unit,
-            unit_path,
-            access,
-            regions,
-            regions_unread,
-        } = surveyed.clone();
-        Self {
-            account,
-            name,
-            state: state.as_str().to_owned(),
-            unit,
-            unit_path,
-            access: access.into(),
-            regions,
-            regions_error: regions_unread,
-        }
-    }
-}
-
-impl From<org::Access> for Access {
-    fn from(access: org::Access) -> Self {
-        match access {
-            org::Access::Granted { principal } => Self::Granted { principal },
-            org::Access::Failed { role, kind, reason, hint } => {
-                Self::Failed { role, kind: kind.into(), reason, hint }
-            }
-            org::Access::Excluded { reason } => Self::Excluded { reason },
-        }
     }
 }

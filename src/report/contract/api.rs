@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Period;
 use super::consolidation::{Failure, ObjectCounts};
 use super::service::{CellStates, Round, ScheduleStatus, Signal};
-use super::{Document, Period};
 use crate::names::{AccountId, Region};
 
 /// Why a request was refused or failed (RFC 9457): `application/problem+json`.
@@ -25,10 +25,6 @@ pub struct Problem {
     pub detail: String,
 }
 
-impl Document for Problem {
-    const NAME: &'static str = "service-problem";
-}
-
 /// Rounds: `GET /api/v1/rounds`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RoundList {
@@ -40,10 +36,6 @@ pub struct RoundList {
     pub unreadable_rounds: usize,
 }
 
-impl Document for RoundList {
-    const NAME: &'static str = "service-rounds";
-}
-
 /// A round that was requested: `POST /api/v1/rounds`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RequestedRound {
@@ -53,10 +45,6 @@ pub struct RequestedRound {
     pub schedule: String,
     /// When it was requested.
     pub requested_at: Timestamp,
-}
-
-impl Document for RequestedRound {
-    const NAME: &'static str = "service-requested-round";
 }
 
 /// The difference of two rounds: `GET /api/v1/rounds/{id}/diff/{other}`.
@@ -76,10 +64,6 @@ pub struct RoundDiff {
     pub resolved: Vec<Signal>,
     /// How many signals are the same.
     pub unchanged: usize,
-}
-
-impl Document for RoundDiff {
-    const NAME: &'static str = "service-round-diff";
 }
 
 /// The state of an account in a Region, the best first.
@@ -121,10 +105,6 @@ pub struct CoverageList {
     pub next: Option<AccountId>,
 }
 
-impl Document for CoverageList {
-    const NAME: &'static str = "service-coverage";
-}
-
 /// An account and its Regions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CoverageAccount {
@@ -164,10 +144,6 @@ pub struct ChainList {
     pub chains: Vec<Chain>,
     /// Findings that concern no single account and Region.
     pub general: Vec<ChainFinding>,
-}
-
-impl Document for ChainList {
-    const NAME: &'static str = "service-chains";
 }
 
 /// The chains of an account in a Region.
@@ -219,10 +195,6 @@ pub struct FindingList {
     pub next: Option<String>,
 }
 
-impl Document for FindingList {
-    const NAME: &'static str = "service-findings";
-}
-
 /// Accounts: `GET /api/v1/accounts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AccountList {
@@ -234,10 +206,6 @@ pub struct AccountList {
     pub accounts: Vec<AccountState>,
     /// The `after` of the next page; null on the last one.
     pub next: Option<AccountId>,
-}
-
-impl Document for AccountList {
-    const NAME: &'static str = "service-accounts";
 }
 
 /// An account.
@@ -274,10 +242,6 @@ pub struct SourceList {
     pub unreadable_regions: usize,
 }
 
-impl Document for SourceList {
-    const NAME: &'static str = "service-sources";
-}
-
 /// The schedules: `GET /api/v1/schedules`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ScheduleList {
@@ -285,19 +249,11 @@ pub struct ScheduleList {
     pub schedules: Vec<ScheduleStatus>,
 }
 
-impl Document for ScheduleList {
-    const NAME: &'static str = "service-schedules";
-}
-
 /// Evidence bundles: `GET /api/v1/evidence`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BundleList {
     /// The bundles of this replica, the newest first.
     pub bundles: Vec<Bundle>,
-}
-
-impl Document for BundleList {
-    const NAME: &'static str = "service-bundles";
 }
 
 /// An evidence bundle: `GET /api/v1/evidence/{id}`.
@@ -329,10 +285,6 @@ pub struct Bundle {
     pub omitted: Vec<String>,
 }
 
-impl Document for Bundle {
-    const NAME: &'static str = "service-bundle";
-}
-
 /// The state of an evidence bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -352,10 +304,6 @@ pub struct Readiness {
     pub ready: bool,
     /// What fails.
     pub failing: Vec<FailingPart>,
-}
-
-impl Document for Readiness {
-    const NAME: &'static str = "service-readiness";
 }
 
 /// What the service depends on, and does not have.
@@ -379,13 +327,26 @@ pub enum Dependency {
     State,
 }
 
+/// A token that was created: `orgtrail service token`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NewToken {
+    /// The token. It is not stored, and not shown again.
+    pub token: String,
+    /// How logs name it: the beginning of its SHA-256.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it allows.
+    pub scopes: Vec<String>,
+    /// From when it allows nothing.
+    pub expires_at: Timestamp,
+    /// The file with its SHA-256.
+    pub file: String,
+}
+
 /// A note that events are missing: the event `gap` of `GET /api/v1/events`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {
     /// The number of the first event that follows; null if there is none yet.
     pub first: Option<u64>,
-}
-
-impl Document for Gap {
-    const NAME: &'static str = "service-event-gap";
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Document;
+use super::mirror;
 use super::plan::{Action, Plan};
 use crate::plan;
 use crate::plan::destroy::Remains;
@@ -17,10 +17,6 @@ pub struct ApplyReport {
     pub remaining: Plan,
 }
 
-impl Document for ApplyReport {
-    const NAME: &'static str = "apply-report";
-}
-
 /// The result of `orgtrail destroy`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DestroyReport {
@@ -32,67 +28,69 @@ pub struct DestroyReport {
     pub kept: Vec<KeptResource>,
 }
 
-impl Document for DestroyReport {
-    const NAME: &'static str = "destroy-report";
+mirror! {
+    /// The result of a step.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct StepResult from plan::apply::StepResult {
+        /// The id of the resource.
+        id: String => into,
+        /// What the step does.
+        action: Action => into,
+        /// What became of it.
+        outcome: Outcome => into,
+    }
 }
 
-/// The result of a step.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct StepResult {
-    /// The id of the resource.
-    pub id: String,
-    /// What the step does.
-    pub action: Action,
-    /// What became of it.
-    pub outcome: Outcome,
+mirror! {
+    /// What became of a step.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    #[serde(tag = "status", rename_all = "snake_case")]
+    enum Outcome from plan::apply::StepOutcome {
+        /// It is done.
+        Done,
+        /// It failed.
+        Failed {
+            /// Why.
+            error: String,
+            /// What to do about it.
+            hint: Option<String>,
+        },
+        /// The resource changed after it was observed, and was not written.
+        Refused {
+            /// What changed.
+            error: String,
+            /// What to do about it.
+            hint: Option<String>,
+        },
+        /// It was skipped because of other steps.
+        Skipped {
+            /// The steps that failed or were skipped.
+            because_of: Vec<String> => each,
+        },
+        /// The command was stopped during the step, which may be done in part.
+        Interrupted,
+        /// The command was stopped before the step.
+        NotStarted,
+    }
 }
 
-/// What became of a step.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is done.
-    Done,
-    /// It failed.
-    Failed {
-        /// Why.
-        error: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
-    /// The resource changed after it was observed, and was not written.
-    Refused {
-        /// What changed.
-        error: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
-    /// It was skipped because of other steps.
-    Skipped {
-        /// The steps that failed or were skipped.
-        because_of: Vec<String>,
-    },
-    /// The command was stopped during the step, which may be done in part.
-    Interrupted,
-    /// The command was stopped before the step.
-    NotStarted,
-}
-
-/// A resource that `orgtrail destroy` keeps.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct KeptResource {
-    /// The id of the resource.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Why it is kept.
-    pub why: String,
-    /// Whether it could not be read, so that it may not exist.
-    pub unreadable: bool,
-    /// What it costs, where that does not depend on its size.
-    pub usd_per_month: Option<f64>,
-    /// What its cost depends on.
-    pub cost: String,
+mirror! {
+    /// A resource that `orgtrail destroy` keeps.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct KeptResource from Remains {
+        /// The id of the resource.
+        id: String => into,
+        /// Its name.
+        name: String,
+        /// Why it is kept.
+        why: String,
+        /// Whether it could not be read, so that it may not exist.
+        unreadable: bool,
+        /// What it costs, where that does not depend on its size.
+        usd_per_month: Option<f64> = usd_a_month,
+        /// What its cost depends on.
+        cost: String,
+    }
 }
 
 impl ApplyReport {
@@ -115,36 +113,6 @@ impl DestroyReport {
     }
 }
 
-impl From<&plan::apply::StepResult> for StepResult {
-    fn from(result: &plan::apply::StepResult) -> Self {
-        let plan::apply::StepResult { id, action, outcome } = result.clone();
-        Self { id: id.into_owned(), action: action.into(), outcome: outcome.into() }
-    }
-}
-
-impl From<plan::apply::StepOutcome> for Outcome {
-    fn from(outcome: plan::apply::StepOutcome) -> Self {
-        match outcome {
-            plan::apply::StepOutcome::Done => Self::Done,
-            plan::apply::StepOutcome::Failed { error, hint } => Self::Failed { error, hint },
-            plan::apply::StepOutcome::Refused { error, hint } => Self::Refused { error, hint },
-            plan::apply::StepOutcome::Stopped { because } => {
-                Self::Skipped { because_of: because.into_iter().map(String::from).collect() }
-            }
-            plan::apply::StepOutcome::CutOff => Self::Interrupted,
-            plan::apply::StepOutcome::NotBegun => Self::NotStarted,
-        }
-    }
-}
-
-impl From<&Remains> for KeptResource {
-    fn from(remains: &Remains) -> Self {
-        let Remains { id, name, why, unreadable, usd_a_month, cost } = remains.clone();
-        let id = id.into_owned();
-        Self { id, name, why, unreadable, usd_per_month: usd_a_month, cost }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Emitted;
@@ -160,9 +128,9 @@ mod tests {
             ("kms-key", StepOutcome::Done),
             ("archive-bucket", StepOutcome::Failed { error, hint }),
             ("topic", StepOutcome::Refused { error: changed, hint: again }),
-            ("trail", StepOutcome::Stopped { because: vec!["archive-bucket".into()] }),
-            ("guardrail", StepOutcome::CutOff),
-            ("alarms", StepOutcome::NotBegun),
+            ("trail", StepOutcome::Skipped { because_of: vec!["archive-bucket".into()] }),
+            ("guardrail", StepOutcome::Interrupted),
+            ("alarms", StepOutcome::NotStarted),
         ]
         .into_iter()
         .map(|(id, outcome)| plan::apply::StepResult {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::checks;
 
 /// The checks that were run.
@@ -11,10 +11,6 @@ use crate::checks;
 pub struct Catalogue {
     /// The checks.
     pub checks: Vec<Check>,
-}
-
-impl Document for Catalogue {
-    const NAME: &'static str = "check-catalogue";
 }
 
 mirror! {

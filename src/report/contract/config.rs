@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::config;
 
 /// Whether a configuration is valid.
@@ -24,10 +24,6 @@ pub struct Check {
     pub findings: Vec<Finding>,
 }
 
-impl Document for Check {
-    const NAME: &'static str = "config-check";
-}
-
 /// The configuration in effect.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Show {
@@ -37,10 +33,6 @@ pub struct Show {
     pub config: Value,
     /// Where each setting comes from, by its key.
     pub origins: BTreeMap<String, Origin>,
-}
-
-impl Document for Show {
-    const NAME: &'static str = "config";
 }
 
 mirror! {
@@ -53,48 +45,42 @@ mirror! {
     }
 }
 
-/// Something that is wrong with a configuration, or doubtful.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Finding {
-    /// How severe it is.
-    pub severity: Severity,
-    /// The setting: `archive.bucket`; empty for the file as a whole.
-    pub setting: String,
-    /// Where the setting comes from.
-    pub origin: Origin,
-    /// What was found and what was expected.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
+mirror! {
+    /// Something that is wrong with a configuration, or doubtful.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Finding from config::Finding {
+        /// How severe it is.
+        severity: Severity => into,
+        /// The setting: `archive.bucket`; empty for the file as a whole.
+        setting: String = key,
+        /// Where the setting comes from.
+        origin: Origin => into,
+        /// What was found and what was expected.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    }
 }
 
-/// Where a setting comes from.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Origin {
-    /// The configuration file.
-    File {
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1, in characters.
-        column: usize,
-    },
-    /// An environment variable.
-    Environment {
-        /// The variable.
-        variable: String,
-    },
-    /// The default.
-    Default,
-}
-
-impl From<&config::Origin> for Origin {
-    fn from(origin: &config::Origin) -> Self {
-        match origin.clone() {
-            config::Origin::File { line, column } => Self::File { line, column },
-            config::Origin::Environment { variable } => Self::Environment { variable },
-            config::Origin::Default => Self::Default,
-        }
+mirror! {
+    /// Where a setting comes from.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Origin from config::Origin {
+        /// The configuration file.
+        File {
+            /// The line, from 1.
+            line: usize,
+            /// The column, from 1, in characters.
+            column: usize,
+        },
+        /// An environment variable.
+        Environment {
+            /// The variable.
+            variable: String,
+        },
+        /// The default.
+        Default,
     }
 }
 
@@ -110,19 +96,6 @@ impl Check {
             errors,
             warnings,
             findings: findings.iter().map(Finding::from).collect(),
-        }
-    }
-}
-
-impl From<&config::Finding> for Finding {
-    fn from(finding: &config::Finding) -> Self {
-        let config::Finding { severity, key, origin, message, hint } = finding.clone();
-        Self {
-            severity: severity.into(),
-            setting: key,
-            origin: Origin::from(&origin),
-            message,
-            hint,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::mirror;
 use super::prices::{Estimate, PriceList};
 use super::sources::{MissingSource, UnreadableRegion};
-use super::{Document, mirror};
 use crate::archive::consolidate::unbound::UnboundObjects;
 use crate::archive::consolidate::{binding, record, restore, run, server_side};
 use crate::names::{AccountId, Region};
@@ -40,134 +40,95 @@ pub struct Report {
     pub prices: Option<PriceList>,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "consolidation-report";
-}
-
-/// What a run did.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Work {
-    /// The objects of all sources.
-    pub counts: ObjectCounts,
-    /// The objects by source, by its name.
-    pub by_source: BTreeMap<String, ObjectCounts>,
-    /// Prefixes of an account, kind and Region that were compared.
-    pub prefixes: u64,
-    /// Sources and prefixes that could not be finished.
-    pub failures: Vec<Failure>,
-    /// Folders that are not CloudTrail's.
-    pub unexpected_folders: Vec<String>,
-    /// Objects outside CloudTrail's folders.
-    pub unexpected_objects: u64,
-    /// Objects of accounts and Regions that their source may not contain.
-    pub unbound: Vec<Unbound>,
-    /// Folders of such accounts that were not listed.
-    pub unbound_folders_not_listed: u64,
-    /// Objects that must be restored before they can be copied, by storage class.
-    pub archived: Vec<ArchivedObjects>,
-    /// Objects that were not copied, the most severe first; the run's records name all.
-    pub examples: Vec<ObjectExample>,
-    /// The Regions of the digests that were read.
-    pub digest_regions: BTreeSet<Region>,
-    /// Whether the run was stopped before its end.
-    pub stopped: bool,
-    /// Whether `counts.left` is a lower bound, because not all objects were listed.
-    pub left_is_lower_bound: bool,
-    /// Objects below `orgtrail/` in the archive that were not used.
-    pub record_faults: Vec<ObjectFault>,
-    /// Why every day was listed although earlier records are trusted.
-    pub full_listing_reason: Option<String>,
-    /// The number of the last record of the run.
-    pub last_record: Option<u64>,
-}
-
-/// Objects, by outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ObjectCounts {
-    /// Objects at the source.
-    pub at_source: u64,
-    /// In the archive before.
-    pub present: u64,
-    /// Of the present, those that could not be compared, because one side is archived.
-    pub uncompared: u64,
-    /// Copied by this run.
-    pub copied: u64,
-    /// The size of the copied objects.
-    pub copied_bytes: u64,
-    /// Of the copied, those that S3 copied itself.
-    pub copied_inside_s3: u64,
-    /// Not copied, because the key has other content in the archive.
-    pub conflicts: u64,
-    /// Not copied, because of an error.
-    pub failed: u64,
-    /// Not copied, because they must be restored first.
-    pub archived: u64,
-    /// Not copied, because they are not CloudTrail's.
-    pub unexpected: u64,
-    /// Left for a later run.
-    pub left: u64,
-    /// In quarantine, because they are not what their keys say.
-    pub quarantined: u64,
-    /// Of the quarantined, the digests.
-    pub quarantined_digests: u64,
-    /// In quarantine, and accepted; they also count as present.
-    pub accepted: u64,
-    /// Held back, because their digests, or the public keys of these, are missing.
-    pub held_back: u64,
-    /// Objects of accounts and Regions that their source may not contain.
-    pub unbound: u64,
-}
-
-impl From<record::Counts> for ObjectCounts {
-    fn from(counts: record::Counts) -> Self {
-        let record::Counts {
-            source,
-            present,
-            uncompared,
-            copied,
-            copied_bytes,
-            copied_inside_s3,
-            conflicts,
-            failed,
-            archived,
-            unexpected,
-            left,
-            quarantined,
-            accepted,
-            held_back,
-            quarantined_digests,
-            unbound,
-        } = counts;
-        Self {
-            at_source: source,
-            present,
-            uncompared,
-            copied,
-            copied_bytes,
-            copied_inside_s3,
-            conflicts,
-            failed,
-            archived,
-            unexpected,
-            left,
-            quarantined,
-            quarantined_digests,
-            accepted,
-            held_back,
-            unbound,
-        }
+mirror! {
+    /// What a run did.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Work from run::Report, without digest_accounts {
+        /// The objects of all sources.
+        counts: ObjectCounts => into,
+        /// The objects by source, by its name.
+        by_source: BTreeMap<String, ObjectCounts> => values,
+        /// Prefixes of an account, kind and Region that were compared.
+        prefixes: u64 = log_prefixes,
+        /// Sources and prefixes that could not be finished.
+        failures: Vec<Failure> => each,
+        /// Folders that are not CloudTrail's.
+        unexpected_folders: Vec<String>,
+        /// Objects outside CloudTrail's folders.
+        unexpected_objects: u64 = stray_objects,
+        /// Objects of accounts and Regions that their source may not contain.
+        unbound: Vec<Unbound> => each,
+        /// Folders of such accounts that were not listed.
+        unbound_folders_not_listed: u64 = unbound_not_listed,
+        /// Objects that must be restored before they can be copied, by storage class.
+        archived: Vec<ArchivedObjects> => into,
+        /// Objects that were not copied, the most severe first; the run's records name all.
+        examples: Vec<ObjectExample> => each,
+        /// The Regions of the digests that were read.
+        digest_regions: BTreeSet<Region>,
+        /// Whether the run was stopped before its end.
+        stopped: bool,
+        /// Whether `counts.left` is a lower bound, because not all objects were listed.
+        left_is_lower_bound: bool,
+        /// Objects below `orgtrail/` in the archive that were not used.
+        record_faults: Vec<ObjectFault> => each,
+        /// Why every day was listed although earlier records are trusted.
+        full_listing_reason: Option<String> = full_listing,
+        /// The number of the last record of the run.
+        last_record: Option<u64>,
     }
 }
 
-/// A source or prefix that could not be finished.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Failure {
-    /// The source or prefix.
-    pub place: String,
-    /// Why.
-    pub reason: String,
-    /// What to do about it.
-    pub hint: Option<String>,
+mirror! {
+    /// Objects, by outcome.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct ObjectCounts from record::Counts {
+        /// Objects at the source.
+        at_source: u64 = source,
+        /// In the archive before.
+        present: u64,
+        /// Of the present, those that could not be compared, because one side is archived.
+        uncompared: u64,
+        /// Copied by this run.
+        copied: u64,
+        /// The size of the copied objects.
+        copied_bytes: u64,
+        /// Of the copied, those that S3 copied itself.
+        copied_inside_s3: u64,
+        /// Not copied, because the key has other content in the archive.
+        conflicts: u64,
+        /// Not copied, because of an error.
+        failed: u64,
+        /// Not copied, because they must be restored first.
+        archived: u64,
+        /// Not copied, because they are not CloudTrail's.
+        unexpected: u64,
+        /// Left for a later run.
+        left: u64,
+        /// In quarantine, because they are not what their keys say.
+        quarantined: u64,
+        /// Of the quarantined, the digests.
+        quarantined_digests: u64,
+        /// In quarantine, and accepted; they also count as present.
+        accepted: u64,
+        /// Held back, because their digests, or the public keys of these, are missing.
+        held_back: u64,
+        /// Objects of accounts and Regions that their source may not contain.
+        unbound: u64,
+    }
+}
+
+mirror! {
+    /// A source or prefix that could not be finished.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Failure from run::Failure {
+        /// The source or prefix.
+        place: String,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    }
 }
 
 /// An object that was not used.
@@ -191,44 +152,28 @@ mirror! {
     }
 }
 
-/// Objects of an account that their source may not contain.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Unbound {
-    /// The name of the source.
-    pub source: String,
-    /// The account that the keys name.
-    pub account: AccountId,
-    /// The folder.
-    pub folder: String,
-    /// Why the source may not contain them.
-    pub cause: UnboundCause,
-    /// Objects that were listed.
-    pub objects: u64,
-    /// Whether there are more.
-    pub truncated: bool,
-    /// Of the objects, those in quarantine.
-    pub quarantined: u64,
-    /// Of the quarantined, those that were accepted.
-    pub accepted: u64,
-    /// Whether the configuration leaves them at the source.
-    pub left_at_source: bool,
-}
-
-impl From<&UnboundObjects> for Unbound {
-    fn from(unbound: &UnboundObjects) -> Self {
-        let UnboundObjects { source, account, folder, why, objects, more, kept, accepted, left } =
-            unbound.clone();
-        Self {
-            source,
-            account,
-            folder,
-            cause: why.into(),
-            objects,
-            truncated: more,
-            quarantined: kept,
-            accepted,
-            left_at_source: left,
-        }
+mirror! {
+    /// Objects of an account that their source may not contain.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Unbound from UnboundObjects {
+        /// The name of the source.
+        source: String,
+        /// The account that the keys name.
+        account: AccountId,
+        /// The folder.
+        folder: String,
+        /// Why the source may not contain them.
+        cause: UnboundCause = why => into,
+        /// Objects that were listed.
+        objects: u64,
+        /// Whether there are more.
+        truncated: bool = more,
+        /// Of the objects, those in quarantine.
+        quarantined: u64 = kept,
+        /// Of the quarantined, those that were accepted.
+        accepted: u64,
+        /// Whether the configuration leaves them at the source.
+        left_at_source: bool = left,
     }
 }
 
@@ -283,111 +228,46 @@ mirror! {
     }
 }
 
-/// An object of a run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ObjectExample {
-    /// Its key in the archive.
-    pub key: String,
-    /// Its bucket at the source.
-    pub source_bucket: String,
-    /// Its key at the source.
-    pub source_key: String,
-    /// Its size.
-    pub size_bytes: u64,
-    /// SHA-256 of its bytes as stored; null where it was not read.
-    pub sha256: Option<String>,
-    /// What became of it.
-    pub outcome: ObjectOutcome,
-    /// Why it was not copied.
-    pub reason: Option<String>,
-    /// How it was copied.
-    pub copy_method: Option<CopyMethod>,
-    /// Its key in quarantine.
-    pub quarantine_key: Option<String>,
-}
-
-impl From<&record::ObjectRow> for ObjectExample {
-    fn from(row: &record::ObjectRow) -> Self {
-        let record::ObjectRow {
-            key,
-            origin_bucket,
-            origin_key,
-            size_bytes,
-            sha256,
-            outcome,
-            reason,
-            copy_method,
-            archived: _,
-            quarantined_as,
-        } = row.clone();
-        Self {
-            key,
-            source_bucket: origin_bucket,
-            source_key: origin_key,
-            size_bytes,
-            sha256,
-            outcome: outcome.into(),
-            reason,
-            copy_method: copy_method.map(CopyMethod::from),
-            quarantine_key: quarantined_as,
-        }
+mirror! {
+    /// An object of a run.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct ObjectExample from record::ObjectRow, without archived {
+        /// Its key in the archive.
+        key: String,
+        /// Its bucket at the source.
+        source_bucket: String = origin_bucket,
+        /// Its key at the source.
+        source_key: String = origin_key,
+        /// Its size.
+        size_bytes: u64,
+        /// SHA-256 of its bytes as stored; null where it was not read.
+        sha256: Option<String>,
+        /// What became of it.
+        outcome: ObjectOutcome => into,
+        /// Why it was not copied.
+        reason: Option<String>,
+        /// How it was copied.
+        copy_method: Option<CopyMethod> => option,
+        /// Its key in quarantine.
+        quarantine_key: Option<String> = quarantined_as,
     }
 }
 
-impl From<&run::Report> for Work {
-    fn from(report: &run::Report) -> Self {
-        let run::Report {
-            counts,
-            by_source,
-            log_prefixes,
-            failures,
-            unexpected_folders,
-            stray_objects,
-            unbound,
-            unbound_not_listed,
-            archived,
-            examples,
-            digest_regions,
-            digest_accounts: _,
-            stopped,
-            left_is_lower_bound,
-            record_faults,
-            full_listing,
-            last_record,
-        } = report;
-        let failure = |it: &run::Failure| Failure {
-            place: it.place.clone(),
-            reason: it.reason.clone(),
-            hint: it.hint.clone(),
-        };
-        let of_class = |(class, sum): (&restore::Class, &restore::ArchivedTotal)| ArchivedObjects {
+impl From<(String, String)> for ObjectFault {
+    fn from((key, reason): (String, String)) -> Self {
+        Self { key, reason }
+    }
+}
+
+impl From<restore::ArchivedTotals> for Vec<ArchivedObjects> {
+    fn from(totals: restore::ArchivedTotals) -> Self {
+        let of_class = |(class, sum): (restore::Class, restore::ArchivedTotal)| ArchivedObjects {
             storage_class: class.as_str(),
             objects: sum.objects,
             size_bytes: sum.bytes,
             restoring_objects: sum.restoring,
             restoring_bytes: sum.restoring_bytes,
         };
-        let fault = |(key, reason): &(String, String)| ObjectFault {
-            key: key.clone(),
-            reason: reason.clone(),
-        };
-        Self {
-            counts: (*counts).into(),
-            by_source: by_source.iter().map(|(name, it)| (name.clone(), (*it).into())).collect(),
-            prefixes: *log_prefixes,
-            failures: failures.iter().map(failure).collect(),
-            unexpected_folders: unexpected_folders.clone(),
-            unexpected_objects: *stray_objects,
-            unbound: unbound.iter().map(Unbound::from).collect(),
-            unbound_folders_not_listed: *unbound_not_listed,
-            archived: archived.0.iter().map(of_class).collect(),
-            examples: examples.iter().map(ObjectExample::from).collect(),
-            digest_regions: digest_regions.clone(),
-            stopped: *stopped,
-            left_is_lower_bound: *left_is_lower_bound,
-            record_faults: record_faults.iter().map(fault).collect(),
-            full_listing_reason: full_listing.clone(),
-            last_record: *last_record,
-        }
+        totals.0.into_iter().map(of_class).collect()
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Document;
+use super::mirror;
 use super::prices::PriceList;
 use super::sources::{Counting, MissingSource, Source, UnreadableRegion};
 use crate::cost::{duplicates, storage};
@@ -41,10 +41,6 @@ pub struct Report {
     pub failures: Vec<FailedRead>,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "cost-report";
-}
-
 /// A read that failed.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FailedRead {
@@ -54,21 +50,23 @@ pub struct FailedRead {
     pub hint: Option<String>,
 }
 
-/// The copies of events in a source.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Duplicate {
-    /// The name of the source.
-    pub source: String,
-    /// The trails that deliver there.
-    pub trails: Vec<Arn>,
-    /// The data of the estimate.
-    pub basis: Basis,
-    /// Management events.
-    pub management_events_per_month: u64,
-    /// Data and network activity events.
-    pub data_events_per_month: u64,
-    /// Their price.
-    pub usd_per_month: f64,
+mirror! {
+    /// The copies of events in a source.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Duplicate from duplicates::Duplicate {
+        /// The name of the source.
+        source: String,
+        /// The trails that deliver there.
+        trails: Vec<Arn>,
+        /// The data of the estimate.
+        basis: Basis => into,
+        /// Management events.
+        management_events_per_month: u64 = management_events_a_month,
+        /// Data and network activity events.
+        data_events_per_month: u64 = data_events_a_month,
+        /// Their price.
+        usd_per_month: f64 = usd_a_month => into,
+    }
 }
 
 /// The data of an estimate.
@@ -109,32 +107,17 @@ pub struct StoredObjects {
     pub usd_per_month: Option<f64>,
 }
 
-impl From<&duplicates::Duplicate> for Duplicate {
-    fn from(duplicate: &duplicates::Duplicate) -> Self {
-        let duplicates::Duplicate {
-            source,
-            trails,
-            basis,
-            management_events_a_month,
-            data_events_a_month,
-            usd_a_month,
-        } = duplicate.clone();
+impl From<duplicates::Basis> for Basis {
+    fn from(basis: duplicates::Basis) -> Self {
         let duplicates::Basis { days, logs, bytes, read_logs, read_bytes, read_events } = basis;
         Self {
-            source,
-            trails,
-            basis: Basis {
-                days,
-                log_files: logs,
-                size_bytes: bytes,
-                sampled_log_files: read_logs,
-                sampled_bytes: read_bytes,
-                sampled_management_events: read_events.management,
-                sampled_data_events: read_events.data,
-            },
-            management_events_per_month: management_events_a_month,
-            data_events_per_month: data_events_a_month,
-            usd_per_month: usd_a_month.0,
+            days,
+            log_files: logs,
+            size_bytes: bytes,
+            sampled_log_files: read_logs,
+            sampled_bytes: read_bytes,
+            sampled_management_events: read_events.management,
+            sampled_data_events: read_events.data,
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
+use super::mirror;
 use crate::checks;
 use crate::names::{AccountId, Region};
 
@@ -18,30 +18,30 @@ pub struct Report {
     pub coverage: Coverage,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "coverage-report";
+mirror! {
+    /// The accounts and Regions that the organization trail covers.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Coverage of checks::Coverage {
+        /// The Regions, sorted.
+        regions: Vec<Region>,
+        /// The accounts, by organizational unit, then by id.
+        accounts: Vec<Account> => each,
+    }
 }
 
-/// The accounts and Regions that the organization trail covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Coverage {
-    /// The Regions, sorted.
-    pub regions: Vec<Region>,
-    /// The accounts, by organizational unit, then by id.
-    pub accounts: Vec<Account>,
-}
-
-/// The coverage of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Account {
-    /// The account.
-    pub account: AccountId,
-    /// Its name.
-    pub name: String,
-    /// The names of its organizational units from the root down.
-    pub unit_path: String,
-    /// One cell for each of the report's Regions, in their order.
-    pub cells: Vec<Cell>,
+mirror! {
+    /// The coverage of an account.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Account of checks::CoveredAccount {
+        /// The account.
+        account: AccountId,
+        /// Its name.
+        name: String,
+        /// The names of its organizational units from the root down.
+        unit_path: String,
+        /// One cell for each of the report's Regions, in their order.
+        cells: Vec<Cell> => each,
+    }
 }
 
 /// An account in a Region.
@@ -85,29 +85,6 @@ impl Report {
     #[must_use]
     pub fn new(coverage: &checks::Coverage, created_at: Timestamp) -> Self {
         Self { created_at, coverage: coverage.clone().into() }
-    }
-}
-
-impl From<checks::Coverage> for Coverage {
-    fn from(coverage: checks::Coverage) -> Self {
-        let checks::Coverage { regions, accounts } = coverage;
-        let account = |it: checks::CoveredAccount| {
-            let checks::CoveredAccount { account, name, unit_path, cells } = it;
-            Account { account, name, unit_path, cells: cells.into_iter().map(Cell::from).collect() }
-        };
-        Self { regions, accounts: accounts.into_iter().map(account).collect() }
-    }
-}
-
-impl From<Coverage> for checks::Coverage {
-    fn from(coverage: Coverage) -> Self {
-        let account = |it: Account| {
-            let Account { account, name, unit_path, cells } = it;
-            let cells = cells.into_iter().map(checks::Cell::from).collect();
-            checks::CoveredAccount { account, name, unit_path, cells }
-        };
-        let accounts = coverage.accounts.into_iter().map(account).collect();
-        Self { regions: coverage.regions, accounts }
     }
 }
 

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Document;
-
 /// The steps of the demo.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
@@ -18,10 +16,6 @@ pub struct Report {
     pub duration_ms: u64,
     /// The files that `--keep` leaves; null without it.
     pub kept: Option<Kept>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "demo-report";
 }
 
 /// A step of the demo.

@@ -40,7 +40,7 @@ pub struct DocumentKind {
 
 impl DocumentKind {
     /// A document that commands print or save.
-    const fn of<T: Document>() -> Self {
+    const fn emitted<T: Document>() -> Self {
         Self { name: T::NAME, version: T::VERSION, schema: emitted::<T> }
     }
 
@@ -50,62 +50,87 @@ impl DocumentKind {
     }
 }
 
-/// Every document.
-pub const DOCUMENTS: &[DocumentKind] = &[
-    DocumentKind::stored::<accept::Acceptance>(),
-    DocumentKind::of::<acceptance::List>(),
-    DocumentKind::of::<acceptance::Report>(),
-    DocumentKind::of::<accounts::Report>(),
-    DocumentKind::of::<ApplyReport>(),
-    DocumentKind::stored::<bundle::Manifest>(),
-    DocumentKind::of::<checks::Catalogue>(),
-    DocumentKind::of::<config::Check>(),
-    DocumentKind::of::<config::Show>(),
-    DocumentKind::of::<roles::List>(),
-    DocumentKind::of::<consolidation::Report>(),
-    DocumentKind::of::<cost::Report>(),
-    DocumentKind::of::<coverage::Report>(),
+/// Declares every document: its type, whether commands emit it or the archive stores it with
+/// its name and version in its type, its name, and where it has them, its version, if not the
+/// first, and the type of the lines behind it.
+macro_rules! documents {
+    ($(
+        $(#[$cfg:meta])*
+        $kind:ident $body:ty = $name:literal $(, version $version:expr)? $(, with $line:ty)?;
+    )+) => {
+        $(
+            $(#[$cfg])*
+            impl Document for $body {
+                const NAME: &'static str = $name;
+                $(const VERSION: u32 = $version;)?
+                $(fn extend(generator: &mut SchemaGenerator) {
+                    generator.subschema_for::<$line>();
+                })?
+            }
+        )+
+
+        /// Every document.
+        pub const DOCUMENTS: &[DocumentKind] =
+            &[$($(#[$cfg])* DocumentKind::$kind::<$body>()),+];
+    };
+}
+
+documents! {
+    stored accept::Acceptance = "acceptance", version accept::FORMAT_VERSION;
+    emitted acceptance::List = "acceptance-list";
+    emitted acceptance::Report = "acceptance-report";
+    emitted accounts::Report = "accounts-report";
+    emitted ApplyReport = "apply-report";
+    stored bundle::Manifest = "bundle-manifest";
+    emitted checks::Catalogue = "check-catalogue";
+    emitted config::Check = "config-check";
+    emitted config::Show = "config";
+    emitted roles::List = "config-roles";
+    emitted consolidation::Report = "consolidation-report";
+    emitted cost::Report = "cost-report";
+    emitted coverage::Report = "coverage-report";
     #[cfg(feature = "sandbox")]
-    DocumentKind::of::<demo::Report>(),
-    DocumentKind::of::<DestroyReport>(),
-    DocumentKind::of::<drift::Report>(),
-    DocumentKind::of::<evidence::Report>(),
-    DocumentKind::of::<plan::Plan>(),
-    DocumentKind::of::<records::Report>(),
-    DocumentKind::stored::<retired::Retired>(),
-    DocumentKind::of::<retirement::Report>(),
-    DocumentKind::of::<round::Report>(),
-    DocumentKind::stored::<record::Head>(),
+    emitted demo::Report = "demo-report";
+    emitted DestroyReport = "destroy-report";
+    emitted drift::Report = "drift-report";
+    emitted evidence::Report = "evidence-report";
+    emitted plan::Plan = "plan";
+    emitted records::Report = "records-report";
+    stored retired::Retired = "retired-trail";
+    emitted retirement::Report = "retirement-report";
+    emitted round::Report = "round-report";
+    stored record::Head = "run-record", version record::FORMAT_VERSION, with record::Row;
     #[cfg(feature = "sandbox")]
-    DocumentKind::of::<sandbox::Sandbox>(),
+    emitted sandbox::Sandbox = "sandbox";
     #[cfg(feature = "sandbox")]
-    DocumentKind::of::<sandbox::Clock>(),
+    emitted sandbox::Clock = "sandbox-clock";
     #[cfg(feature = "sandbox")]
-    DocumentKind::of::<sandbox::Confirmation>(),
-    DocumentKind::of::<api::AccountList>(),
-    DocumentKind::of::<api::Bundle>(),
-    DocumentKind::of::<api::BundleList>(),
-    DocumentKind::of::<api::ChainList>(),
-    DocumentKind::of::<api::CoverageList>(),
-    DocumentKind::of::<api::FindingList>(),
-    DocumentKind::of::<api::Gap>(),
-    DocumentKind::of::<api::Problem>(),
-    DocumentKind::of::<api::Readiness>(),
-    DocumentKind::of::<api::RequestedRound>(),
-    DocumentKind::of::<api::RoundDiff>(),
-    DocumentKind::of::<api::RoundList>(),
-    DocumentKind::of::<api::ScheduleList>(),
-    DocumentKind::of::<api::SourceList>(),
-    DocumentKind::of::<live::Event>(),
-    DocumentKind::of::<live::LiveRound>(),
-    DocumentKind::of::<notification::Notification>(),
-    DocumentKind::of::<notification::TestReport>(),
-    DocumentKind::of::<service::Round>(),
-    DocumentKind::of::<service::Signals>(),
-    DocumentKind::of::<service::Status>(),
-    DocumentKind::of::<sources::Report>(),
-    DocumentKind::of::<verification::Report>(),
-];
+    emitted sandbox::Confirmation = "sandbox-confirmation";
+    emitted notification::TestReport = "notification-test";
+    emitted api::AccountList = "service-accounts";
+    emitted api::Bundle = "service-bundle";
+    emitted api::BundleList = "service-bundles";
+    emitted api::ChainList = "service-chains";
+    emitted api::CoverageList = "service-coverage";
+    emitted live::Event = "service-event";
+    emitted api::Gap = "service-event-gap";
+    emitted api::FindingList = "service-findings";
+    emitted live::LiveRound = "service-live-round";
+    emitted notification::Notification = "service-notification";
+    emitted api::Problem = "service-problem";
+    emitted api::Readiness = "service-readiness";
+    emitted api::RequestedRound = "service-requested-round";
+    emitted service::Round = "service-round";
+    emitted api::RoundDiff = "service-round-diff";
+    emitted api::RoundList = "service-rounds";
+    emitted api::ScheduleList = "service-schedules";
+    emitted service::Signals = "service-signals";
+    emitted api::SourceList = "service-sources";
+    emitted service::Status = "service-status";
+    emitted api::NewToken = "service-token";
+    emitted sources::Report = "sources-report";
+    emitted verification::Report = "verification-report";
+}
 
 fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().for_serialize().into_generator()

@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use super::checks::{Check, Severity};
 use super::coverage::Coverage;
+use super::mirror;
 use crate::checks;
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::drift::{Cells, Counts, check};
@@ -43,10 +43,6 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "drift-report";
-}
-
 /// The counts of a drift report.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -59,25 +55,20 @@ pub struct Summary {
     pub coverage: CellCounts,
 }
 
-/// Findings, by verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FindingCounts {
-    /// Failed, and not suppressed.
-    pub failed: usize,
-    /// Unknown, because a read failed.
-    pub unknown: usize,
-    /// Failed, and suppressed by the configuration.
-    pub suppressed: usize,
-    /// Not checked, because nothing is configured.
-    pub not_configured: usize,
-    /// Passed.
-    pub passed: usize,
-}
-
-impl From<Counts> for FindingCounts {
-    fn from(counts: Counts) -> Self {
-        let Counts { failed, unknown, suppressed, not_configured, passed } = counts;
-        Self { failed, unknown, suppressed, not_configured, passed }
+mirror! {
+    /// Findings, by verdict.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct FindingCounts from Counts {
+        /// Failed, and not suppressed.
+        failed: usize,
+        /// Unknown, because a read failed.
+        unknown: usize,
+        /// Failed, and suppressed by the configuration.
+        suppressed: usize,
+        /// Not checked, because nothing is configured.
+        not_configured: usize,
+        /// Passed.
+        passed: usize,
     }
 }
 
@@ -91,150 +82,157 @@ pub struct OfSeverity {
     pub counts: FindingCounts,
 }
 
-/// Cells of the coverage, by state.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct CellCounts {
-    /// The trail records there and delivered in time.
-    pub covered: usize,
-    /// The newest delivery is too old.
-    pub stale: usize,
-    /// The trail is missing, or does not record.
-    pub uncovered: usize,
-    /// The state could not be read.
-    pub unknown: usize,
-    /// The account has not enabled the Region.
-    pub not_enabled: usize,
-    /// The account is excluded.
-    pub excluded: usize,
-}
-
-impl From<Cells> for CellCounts {
-    fn from(cells: Cells) -> Self {
-        let Cells { covered, stale, uncovered, unknown, not_enabled, excluded } = cells;
-        Self { covered, stale, uncovered, unknown, not_enabled, excluded }
+mirror! {
+    /// Cells of the coverage, by state.
+    #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+    struct CellCounts from Cells {
+        /// The trail records there and delivered in time.
+        covered: usize,
+        /// The newest delivery is too old.
+        stale: usize,
+        /// The trail is missing, or does not record.
+        uncovered: usize,
+        /// The state could not be read.
+        unknown: usize,
+        /// The account has not enabled the Region.
+        not_enabled: usize,
+        /// The account is excluded.
+        excluded: usize,
     }
 }
 
-/// The result of a check for one scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
-    /// The check's id.
-    pub check: String,
-    /// How severe it is when the check fails.
-    pub severity: Severity,
-    /// What was checked.
-    pub scope: Scope,
-    /// The verdict.
-    #[serde(flatten)]
-    pub verdict: Verdict,
-    /// The suppression of a failed or unknown finding in the configuration.
-    pub suppression: Option<Suppression>,
-    /// The id of the cause that it has in common with other findings.
-    pub cause: Option<String>,
+mirror! {
+    /// The result of a check for one scope.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Finding of checks::Finding {
+        /// The check's id.
+        check: String,
+        /// How severe it is when the check fails.
+        severity: Severity => into,
+        /// What was checked.
+        scope: Scope => into,
+        /// The verdict.
+        #[serde(flatten)]
+        verdict: Verdict => into,
+        /// The suppression of a failed or unknown finding in the configuration.
+        suppression: Option<Suppression> => option,
+        /// The id of the cause that it has in common with other findings.
+        cause: Option<String>,
+    }
 }
 
-/// What a check covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Scope {
-    /// The organization.
-    Organization,
-    /// An account.
-    Account {
-        /// The account.
-        account: AccountId,
-    },
-    /// An account in a Region.
-    Region {
-        /// The account.
-        account: AccountId,
-        /// The Region.
-        region: Region,
-    },
-    /// A bucket.
-    Bucket {
-        /// Its name.
-        bucket: BucketName,
-    },
-    /// A resource.
-    Resource {
-        /// Its ARN.
-        arn: Arn,
-    },
+mirror! {
+    /// What a check covers.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Scope of checks::Scope {
+        /// The organization.
+        Organization,
+        /// An account.
+        Account {
+            /// The account.
+            account: AccountId,
+        },
+        /// An account in a Region.
+        Region {
+            /// The account.
+            account: AccountId,
+            /// The Region.
+            region: Region,
+        },
+        /// A bucket.
+        Bucket {
+            /// Its name.
+            bucket: BucketName,
+        },
+        /// A resource.
+        Resource {
+            /// Its ARN.
+            arn: Arn,
+        },
+    }
 }
 
-/// The verdict of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
-    /// The check passed.
-    Pass,
-    /// The check failed.
-    Fail {
-        /// What was found.
-        found: String,
-        /// What was expected.
-        expected: String,
-    },
-    /// Not checked, because the configuration does not require it.
-    NotConfigured {
-        /// The setting, or the option, that would require it.
-        setting: String,
-    },
-    /// A read failed.
-    Unknown {
-        /// The read, and why it failed.
+mirror! {
+    /// The verdict of a check.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    #[serde(tag = "verdict", rename_all = "snake_case")]
+    enum Verdict of checks::Verdict {
+        /// The check passed.
+        Pass,
+        /// The check failed.
+        Fail {
+            /// What was found.
+            found: String,
+            /// What was expected.
+            expected: String,
+        },
+        /// Not checked, because the configuration does not require it.
+        NotConfigured {
+            /// The setting, or the option, that would require it.
+            setting: String,
+        },
+        /// A read failed.
+        Unknown {
+            /// The read, and why it failed.
+            reason: String,
+            /// The IAM action that the read needs.
+            permission: Option<String>,
+        },
+    }
+}
+
+mirror! {
+    /// Why a finding does not count.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Suppression of checks::Suppression {
+        /// The reason in the configuration.
         reason: String,
-        /// The IAM action that the read needs.
-        permission: Option<String>,
-    },
+        /// The last day on which it does not count, in UTC.
+        last_day: Date,
+        /// Whether that day has passed: then the finding counts.
+        expired: bool,
+    }
 }
 
-/// Why a finding does not count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Suppression {
-    /// The reason in the configuration.
-    pub reason: String,
-    /// The last day on which it does not count, in UTC.
-    pub last_day: Date,
-    /// Whether that day has passed: then the finding counts.
-    pub expired: bool,
+mirror! {
+    /// What several findings have in common.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Cause of checks::Cause {
+        /// Its id within the report.
+        id: String,
+        /// The severity of its most severe finding.
+        severity: Severity => into,
+        /// What is wrong.
+        title: String,
+        /// How to fix it.
+        fix: String,
+        /// Its failed findings.
+        failed: usize,
+        /// Its unknown findings.
+        unknown: usize,
+        /// The accounts that it concerns.
+        accounts: usize,
+        /// The Regions that it concerns.
+        regions: usize,
+        /// Its findings, by check.
+        checks: BTreeMap<String, usize>,
+    }
 }
 
-/// What several findings have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Cause {
-    /// Its id within the report.
-    pub id: String,
-    /// The severity of its most severe finding.
-    pub severity: Severity,
-    /// What is wrong.
-    pub title: String,
-    /// How to fix it.
-    pub fix: String,
-    /// Its failed findings.
-    pub failed: usize,
-    /// Its unknown findings.
-    pub unknown: usize,
-    /// The accounts that it concerns.
-    pub accounts: usize,
-    /// The Regions that it concerns.
-    pub regions: usize,
-    /// Its findings, by check.
-    pub checks: BTreeMap<String, usize>,
-}
-
-/// The changes since an earlier report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Comparison {
-    /// When the earlier report was made.
-    pub baseline_at: Timestamp,
-    /// Failed or unknown now, and not then.
-    pub new: Vec<Finding>,
-    /// Failed or unknown then, and not now.
-    pub fixed: Vec<Finding>,
-    /// Failed or unknown then and now.
-    pub unchanged: Vec<Finding>,
+mirror! {
+    /// The changes since an earlier report.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    struct Comparison of checks::Compared {
+        /// When the earlier report was made.
+        baseline_at: Timestamp,
+        /// Failed or unknown now, and not then.
+        new: Vec<Finding> => each,
+        /// Failed or unknown then, and not now.
+        fixed: Vec<Finding> => each,
+        /// Failed or unknown then and now.
+        unchanged: Vec<Finding> => each,
+    }
 }
 
 impl From<&checks::Run> for Report {
@@ -298,119 +296,6 @@ impl From<Report> for checks::Run {
 
 fn all<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
     items.into_iter().map(U::from).collect()
-}
-
-impl From<checks::Finding> for Finding {
-    fn from(finding: checks::Finding) -> Self {
-        let checks::Finding { check, severity, scope, verdict, suppression, cause } = finding;
-        Self {
-            check,
-            severity: severity.into(),
-            scope: scope.into(),
-            verdict: verdict.into(),
-            suppression: suppression.map(|it| Suppression {
-                reason: it.reason,
-                last_day: it.until,
-                expired: it.expired,
-            }),
-            cause,
-        }
-    }
-}
-
-impl From<Finding> for checks::Finding {
-    fn from(finding: Finding) -> Self {
-        let Finding { check, severity, scope, verdict, suppression, cause } = finding;
-        Self {
-            check,
-            severity: severity.into(),
-            scope: scope.into(),
-            verdict: verdict.into(),
-            suppression: suppression.map(|it| checks::Suppression {
-                reason: it.reason,
-                until: it.last_day,
-                expired: it.expired,
-            }),
-            cause,
-        }
-    }
-}
-
-impl From<checks::Scope> for Scope {
-    fn from(scope: checks::Scope) -> Self {
-        match scope {
-            checks::Scope::Organization => Self::Organization,
-            checks::Scope::Account { account } => Self::Account { account },
-            checks::Scope::Region { account, region } => Self::Region { account, region },
-            checks::Scope::Bucket { bucket } => Self::Bucket { bucket },
-            checks::Scope::Resource { arn } => Self::Resource { arn },
-        }
-    }
-}
-
-impl From<Scope> for checks::Scope {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Organization => Self::Organization,
-            Scope::Account { account } => Self::Account { account },
-            Scope::Region { account, region } => Self::Region { account, region },
-            Scope::Bucket { bucket } => Self::Bucket { bucket },
-            Scope::Resource { arn } => Self::Resource { arn },
-        }
-    }
-}
-
-impl From<checks::Verdict> for Verdict {
-    fn from(verdict: checks::Verdict) -> Self {
-        match verdict {
-            checks::Verdict::Pass => Self::Pass,
-            checks::Verdict::Fail { found, expected } => Self::Fail { found, expected },
-            checks::Verdict::NotConfigured { setting } => Self::NotConfigured { setting },
-            checks::Verdict::Unknown { reason, permission } => Self::Unknown { reason, permission },
-        }
-    }
-}
-
-impl From<Verdict> for checks::Verdict {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pass => Self::Pass,
-            Verdict::Fail { found, expected } => Self::Fail { found, expected },
-            Verdict::NotConfigured { setting } => Self::NotConfigured { setting },
-            Verdict::Unknown { reason, permission } => Self::Unknown { reason, permission },
-        }
-    }
-}
-
-impl From<checks::Cause> for Cause {
-    fn from(cause: checks::Cause) -> Self {
-        let checks::Cause { id, severity, title, fix, failed, unknown, accounts, regions, checks } =
-            cause;
-        let severity = severity.into();
-        Self { id, severity, title, fix, failed, unknown, accounts, regions, checks }
-    }
-}
-
-impl From<Cause> for checks::Cause {
-    fn from(cause: Cause) -> Self {
-        let Cause { id, severity, title, fix, failed, unknown, accounts, regions, checks } = cause;
-        let severity = severity.into();
-        Self { id, severity, title, fix, failed, unknown, accounts, regions, checks }
-    }
-}
-
-impl From<checks::Compared> for Comparison {
-    fn from(compared: checks::Compared) -> Self {
-        let checks::Compared { since, new, fixed, unchanged } = compared;
-        Self { baseline_at: since, new: all(new), fixed: all(fixed), unchanged: all(unchanged) }
-    }
-}
-
-impl From<Comparison> for checks::Compared {
-    fn from(comparison: Comparison) -> Self {
-        let Comparison { baseline_at, new, fixed, unchanged } = comparison;
-        Self { since: baseline_at, new: all(new), fixed: all(fixed), unchanged: all(unchanged) }
-    }
 }
 
 #[cfg(test)]

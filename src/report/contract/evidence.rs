@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Document;
-
 /// A bundle that was written.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
@@ -20,8 +18,4 @@ pub struct Report {
     pub proven: bool,
     /// What is not in the bundle, and why.
     pub omitted: Vec<String>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "evidence-report";
 }

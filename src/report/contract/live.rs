@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use super::round::{Outcome, Part};
 use super::service::Trigger;
 
@@ -35,10 +34,6 @@ pub struct LiveRound {
     pub copied_bytes: u64,
     /// The newest messages, the oldest first.
     pub messages: Vec<Message>,
-}
-
-impl Document for LiveRound {
-    const NAME: &'static str = "service-live-round";
 }
 
 /// A part of a round that runs.
@@ -102,10 +97,6 @@ pub struct Event {
     /// What.
     #[serde(flatten)]
     pub kind: EventKind,
-}
-
-impl Document for Event {
-    const NAME: &'static str = "service-event";
 }
 
 /// What happened.

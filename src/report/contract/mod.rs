@@ -68,7 +68,6 @@ pub mod round;
 pub mod sandbox;
 pub mod service;
 pub mod sources;
-mod stored;
 #[cfg(test)]
 mod tests;
 pub mod verification;

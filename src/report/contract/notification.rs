@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use super::checks::Severity;
 use super::round::{Outcome, Part};
 use super::service::{Signal, SignalState, Verdict};
@@ -48,10 +47,6 @@ pub struct Notification {
     pub findings_left_out: usize,
     /// How many open findings are not followed one by one, because there are more than 20,000.
     pub findings_not_followed: usize,
-}
-
-impl Document for Notification {
-    const NAME: &'static str = "service-notification";
 }
 
 /// How a finding changed.
@@ -166,10 +161,6 @@ pub struct Change {
 pub struct TestReport {
     /// One for each channel.
     pub deliveries: Vec<TestDelivery>,
-}
-
-impl Document for TestReport {
-    const NAME: &'static str = "notification-test";
 }
 
 /// An example that was sent to a channel.

@@ -6,25 +6,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::names::{AccountId, Region};
 use crate::{plan, resources};
 
-/// The steps that make AWS match the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Plan {
-    /// A digest of everything that the plan was made from.
-    pub fingerprint: String,
-    /// A digest of each resource as it was observed, and of the configuration.
-    pub observed: BTreeMap<String, String>,
-    /// A step for each managed resource, in the order of execution.
-    pub steps: Vec<Step>,
-    /// What exists although it is not in the configuration; no step changes it.
-    pub undeclared: Vec<Undeclared>,
-}
-
-impl Document for Plan {
-    const NAME: &'static str = "plan";
+mirror! {
+    /// The steps that make AWS match the configuration.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+    struct Plan of plan::Plan {
+        /// A digest of everything that the plan was made from.
+        fingerprint: String,
+        /// A digest of each resource as it was observed, and of the configuration.
+        observed: BTreeMap<String, String>,
+        /// A step for each managed resource, in the order of execution.
+        steps: Vec<Step> => each,
+        /// What exists although it is not in the configuration; no step changes it.
+        undeclared: Vec<Undeclared> => each,
+    }
 }
 
 mirror! {
@@ -57,42 +55,46 @@ mirror! {
     }
 }
 
-/// A step of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Step {
-    /// The id of the resource: `archive-bucket/versioning`.
-    pub id: String,
-    /// The account of the resource.
-    pub account: AccountId,
-    /// The Region of the resource; null where an account has it once.
-    pub region: Option<Region>,
-    /// What the step does.
-    pub action: Action,
-    /// The fields that change.
-    pub changes: Vec<FieldChange>,
-    /// Why; empty where nothing is done.
-    pub why: String,
-    /// What to do about a step that is blocked or refused.
-    pub hint: Option<String>,
-    /// Whether the resource could not be read.
-    pub unreadable: bool,
-    /// What cannot be undone.
-    pub irreversible: Option<Irreversible>,
-    /// What else is worth knowing.
-    pub notes: Vec<String>,
-    /// The resources that must match the configuration before.
-    pub depends_on: Vec<String>,
+mirror! {
+    /// A step of a plan.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+    struct Step from plan::Step {
+        /// The id of the resource: `archive-bucket/versioning`.
+        id: String => into,
+        /// The account of the resource.
+        account: AccountId,
+        /// The Region of the resource; null where an account has it once.
+        region: Option<Region>,
+        /// What the step does.
+        action: Action => into,
+        /// The fields that change.
+        changes: Vec<FieldChange> => each,
+        /// Why; empty where nothing is done.
+        why: String,
+        /// What to do about a step that is blocked or refused.
+        hint: Option<String>,
+        /// Whether the resource could not be read.
+        unreadable: bool,
+        /// What cannot be undone.
+        irreversible: Option<Irreversible> => option,
+        /// What else is worth knowing.
+        notes: Vec<String>,
+        /// The resources that must match the configuration before.
+        depends_on: Vec<String> => each,
+    }
 }
 
-/// A field before and after a step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FieldChange {
-    /// The field, dotted: `default_retention.days`.
-    pub path: String,
-    /// Its value before the step, in the form of AWS's setting; null without one.
-    pub before: Option<Value>,
-    /// Its value after the step; null without one.
-    pub after: Option<Value>,
+mirror! {
+    /// A field before and after a step.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+    struct FieldChange of plan::FieldChange {
+        /// The field, dotted: `default_retention.days`.
+        path: String,
+        /// Its value before the step, in the form of AWS's setting; null without one.
+        before: Option<Value>,
+        /// Its value after the step; null without one.
+        after: Option<Value>,
+    }
 }
 
 /// What cannot be undone.
@@ -117,65 +119,6 @@ pub struct Undeclared {
     pub managed: bool,
 }
 
-impl From<&plan::Plan> for Plan {
-    fn from(plan: &plan::Plan) -> Self {
-        let plan::Plan { fingerprint, observed, steps, undeclared } = plan;
-        Self {
-            fingerprint: fingerprint.clone(),
-            observed: observed.clone(),
-            steps: steps.iter().map(Step::from).collect(),
-            undeclared: undeclared.iter().map(Undeclared::from).collect(),
-        }
-    }
-}
-
-impl From<Plan> for plan::Plan {
-    fn from(plan: Plan) -> Self {
-        let Plan { fingerprint, observed, steps, undeclared } = plan;
-        Self {
-            fingerprint,
-            observed,
-            steps: steps.into_iter().map(plan::Step::from).collect(),
-            undeclared: undeclared.into_iter().map(resources::Undeclared::from).collect(),
-        }
-    }
-}
-
-impl From<&plan::Step> for Step {
-    fn from(step: &plan::Step) -> Self {
-        let plan::Step {
-            id,
-            account,
-            region,
-            action,
-            changes,
-            why,
-            hint,
-            unreadable,
-            irreversible,
-            notes,
-            depends_on,
-        } = step.clone();
-        let change = |it: plan::FieldChange| {
-            let plan::FieldChange { path, before, after } = it;
-            FieldChange { path, before, after }
-        };
-        Self {
-            id: id.into_owned(),
-            account,
-            region,
-            action: action.into(),
-            changes: changes.into_iter().map(change).collect(),
-            why,
-            hint,
-            unreadable,
-            irreversible: irreversible.map(Irreversible::from),
-            notes,
-            depends_on: depends_on.into_iter().map(String::from).collect(),
-        }
-    }
-}
-
 impl From<Step> for plan::Step {
     fn from(step: Step) -> Self {
         let Step {
@@ -191,16 +134,12 @@ impl From<Step> for plan::Step {
             notes,
             depends_on,
         } = step;
-        let change = |it: FieldChange| {
-            let FieldChange { path, before, after } = it;
-            plan::FieldChange { path, before, after }
-        };
         Self {
             id: id.into(),
             account,
             region,
             action: action.into(),
-            changes: changes.into_iter().map(change).collect(),
+            changes: changes.into_iter().map(plan::FieldChange::from).collect(),
             why,
             hint,
             unreadable,
@@ -228,9 +167,9 @@ impl Irreversible {
     }
 }
 
-impl From<&resources::Undeclared> for Undeclared {
-    fn from(undeclared: &resources::Undeclared) -> Self {
-        let resources::Undeclared { id, key, what, turned_off } = undeclared.clone();
+impl From<resources::Undeclared> for Undeclared {
+    fn from(undeclared: resources::Undeclared) -> Self {
+        let resources::Undeclared { id, key, what, turned_off } = undeclared;
         Self { id: id.into_owned(), setting: key, what, managed: turned_off }
     }
 }

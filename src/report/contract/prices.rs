@@ -1,5 +1,6 @@
 //! Prices, and what is estimated with them.
 
+use super::mirror;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,56 +29,34 @@ impl PriceList {
     }
 }
 
-/// An upper estimate of what a consolidation needs.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Estimate {
-    /// The requests, by IAM action.
-    pub requests: Vec<Requests>,
-    /// The price of all requests.
-    pub requests_usd: f64,
-    /// The storage class of the copies.
-    pub storage_class: &'static str,
-    /// The price of storing the copies.
-    pub storage_usd_per_month: f64,
-    /// The price of the transfer, where orgtrail runs in another Region than the source.
-    pub transfer_between_regions_usd: f64,
-    /// The price of the transfer, where orgtrail runs outside AWS.
-    pub transfer_to_internet_usd: f64,
+mirror! {
+    /// An upper estimate of what a consolidation needs.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Estimate from consolidation::Estimate {
+        /// The requests, by IAM action.
+        requests: Vec<Requests> => each,
+        /// The price of all requests.
+        requests_usd: f64 = total_usd => into,
+        /// The storage class of the copies.
+        storage_class: &'static str,
+        /// The price of storing the copies.
+        storage_usd_per_month: f64 = stored_usd_a_month => into,
+        /// The price of the transfer, where orgtrail runs in another Region than the source.
+        transfer_between_regions_usd: f64 = between_regions_usd => into,
+        /// The price of the transfer, where orgtrail runs outside AWS.
+        transfer_to_internet_usd: f64 = to_internet_usd => into,
+    }
 }
 
-/// The requests of one kind.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Requests {
-    /// The IAM action.
-    pub action: &'static str,
-    /// How many.
-    pub requests: u64,
-    /// Their price.
-    pub usd: f64,
-}
-
-impl From<&consolidation::Estimate> for Estimate {
-    fn from(estimate: &consolidation::Estimate) -> Self {
-        let consolidation::Estimate {
-            requests,
-            total_usd,
-            storage_class,
-            stored_usd_a_month,
-            between_regions_usd,
-            to_internet_usd,
-        } = estimate;
-        let of_kind = |it: &consolidation::Requests| Requests {
-            action: it.kind,
-            requests: it.requests,
-            usd: it.usd.0,
-        };
-        Self {
-            requests: requests.iter().map(of_kind).collect(),
-            requests_usd: total_usd.0,
-            storage_class,
-            storage_usd_per_month: stored_usd_a_month.0,
-            transfer_between_regions_usd: between_regions_usd.0,
-            transfer_to_internet_usd: to_internet_usd.0,
-        }
+mirror! {
+    /// The requests of one kind.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Requests from consolidation::Requests {
+        /// The IAM action.
+        action: &'static str = kind,
+        /// How many.
+        requests: u64,
+        /// Their price.
+        usd: f64 => into,
     }
 }

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Document;
 use super::consolidation::ObjectCounts;
+use super::mirror;
 use crate::archive::consolidate::history;
 
 /// The run records of an archive.
@@ -32,10 +32,6 @@ pub struct Report {
     pub faults: Vec<RecordFault>,
     /// Records whose MACs could not be checked.
     pub unchecked: Vec<RecordFault>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "records-report";
 }
 
 /// A run, as its records describe it.
@@ -65,21 +61,16 @@ pub struct Run {
     pub authenticated_records: u64,
 }
 
-/// What is wrong with records.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct RecordFault {
-    /// The number of the first record.
-    pub first_record: u64,
-    /// The number of the last record.
-    pub last_record: u64,
-    /// What is wrong.
-    pub reason: String,
-}
-
-impl From<&history::Fault> for RecordFault {
-    fn from(fault: &history::Fault) -> Self {
-        let history::Fault { first, last, reason } = fault.clone();
-        Self { first_record: first, last_record: last, reason }
+mirror! {
+    /// What is wrong with records.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct RecordFault from history::Fault {
+        /// The number of the first record.
+        first_record: u64 = first,
+        /// The number of the last record.
+        last_record: u64 = last,
+        /// What is wrong.
+        reason: String,
     }
 }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::mirror;
 use super::prices::PriceList;
-use super::{Document, mirror};
 use crate::archive::retire;
 use crate::names::Arn;
 
@@ -23,10 +23,6 @@ pub struct Report {
     pub bucket: Option<KeptBucket>,
 }
 
-impl Document for Report {
-    const NAME: &'static str = "retirement-report";
-}
-
 mirror! {
     /// The status of a condition.
     Status of retire::ConditionStatus {
@@ -42,21 +38,16 @@ mirror! {
     }
 }
 
-/// A condition for deleting a trail.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Condition {
-    /// What must be true.
-    pub name: &'static str,
-    /// Whether it is.
-    pub status: Status,
-    /// Why.
-    pub reason: String,
-}
-
-impl From<&retire::Condition> for Condition {
-    fn from(condition: &retire::Condition) -> Self {
-        let retire::Condition { name, status, reason } = condition.clone();
-        Self { name, status: status.into(), reason }
+mirror! {
+    /// A condition for deleting a trail.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Condition from retire::Condition {
+        /// What must be true.
+        name: &'static str,
+        /// Whether it is.
+        status: Status => into,
+        /// Why.
+        reason: String,
     }
 }
 

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Document, mirror};
+use super::mirror;
 use crate::names::{AccountId, Arn, ExternalId, RoleName, RolePath};
 use crate::policy::PolicyDocument;
 use crate::resources::roles;
@@ -16,10 +16,6 @@ use crate::resources::roles;
 pub struct List {
     /// The roles, in the order in which they are assumed.
     pub roles: Vec<Role>,
-}
-
-impl Document for List {
-    const NAME: &'static str = "config-roles";
 }
 
 mirror! {

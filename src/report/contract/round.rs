@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Emitted, consolidation, drift, verification};
+use super::{Emitted, consolidation, drift, verification};
 
 /// The result of a round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -21,10 +21,6 @@ pub struct Report {
     pub outcome: Outcome,
     /// The parts, in the order of execution.
     pub parts: Vec<PartReport>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "round-report";
 }
 
 /// The meaning of an exit code.

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use crate::names::{AccountId, OrgId, Region};
 
 /// A sandbox that runs: how to reach it, and its keys.
@@ -26,10 +25,6 @@ pub struct Sandbox {
     pub accounts: Vec<Account>,
     /// Its process and files; null unless it runs in the background (`--detach`).
     pub background: Option<Background>,
-}
-
-impl Document for Sandbox {
-    const NAME: &'static str = "sandbox";
 }
 
 /// An account, with the credentials of its root user.
@@ -67,17 +62,9 @@ pub struct Clock {
     pub clock_at: Timestamp,
 }
 
-impl Document for Clock {
-    const NAME: &'static str = "sandbox-clock";
-}
-
 /// The result of `orgtrail sandbox confirm`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Confirmation {
     /// The subscriptions that were pending, and are confirmed now.
     pub confirmed_subscriptions: u64,
-}
-
-impl Document for Confirmation {
-    const NAME: &'static str = "sandbox-confirmation";
 }

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use super::checks::Severity;
 use super::drift::Scope;
 use super::round::{Outcome, Part};
@@ -41,10 +40,6 @@ pub struct Round {
     pub parts: Vec<RoundPart>,
     /// What is known after the round, from it and from earlier rounds.
     pub knowledge: Knowledge,
-}
-
-impl Document for Round {
-    const NAME: &'static str = "service-round";
 }
 
 /// Why a round ran.
@@ -167,10 +162,6 @@ pub struct Signals {
     pub signals: Vec<Signal>,
 }
 
-impl Document for Signals {
-    const NAME: &'static str = "service-signals";
-}
-
 /// Something that is wrong or unreadable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signal {
@@ -242,10 +233,6 @@ pub struct Status {
     pub rounds: Vec<Round>,
     /// The schedules, and when their next rounds start.
     pub schedules: Vec<ScheduleStatus>,
-}
-
-impl Document for Status {
-    const NAME: &'static str = "service-status";
 }
 
 /// Something that is wrong, in one or many places.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
-use super::{Document, Period, Window, mirror};
+use super::{Period, Window, mirror};
 use crate::archive::accept::apply;
 use crate::archive::verify::chain::ChainSummary;
 use crate::archive::verify::finding::{self, FindingKind};
@@ -35,10 +35,6 @@ pub struct Report {
     pub scopes: Vec<Scope>,
     /// Every finding, the most severe first.
     pub findings: Vec<Finding>,
-}
-
-impl Document for Report {
-    const NAME: &'static str = "verification-report";
 }
 
 /// The result of a verification.
@@ -87,23 +83,18 @@ pub struct DigestCounts {
     pub invalid: u64,
 }
 
-/// Log files, by result.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-pub struct LogFiles {
-    /// Log files that are proven.
-    pub valid: u64,
-    /// Log files that are altered, damaged or missing.
-    pub invalid: u64,
-    /// Log files that could not be read.
-    pub unreadable: u64,
-    /// The uncompressed size of the proven log files.
-    pub uncompressed_bytes: u64,
-}
-
-impl From<LogTally> for LogFiles {
-    fn from(tally: LogTally) -> Self {
-        let LogTally { valid, invalid, unreadable, inflated_bytes } = tally;
-        Self { valid, invalid, unreadable, uncompressed_bytes: inflated_bytes }
+mirror! {
+    /// Log files, by result.
+    #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+    struct LogFiles from LogTally {
+        /// Log files that are proven.
+        valid: u64,
+        /// Log files that are altered, damaged or missing.
+        invalid: u64,
+        /// Log files that could not be read.
+        unreadable: u64,
+        /// The uncompressed size of the proven log files.
+        uncompressed_bytes: u64 = inflated_bytes,
     }
 }
 
@@ -120,35 +111,26 @@ pub struct FindingCounts {
     pub accepted: usize,
 }
 
-/// A public key that digests were verified with.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct PublicKey {
-    /// Where the key comes from. `aws`: AWS lists it. `given`: `--public-keys`. `saved`: it was
-    /// stored in the target, and proves nothing by itself.
-    pub origin: &'static str,
-    /// MD5 of its DER form, in hexadecimal, as AWS lists it.
-    pub fingerprint: String,
-}
-
-impl From<&KeyUsed> for PublicKey {
-    fn from(key: &KeyUsed) -> Self {
-        Self { origin: key.origin, fingerprint: key.fingerprint.clone() }
+mirror! {
+    /// A public key that digests were verified with.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct PublicKey from KeyUsed {
+        /// Where the key comes from. `aws`: AWS lists it. `given`: `--public-keys`. `saved`: it was
+        /// stored in the target, and proves nothing by itself.
+        origin: &'static str,
+        /// MD5 of its DER form, in hexadecimal, as AWS lists it.
+        fingerprint: String,
     }
 }
 
-/// What identifies a bundle.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Bundle {
-    /// SHA-256 of its manifest, in hexadecimal.
-    pub manifest_sha256: String,
-    /// Its files that are no digest and that no digest in it lists.
-    pub unproven_files: Vec<String>,
-}
-
-impl From<&BundleFacts> for Bundle {
-    fn from(facts: &BundleFacts) -> Self {
-        let BundleFacts { manifest_sha256, unproven } = facts.clone();
-        Self { manifest_sha256, unproven_files: unproven }
+mirror! {
+    /// What identifies a bundle.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Bundle from BundleFacts {
+        /// SHA-256 of its manifest, in hexadecimal.
+        manifest_sha256: String,
+        /// Its files that are no digest and that no digest in it lists.
+        unproven_files: Vec<String> = unproven,
     }
 }
 
@@ -293,40 +275,31 @@ fn kind_schema(_: &mut SchemaGenerator) -> Schema {
     schemars::json_schema!({ "type": "string", "enum": kinds })
 }
 
-/// The bucket and key of an object.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ObjectAddress {
-    /// The bucket.
-    pub bucket: String,
-    /// The key.
-    pub key: String,
+mirror! {
+    /// The bucket and key of an object.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct ObjectAddress from finding::Origin {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    }
 }
 
-/// Who accepted a finding, and why.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct AcceptedFinding {
-    /// The number of the acceptance.
-    pub number: u64,
-    /// The ARN of the caller who accepted it.
-    pub accepted_by: String,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// Why.
-    pub reason: String,
-    /// The severity without the acceptance.
-    pub original_severity: Severity,
-}
-
-impl From<&apply::AcceptedBy> for AcceptedFinding {
-    fn from(accepted: &apply::AcceptedBy) -> Self {
-        let apply::AcceptedBy { record, by, at, reason, instead_of } = accepted.clone();
-        Self {
-            number: record,
-            accepted_by: by,
-            accepted_at: at,
-            reason,
-            original_severity: instead_of.into(),
-        }
+mirror! {
+    /// Who accepted a finding, and why.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct AcceptedFinding from apply::AcceptedBy {
+        /// The number of the acceptance.
+        number: u64 = record,
+        /// The ARN of the caller who accepted it.
+        accepted_by: String = by,
+        /// When it was accepted.
+        accepted_at: Timestamp = at,
+        /// Why.
+        reason: String,
+        /// The severity without the acceptance.
+        original_severity: Severity = instead_of => into,
     }
 }
 

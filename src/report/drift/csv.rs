@@ -69,7 +69,7 @@ fn fields(run: &Run, finding: &Finding, change: &str, overrides: &str) -> [Strin
         expected.unwrap_or_default(),
         reason.unwrap_or_default(),
         needs.unwrap_or_default(),
-        suppression.map(|it| it.until.to_string()).unwrap_or_default(),
+        suppression.map(|it| it.last_day.to_string()).unwrap_or_default(),
         suppression.map(|it| it.reason.clone()).unwrap_or_default(),
         change.to_owned(),
         advice(run, finding).unwrap_or_default().to_owned(),

@@ -153,7 +153,7 @@ fn badge(severity: Severity) -> Markup {
 fn changed_tile(compared: &Compared) -> Markup {
     markup! {
         section.tile aria-labelledby="since" {
-            h2 #since { "Since " (compared.since.strftime("%Y-%m-%d %H:%M UTC")) }
+            h2 #since { "Since " (compared.baseline_at.strftime("%Y-%m-%d %H:%M UTC")) }
             dl.numbers {
                 div { dt { "New" } dd.some[!compared.new.is_empty()] { (compared.new.len()) } }
                 div { dt { "Fixed" } dd { (compared.fixed.len()) } }
@@ -288,11 +288,11 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
                         @if suppression.expired {
                             (plain(expected))
                             span.more {
-                                "suppressed until " (suppression.until)
+                                "suppressed until " (suppression.last_day)
                                 ", which has passed: " (plain(&suppression.reason))
                             }
                         } @else {
-                            (suppression.until) ": " (plain(&suppression.reason))
+                            (suppression.last_day) ": " (plain(&suppression.reason))
                         }
                     } @else { (plain(expected)) }
                 }
@@ -304,7 +304,7 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
 fn changed(compared: &Compared) -> Markup {
     markup! {
         section aria-labelledby="changed" {
-            h2 #changed { "Changes since " (compared.since.strftime("%Y-%m-%d %H:%M UTC")) }
+            h2 #changed { "Changes since " (compared.baseline_at.strftime("%Y-%m-%d %H:%M UTC")) }
             @if compared.new.is_empty() && compared.fixed.is_empty() {
                 p { "None: " (plural(compared.unchanged.len(), "finding", "findings")) " unchanged." }
             } @else {

@@ -79,7 +79,7 @@ fn case_status(run: &Run, finding: &Finding) -> TestCaseStatus {
         }
         Status::NotConfigured => skipped(&sentence),
         Status::Suppressed => skipped(&match &finding.suppression {
-            Some(it) => format!("suppressed until {}: {}; {sentence}", it.until, it.reason),
+            Some(it) => format!("suppressed until {}: {}; {sentence}", it.last_day, it.reason),
             None => sentence,
         }),
     }

@@ -86,7 +86,7 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>, overrides: &[Stri
     }
     if let Some(suppression) = &finding.suppression {
         event["comment"] =
-            format!("suppressed until {}: {}", suppression.until, suppression.reason).into();
+            format!("suppressed until {}: {}", suppression.last_day, suppression.reason).into();
     }
     event
 }

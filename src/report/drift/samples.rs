@@ -36,7 +36,7 @@ fn key() -> Scope {
 fn suppression(expired: bool) -> Suppression {
     Suppression {
         reason: "moved next quarter".into(),
-        until: "2026-03-31".parse().unwrap(),
+        last_day: "2026-03-31".parse().unwrap(),
         expired,
     }
 }
@@ -126,7 +126,7 @@ pub(in crate::report) fn drifted() -> Run {
         ),
     ];
     run.compared = Some(Compared {
-        since: "2026-02-28T12:00:00Z".parse().unwrap(),
+        baseline_at: "2026-02-28T12:00:00Z".parse().unwrap(),
         new: vec![stopped],
         fixed: vec![finding("sample-of-old", Severity::Low, Scope::Organization, fail("then"))],
         unchanged: vec![stale, key],

@@ -120,7 +120,7 @@ fn result(run: &Run, finding: &Finding, index: Option<usize>, change: Option<Cha
         result["ruleIndex"] = index.into();
     }
     if let Some(suppression) = finding.suppression.as_ref().filter(|it| !it.expired) {
-        let why = format!("until {}: {}", suppression.until, suppression.reason);
+        let why = format!("until {}: {}", suppression.last_day, suppression.reason);
         result["suppressions"] =
             json!([{ "kind": "external", "status": "accepted", "justification": why }]);
     }

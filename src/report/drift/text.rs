@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use jiff::Timestamp;
 
 use super::{Cells, Counts, Status, by_check, extent, fix, places, plain, plural, title};
 use crate::checks::{Cell, Compared, Finding, Run, Severity, Verdict};
+use crate::report::new_table;
 
 /// How many findings of one check are listed.
 const LISTED: usize = 20;
@@ -46,11 +47,7 @@ pub fn text(run: &Run) -> String {
 }
 
 fn summary(run: &Run) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["SEVERITY", "FAILED", "UNKNOWN", "SUPPRESSED", "PASSED"]);
+    let mut table = new_table(["SEVERITY", "FAILED", "UNKNOWN", "SUPPRESSED", "PASSED"]);
     for severity in Severity::ALL {
         let counts = Counts::of_severity(run, severity);
         let columns = [counts.failed, counts.unknown, counts.suppressed, counts.passed];
@@ -114,7 +111,7 @@ fn failed(text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "    expected: {}", plain(expected));
     }
     if let Some(suppression) = finding.suppression.as_ref().filter(|it| it.expired) {
-        let (until, reason) = (suppression.until, plain(&suppression.reason));
+        let (until, reason) = (suppression.last_day, plain(&suppression.reason));
         let _ = writeln!(text, "    suppressed until {until}, which has passed: {reason}");
     }
 }
@@ -133,7 +130,7 @@ fn suppressed(text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "    found:  {}", plain(found));
     }
     if let Some(suppression) = &finding.suppression {
-        let _ = writeln!(text, "    until:  {}", suppression.until);
+        let _ = writeln!(text, "    until:  {}", suppression.last_day);
         let _ = writeln!(text, "    reason: {}", plain(&suppression.reason));
     }
 }
@@ -165,7 +162,7 @@ fn since(text: &mut String, compared: &Compared) {
     let _ = writeln!(
         text,
         "SINCE {}: {} new, {} fixed, {} unchanged",
-        time(compared.since),
+        time(compared.baseline_at),
         compared.new.len(),
         compared.fixed.len(),
         compared.unchanged.len()

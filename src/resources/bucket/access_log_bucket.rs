@@ -11,10 +11,9 @@ use crate::aws::{AwsError, Clients, Observation};
 use crate::names::BucketName;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket that receives the archive's access logs.
 ///
@@ -123,10 +122,6 @@ impl Resource for AccessLogBucket {
         "s3:PutLifecycleConfiguration",
     ];
 
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
-
     fn is_enabled(desired: &Desired) -> bool {
         desired.config.archive.access_logging.enabled
     }
@@ -206,6 +201,13 @@ impl Resource for AccessLogBucket {
             );
         }
         change
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let note = "; its lifecycle rule empties it";
+        let cost = KeptCost::Objects { classes: vec!["STANDARD"], note };
+        let bucket = &desired.config.archive.access_logging.bucket;
+        vec![Kept::new(bucket, "it records who read the logs", cost)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

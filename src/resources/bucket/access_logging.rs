@@ -6,7 +6,7 @@ use crate::aws::{At, Clients, Observation};
 use crate::names::{BucketName, prefix_folder};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
+    ApplyContext, Desired, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// Where S3 writes the access logs of the archive.
@@ -21,10 +21,7 @@ pub struct AccessLogging {
 }
 
 impl AccessLogging {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients.s3().get_bucket_logging().bucket(bucket.as_str()).send().await;
         Observation::from_result(answer.at(clients, "s3:GetBucketLogging"), |_| false)
             .map(|answer| {
@@ -47,7 +44,7 @@ impl AccessLogging {
 }
 
 /// The prefix of the access logs' keys, with its slash.
-pub(in crate::resources) fn access_log_prefix(desired: &Desired) -> String {
+pub(super) fn access_log_prefix(desired: &Desired) -> String {
     prefix_folder(desired.config.archive.access_logging.prefix.as_ref())
 }
 
@@ -57,10 +54,6 @@ impl Resource for AccessLogging {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "access-log-bucket"];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketLogging", "s3:PutBucketLogging"];
     const MAY_BE_UNDECLARED: bool = true;
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     fn is_enabled(desired: &Desired) -> bool {
         desired.config.archive.access_logging.enabled

@@ -5,9 +5,8 @@ use crate::aws::{At, AwsError, Clients, ErrorKind, Observation, WriteClients};
 use crate::config::ObjectLockMode;
 use crate::names::{BucketName, Region};
 use crate::resources::change::{Change, FieldChange};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::destroy::{Kept, KeptCost};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket itself: who owns it, and its Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,10 +48,7 @@ impl ArchiveBucket {
     /// Reads whether an account has a bucket. The account's list of buckets distinguishes
     /// its own bucket from another account's, for which S3 returns the same error as for
     /// a missing permission.
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let listed = clients.s3().list_buckets().prefix(bucket.as_str()).send().await;
         let owned = match listed.at(clients, "s3:ListAllMyBuckets") {
             Ok(list) => list.buckets().iter().any(|one| one.name() == Some(bucket.as_str())),
@@ -104,7 +100,7 @@ pub(super) async fn read_setting<T>(
 }
 
 /// Creates a bucket in the clients' Region, unless the account has it.
-pub(in crate::resources) async fn create(
+pub(super) async fn create(
     clients: &WriteClients,
     bucket: &BucketName,
     with_object_lock: bool,
@@ -140,7 +136,7 @@ pub(crate) fn taken_name(bucket: &BucketName, setting: &str) -> (String, String)
 }
 
 /// The change that a bucket needs: create, nothing, or refused.
-pub(in crate::resources) fn diff(
+pub(super) fn diff(
     found: Option<&ArchiveBucket>,
     bucket: &BucketName,
     wanted: &Region,
@@ -183,16 +179,18 @@ impl Resource for ArchiveBucket {
         "s3:PutBucketVersioning",
     ];
 
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
-
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         Self::read(&context.archive(), context.desired.bucket()).await
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         diff(found, desired.bucket(), &desired.config.archive.region, "archive.bucket")
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let classes = vec!["STANDARD", "STANDARD_IA", "GLACIER_IR"];
+        let why = "it contains the logs; nobody can delete locked ones";
+        vec![Kept::new(desired.bucket(), why, KeptCost::Objects { classes, note: "" })]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

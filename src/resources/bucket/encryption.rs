@@ -9,9 +9,7 @@ use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::key::is_key;
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// How objects are encrypted whose request does not say how.
 ///
@@ -31,10 +29,7 @@ pub struct Encryption {
 }
 
 impl Encryption {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients.s3().get_bucket_encryption().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetEncryptionConfiguration");
         Observation::from_result(answer, AwsError::is_not_found)
@@ -57,7 +52,7 @@ impl Encryption {
             .flatten()
     }
 
-    pub(in crate::resources) async fn put_kms(
+    pub(super) async fn put_kms(
         clients: &WriteClients,
         bucket: &BucketName,
         key: &str,
@@ -102,10 +97,6 @@ impl Resource for Encryption {
         &[BUCKET, "kms-key", "kms-key/alias", "kms-key/policy"];
     const ACTIONS: &'static [&'static str] =
         &["kms:DescribeKey", "s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

@@ -14,9 +14,7 @@ use crate::config::Archive;
 use crate::names::BucketName;
 use crate::policy::Unmanaged;
 use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// What S3 does with objects as they age.
 ///
@@ -97,7 +95,7 @@ impl Lifecycle {
     }
 
     /// The same configuration with a rule that replaces the one with its id.
-    pub(in crate::resources) fn with(found: Option<Self>, rule: LifecycleRule) -> Self {
+    pub(super) fn with(found: Option<Self>, rule: LifecycleRule) -> Self {
         let minimum = found.as_ref().and_then(|found| found.minimum_transition_size.clone());
         let raw = found.map(|found| found.raw).unwrap_or_default();
         let others = raw.into_iter().filter(|other| other.id != rule.id);
@@ -106,7 +104,7 @@ impl Lifecycle {
 
     /// Writes the configuration to a bucket: the rules and the minimum size, which S3
     /// resets to its default if the call omits it.
-    pub(in crate::resources) async fn put(
+    pub(super) async fn put(
         self,
         clients: &WriteClients,
         bucket: &BucketName,
@@ -277,10 +275,6 @@ impl Resource for Lifecycle {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "archive-bucket/versioning"];
     const ACTIONS: &'static [&'static str] =
         &["s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

@@ -4,7 +4,7 @@ use crate::config;
 use crate::names::{AccountId, BucketName, Region};
 use crate::resources::change::Change;
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
+    ApplyContext, Desired, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// S3's own MFA delete. It shares its state with [`Versioning`], and only the
@@ -33,10 +33,6 @@ impl Resource for MfaDelete {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "archive-bucket/versioning"];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
     const MAY_BE_UNDECLARED: bool = true;
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Versioning> {
         Versioning::observe(context).await

@@ -12,7 +12,7 @@ use crate::config::Notification;
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
+    ApplyContext, Desired, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// Who is notified of what happens to the archive's objects.
@@ -28,10 +28,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients
             .s3()
             .get_bucket_notification_configuration()
@@ -186,10 +183,6 @@ impl Resource for Notifications {
     const ACTIONS: &'static [&'static str] =
         &["s3:GetBucketNotification", "s3:PutBucketNotification"];
     const MAY_BE_UNDECLARED: bool = true;
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     fn is_enabled(desired: &Desired) -> bool {
         !desired.config.archive.notifications.is_empty()

@@ -9,9 +9,7 @@ use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::{self, ObjectLockMode};
 use crate::names::BucketName;
 use crate::resources::change::{Change, Confirmation, field_changes};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// Object Lock, and the retention that new objects get.
 ///
@@ -25,10 +23,7 @@ pub struct ObjectLock {
 }
 
 impl ObjectLock {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer =
             clients.s3().get_object_lock_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketObjectLockConfiguration");
@@ -56,7 +51,7 @@ impl ObjectLock {
         }
     }
 
-    pub(in crate::resources) async fn put(
+    pub(super) async fn put(
         &self,
         clients: &WriteClients,
         bucket: &BucketName,
@@ -84,7 +79,7 @@ impl ObjectLock {
     }
 
     /// The change that the lock of another bucket needs by the archive's configuration.
-    pub(in crate::resources) fn diff_for(desired: &Desired, found: Option<&Self>) -> Change {
+    pub(super) fn diff_for(desired: &Desired, found: Option<&Self>) -> Change {
         compare(desired, found)
     }
 
@@ -105,10 +100,6 @@ impl Resource for ObjectLock {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "archive-bucket/versioning"];
     const ACTIONS: &'static [&'static str] =
         &["s3:GetBucketObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

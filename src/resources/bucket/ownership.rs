@@ -5,9 +5,7 @@ use super::{BUCKET, read_setting};
 use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// Who owns objects that other accounts write: always the bucket owner, and access
 /// control lists are disabled.
@@ -20,14 +18,11 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    pub(in crate::resources) fn enforced() -> Self {
+    pub(super) fn enforced() -> Self {
         Self { object_ownership: ObjectOwnership::BucketOwnerEnforced.as_str().to_owned() }
     }
 
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer =
             clients.s3().get_bucket_ownership_controls().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketOwnershipControls");
@@ -39,7 +34,7 @@ impl Ownership {
             .flatten()
     }
 
-    pub(in crate::resources) async fn enforce(
+    pub(super) async fn enforce(
         clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
@@ -64,10 +59,6 @@ impl Resource for Ownership {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET];
     const ACTIONS: &'static [&'static str] =
         &["s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

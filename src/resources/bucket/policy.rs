@@ -7,9 +7,7 @@ use crate::names::BucketName;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::Change;
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket's policy: who may write, who may read, and what nobody may.
 ///
@@ -18,10 +16,7 @@ use crate::resources::{
 pub struct Policy(pub PolicyDocument);
 
 impl Policy {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         const ACTION: &str = "s3:GetBucketPolicy";
         let answer = clients.s3().get_bucket_policy().bucket(bucket.as_str()).send().await;
         let read = answer.at(clients, ACTION).and_then(|answer| {
@@ -34,7 +29,7 @@ impl Policy {
         Observation::from_result(read, AwsError::is_not_found).flatten()
     }
 
-    pub(in crate::resources) async fn put(
+    pub(super) async fn put(
         clients: &WriteClients,
         bucket: &BucketName,
         document: &PolicyDocument,
@@ -112,7 +107,7 @@ pub(crate) fn declared(desired: &Desired) -> PolicyDocument {
 }
 
 /// Denies requests without TLS, or with a version below the minimum.
-pub(in crate::resources) fn tls(resources: [&String; 2], floor: &str) -> [Statement; 2] {
+pub(super) fn tls(resources: [&String; 2], floor: &str) -> [Statement; 2] {
     [
         Statement::deny("OrgTrailTlsOnly").anyone().actions(["s3:*"]).resources(resources).when(
             "Bool",
@@ -189,10 +184,6 @@ impl Resource for Policy {
         "archive-bucket/encryption",
     ];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketPolicy", "s3:PutBucketPolicy"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

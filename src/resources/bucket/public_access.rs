@@ -5,9 +5,7 @@ use super::{BUCKET, read_setting};
 use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The block of public access: all four, always.
 ///
@@ -25,7 +23,7 @@ pub struct PublicAccess {
 }
 
 impl PublicAccess {
-    pub(in crate::resources) fn blocked() -> Self {
+    pub(super) fn blocked() -> Self {
         Self {
             block_public_acls: true,
             ignore_public_acls: true,
@@ -34,10 +32,7 @@ impl PublicAccess {
         }
     }
 
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients.s3().get_public_access_block().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketPublicAccessBlock");
         Observation::from_result(answer, AwsError::is_not_found)
@@ -53,7 +48,7 @@ impl PublicAccess {
             .flatten()
     }
 
-    pub(in crate::resources) async fn block(
+    pub(super) async fn block(
         clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
@@ -81,10 +76,6 @@ impl Resource for PublicAccess {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET];
     const ACTIONS: &'static [&'static str] =
         &["s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

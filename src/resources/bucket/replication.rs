@@ -15,7 +15,7 @@ use crate::names::BucketName;
 use crate::policy::Unmanaged;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
+    ApplyContext, Desired, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The replication of the archive: to the vault, and by unmanaged rules.
@@ -49,10 +49,7 @@ pub struct Rule {
 const RULE: &str = "orgtrail-vault";
 
 impl Replication {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients.s3().get_bucket_replication().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetReplicationConfiguration");
         Observation::from_result(answer, AwsError::is_not_found)
@@ -207,10 +204,6 @@ impl Resource for Replication {
         "s3:PutReplicationConfiguration",
     ];
     const MAY_BE_UNDECLARED: bool = true;
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     fn is_enabled(desired: &Desired) -> bool {
         desired.config.archive.replication.is_some()

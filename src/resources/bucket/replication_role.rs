@@ -2,6 +2,7 @@ use crate::aws::Observation;
 use crate::config::Replication;
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::change::Change;
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::service_role::{self, Declared, ServiceRole};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -108,6 +109,12 @@ impl Resource for ReplicationRole {
         let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
         let why = "S3 replicates with it and can do nothing else";
         ServiceRole::diff(found, &declared(desired, vault), desired.unmanaged, why)
+    }
+
+    fn kept(desired: &Desired, _: Option<&ServiceRole>) -> Vec<Kept> {
+        let vault = desired.config.archive.replication.iter();
+        let why = "S3 continues to replicate with it";
+        vault.map(|vault| Kept::new(&vault.role, why, KeptCost::Nothing)).collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

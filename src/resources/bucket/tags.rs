@@ -7,9 +7,7 @@ use super::{BUCKET, read_setting};
 use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::BucketName;
 use crate::resources::change::{Change, FieldChange};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket's tags, including unmanaged ones.
 ///
@@ -18,10 +16,7 @@ use crate::resources::{
 pub struct Tags(pub BTreeMap<String, String>);
 
 impl Tags {
-    pub(in crate::resources) async fn read(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Observation<Self> {
+    pub(super) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients.s3().get_bucket_tagging().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketTagging");
         Observation::from_result(answer, AwsError::is_not_found).map(|answer| {
@@ -49,10 +44,6 @@ impl Resource for Tags {
     const ID: &'static str = "archive-bucket/tags";
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketTagging", "s3:PutBucketTagging"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     fn is_enabled(desired: &Desired) -> bool {
         !desired.config.trail.tags.is_empty()

@@ -9,6 +9,7 @@ use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Change, FieldChange, Irreversible, field_changes, within};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::key::{FoundBy, KmsKey, describe, find_without_alias};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
@@ -239,6 +240,17 @@ impl Resource for Vault {
             Undeclared::by_others(Self::ID, "archive.object_lock", what)
         });
         undeclared.into_iter().collect()
+    }
+
+    fn kept(desired: &Desired, found: Option<&Self>) -> Vec<Kept> {
+        let Some(vault) = &desired.config.archive.replication else { return Vec::new() };
+        let classes = vec![vault.storage_class.as_str()];
+        let objects = KeptCost::Objects { classes, note: "" };
+        let bucket = Kept::new(&vault.bucket, "it contains the replicas", objects);
+        let why = "without it no replica can be decrypted";
+        let key = Kept::new(&vault.key_alias, why, KeptCost::Key);
+        let exists = found.map_or((true, true), |it| (it.bucket.is_some(), it.key.is_some()));
+        exists.0.then_some(bucket).into_iter().chain(exists.1.then_some(key)).collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -6,9 +6,7 @@ use super::{BUCKET, read_setting};
 use crate::aws::{At, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, FieldChange};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// Whether old versions of objects are kept, and whether deleting them requires a second
 /// factor: one call returns both.
@@ -43,7 +41,7 @@ impl Versioning {
         )
     }
 
-    pub(in crate::resources) async fn enable(
+    pub(super) async fn enable(
         clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
@@ -66,10 +64,6 @@ impl Resource for Versioning {
     const ID: &'static str = "archive-bucket/versioning";
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning", "s3:PutBucketVersioning"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await

@@ -3,9 +3,7 @@ use serde_json::{Value, json};
 use super::{FoundBy, KmsKey};
 use crate::aws::{At, ErrorKind, Observation};
 use crate::resources::change::{Change, FieldChange};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The alias by which the key is found again. It shares its state with the key.
 #[derive(Debug, Clone, Copy)]
@@ -30,10 +28,6 @@ impl Resource for Alias {
     const ID: &'static str = "kms-key/alias";
     const DEPENDS_ON: &'static [&'static str] = &["kms-key"];
     const ACTIONS: &'static [&'static str] = &["kms:CreateAlias"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<KmsKey> {
         KmsKey::observe(context).await

@@ -7,10 +7,9 @@ use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Observation, WriteClient
 use crate::names::Arn;
 use crate::resources::bucket::Encryption;
 use crate::resources::change::{Change, FieldChange};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::trail::OrganizationTrail;
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The key that encrypts the logs.
 ///
@@ -265,10 +264,6 @@ impl Resource for KmsKey {
         "kms:TagResource",
     ];
 
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
-
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let trails = context.state_of::<OrganizationTrail>().await;
         let encryption = context.state_of::<Encryption>().await;
@@ -344,6 +339,11 @@ impl Resource for KmsKey {
                 "wait until it is Enabled, or find out who changes it",
             ),
         }
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let why = "without it no log can be decrypted";
+        vec![Kept::new(&desired.config.key.alias, why, KeptCost::Key)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -8,9 +8,7 @@ use crate::policy::eval::{self, PolicyEvaluator};
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::Change;
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The key's policy: what CloudTrail, administrators and readers may do.
 ///
@@ -200,10 +198,6 @@ impl Resource for KeyPolicy {
     const ID: &'static str = "kms-key/policy";
     const DEPENDS_ON: &'static [&'static str] = &["kms-key"];
     const ACTIONS: &'static [&'static str] = &["kms:GetKeyPolicy", "kms:PutKeyPolicy"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         match context.state_of::<KmsKey>().await {

@@ -3,9 +3,7 @@ use serde::Serialize;
 use super::KmsKey;
 use crate::aws::{At, Clients, Observation};
 use crate::resources::change::{Change, Confirmation, field_changes};
-use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
-};
+use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// Whether KMS rotates the key's material by itself.
 ///
@@ -64,10 +62,6 @@ impl Resource for Rotation {
     const DEPENDS_ON: &'static [&'static str] = &["kms-key", "kms-key/alias"];
     const ACTIONS: &'static [&'static str] =
         &["kms:DisableKeyRotation", "kms:EnableKeyRotation", "kms:GetKeyRotationStatus"];
-
-    fn location(desired: &Desired) -> Location {
-        desired.archive_location()
-    }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         match context.state_of::<KmsKey>().await {

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use crate::aws::{At, ErrorKind, Observation};
 use crate::resources::change::{Change, Confirmation, field_changes};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
@@ -137,6 +138,11 @@ impl Resource for LogGroup {
             Undeclared::by_others(Self::ID, "cloudwatch_logs.kms_key", what)
         });
         undeclared.into_iter().collect()
+    }
+
+    fn kept(desired: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let why = "it keeps events until their retention ends";
+        vec![Kept::new(&desired.config.cloudwatch_logs.group, why, KeptCost::Events)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

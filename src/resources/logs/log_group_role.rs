@@ -1,6 +1,7 @@
 use crate::aws::Observation;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, Statement};
 use crate::resources::change::Change;
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::service_role::{self, Declared, ServiceRole};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -69,6 +70,11 @@ impl Resource for LogGroupRole {
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
         let why = "CloudTrail writes to the log group with it and can do nothing else";
         ServiceRole::diff(found, &Self::declared(desired), desired.unmanaged, why)
+    }
+
+    fn kept(desired: &Desired, _: Option<&ServiceRole>) -> Vec<Kept> {
+        let why = "another trail may use it";
+        vec![Kept::new(&desired.config.cloudwatch_logs.role, why, KeptCost::Nothing)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

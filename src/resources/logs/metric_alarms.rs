@@ -3,10 +3,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Statistic};
 use serde::Serialize;
 
-use super::metric_filters::{Metric, MetricFilters, named_change};
-use crate::alarms::{ALARMS, Alarm};
-use crate::aws::{At, Observation};
+use super::metric_filters::{
+    Metric, MetricFilters, deletion, kept, named_change, own_names, undeclared,
+};
+use crate::alarms::ALARMS;
+use crate::aws::{At, AwsError, Observation};
 use crate::resources::change::{Change, Confirmation};
+use crate::resources::destroy::{Deletion, Kept, KeptCost, ignore_missing};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
@@ -129,6 +132,7 @@ impl Resource for MetricAlarms {
     const ACTIONS: &'static [&'static str] =
         &["cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"];
     const MAY_BE_UNDECLARED: bool = true;
+    const IS_DELETABLE: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -215,16 +219,35 @@ impl Resource for MetricAlarms {
     }
 
     fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
-        if Self::is_enabled(desired) {
-            return Vec::new();
+        undeclared(Self::ID, desired, &found.alarms, "these alarms exist")
+    }
+
+    fn deletion(_: &Desired, found: &Self) -> Option<Deletion> {
+        deletion(&found.alarms)
+    }
+
+    fn kept(desired: &Desired, found: Option<&Self>) -> Vec<Kept> {
+        kept(desired, found.map(|found| &found.alarms), KeptCost::Alarms)
+    }
+
+    async fn delete(context: &ApplyContext<'_>) -> Result<(), AwsError> {
+        let clients = context.management();
+        let delete = async |names: Vec<String>| {
+            let call = clients.cloudwatch().delete_alarms().set_alarm_names(Some(names));
+            call.send().await.at(&clients, "cloudwatch:DeleteAlarms").map(|_| ())
+        };
+        let found = context.observed.metric_alarms.present();
+        let names = found.map(|found| own_names(&found.alarms)).unwrap_or_default();
+        match delete(names.clone()).await {
+            // If one of several is missing, CloudWatch may have kept the others.
+            Err(error) if error.is_not_found() => {
+                for name in names {
+                    ignore_missing(delete(vec![name]).await)?;
+                }
+                Ok(())
+            }
+            other => other,
         }
-        let names = ALARMS.iter().map(Alarm::full_name);
-        let names: Vec<String> = names.filter(|name| found.alarms.contains_key(name)).collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        let what = format!("these alarms exist: {}", names.join(", "));
-        vec![Undeclared::turned_off(Self::ID, "alarms", what)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

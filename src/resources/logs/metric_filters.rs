@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, AwsError, Observation};
 use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
+use crate::resources::destroy::{Deletion, Kept, KeptCost, ignore_missing};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
@@ -84,6 +85,48 @@ pub(super) fn named_change<T: Serialize>(
     if none_exists { Change::create(why, fields) } else { Change::update(why, fields) }
 }
 
+/// The names of those that orgtrail declares: nobody else's are deleted.
+pub(super) fn own_names<T>(found: &BTreeMap<String, T>) -> Vec<String> {
+    ALARMS.iter().map(Alarm::full_name).filter(|name| found.contains_key(name)).collect()
+}
+
+/// The deletion of those that orgtrail declares.
+pub(super) fn deletion<T>(found: &BTreeMap<String, T>) -> Option<Deletion> {
+    let value = own_names(found).join(", ");
+    let why = "the trail that they monitor is deleted";
+    (!value.is_empty()).then_some(Deletion { field: "names", value, why })
+}
+
+/// Those that are kept, because the configuration no longer declares them.
+pub(super) fn kept<T>(
+    desired: &Desired,
+    found: Option<&BTreeMap<String, T>>,
+    cost: impl Fn(Option<usize>) -> KeptCost,
+) -> Vec<Kept> {
+    let names = found.map(own_names);
+    if desired.config.alarms.is_some() || names.as_ref().is_some_and(Vec::is_empty) {
+        return Vec::new();
+    }
+    let cost = cost(names.as_ref().map(Vec::len));
+    let name = names.map_or_else(|| "orgtrail-…".to_owned(), |names| names.join(", "));
+    let why = "the configuration has no [alarms], so orgtrail does not treat what has these names as its own";
+    vec![Kept::new(name, why, cost)]
+}
+
+/// What is active without being declared.
+pub(super) fn undeclared<T>(
+    id: &'static str,
+    desired: &Desired,
+    found: &BTreeMap<String, T>,
+    what: &str,
+) -> Vec<Undeclared> {
+    let names = own_names(found);
+    if desired.config.alarms.is_some() || names.is_empty() {
+        return Vec::new();
+    }
+    vec![Undeclared::turned_off(id, "alarms", format!("{what}: {}", names.join(", ")))]
+}
+
 impl Resource for MetricFilters {
     type State = Self;
     const ID: &'static str = "metric-filters";
@@ -91,6 +134,7 @@ impl Resource for MetricFilters {
     const ACTIONS: &'static [&'static str] =
         &["logs:DescribeMetricFilters", "logs:PutMetricFilter"];
     const MAY_BE_UNDECLARED: bool = true;
+    const IS_DELETABLE: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -154,16 +198,27 @@ impl Resource for MetricFilters {
     }
 
     fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
-        if Self::is_enabled(desired) {
-            return Vec::new();
+        undeclared(Self::ID, desired, &found.filters, "these metric filters count events")
+    }
+
+    fn deletion(_: &Desired, found: &Self) -> Option<Deletion> {
+        deletion(&found.filters)
+    }
+
+    fn kept(desired: &Desired, found: Option<&Self>) -> Vec<Kept> {
+        kept(desired, found.map(|found| &found.filters), |_| KeptCost::Nothing)
+    }
+
+    async fn delete(context: &ApplyContext<'_>) -> Result<(), AwsError> {
+        let clients = context.management();
+        let group = context.desired.config.cloudwatch_logs.group.as_str();
+        let found = context.observed.metric_filters.present();
+        for name in found.map(|found| own_names(&found.filters)).unwrap_or_default() {
+            let call = clients.logs().delete_metric_filter().log_group_name(group);
+            let call = call.filter_name(name).send().await;
+            ignore_missing(call.at(&clients, "logs:DeleteMetricFilter"))?;
         }
-        let names = ALARMS.iter().map(Alarm::full_name);
-        let names: Vec<String> = names.filter(|name| found.filters.contains_key(name)).collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        let what = format!("these metric filters count events: {}", names.join(", "));
-        vec![Undeclared::turned_off(Self::ID, "alarms", what)]
+        Ok(())
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::aws::{At, AwsError, Clients, Observation};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, Unmanaged};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange};
+use crate::resources::destroy::{Deletion, Kept, KeptCost, ignore_missing};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -210,6 +211,7 @@ impl Resource for GuardrailScp {
         "organizations:UpdatePolicy",
     ];
     const MAY_BE_UNDECLARED: bool = true;
+    const IS_DELETABLE: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.management_location()
@@ -287,6 +289,32 @@ impl Resource for GuardrailScp {
             Undeclared::turned_off(Self::ID, "guardrail.name", what)
         }));
         undeclared
+    }
+
+    fn deletion(desired: &Desired, found: &Self) -> Option<Deletion> {
+        found.id.as_ref()?;
+        let value = desired.config.guardrail.name.clone();
+        Some(Deletion { field: "name", value, why: "it guards a trail that is deleted" })
+    }
+
+    fn kept(desired: &Desired, found: Option<&Self>) -> Vec<Kept> {
+        if Self::is_enabled(desired) || found.is_some_and(|found| found.id.is_none()) {
+            return Vec::new();
+        }
+        let why = "the configuration disables it, so orgtrail does not treat a policy with its name as its own";
+        vec![Kept::new(&desired.config.guardrail.name, why, KeptCost::Nothing)]
+    }
+
+    async fn delete(context: &ApplyContext<'_>) -> Result<(), AwsError> {
+        let Some(found) = context.observed.guardrail.present() else { return Ok(()) };
+        let Some(policy) = &found.id else { return Ok(()) };
+        let clients = context.management();
+        for target in &found.targets {
+            let call = clients.organizations().detach_policy().policy_id(policy).target_id(target);
+            ignore_missing(call.send().await.at(&clients, "organizations:DetachPolicy"))?;
+        }
+        let call = clients.organizations().delete_policy().policy_id(policy);
+        ignore_missing(call.send().await.at(&clients, "organizations:DeletePolicy"))
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -3,6 +3,7 @@ use serde::Serialize;
 use crate::aws::{At, Observation};
 use crate::policy::CLOUDTRAIL;
 use crate::resources::change::{Change, FieldChange};
+use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
@@ -63,6 +64,11 @@ impl Resource for TrustedAccess {
             "CloudTrail needs it to reach every account",
             vec![FieldChange::new("service_principal", None::<String>, Some(CLOUDTRAIL))],
         )
+    }
+
+    fn kept(_: &Desired, _: Option<&Self>) -> Vec<Kept> {
+        let why = "other organization trails and CloudTrail Lake need it";
+        vec![Kept::new(CLOUDTRAIL, why, KeptCost::Nothing)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

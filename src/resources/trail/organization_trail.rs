@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::aws::{At, Clients, Observation};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::Arn;
 use crate::resources::change::{Change, Confirmation, field_changes};
+use crate::resources::destroy::{Deletion, ignore_missing};
 use crate::resources::key::is_key;
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -222,6 +223,7 @@ impl Resource for OrganizationTrail {
         "organizations:DescribeOrganization",
         "organizations:ListAWSServiceAccessForOrganization",
     ];
+    const IS_DELETABLE: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -365,6 +367,19 @@ impl Resource for OrganizationTrail {
             return change;
         }
         change.irreversible(Confirmation::WeakenedGuard, lost.join("; "))
+    }
+
+    fn deletion(_: &Desired, found: &Trails) -> Option<Deletion> {
+        let value = found.own.as_ref()?.arn.clone();
+        let why = "its event selectors and Insights are deleted with it";
+        Some(Deletion { field: "arn", value, why })
+    }
+
+    async fn delete(context: &ApplyContext<'_>) -> Result<(), AwsError> {
+        let clients = context.management();
+        let name = context.desired.trail_arn().to_string();
+        let deleted = clients.cloudtrail().delete_trail().name(name).send().await;
+        ignore_missing(deleted.at(&clients, "cloudtrail:DeleteTrail"))
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

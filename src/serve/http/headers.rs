@@ -6,11 +6,8 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::server::Peer;
+use crate::serve::pages::CONTENT_SECURITY_POLICY;
 
-/// What a page may load: its own files, and nothing else.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
-    connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-    frame-ancestors 'none'";
 /// What data may load: nothing, even if a browser shows it as a page.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
@@ -21,7 +18,7 @@ pub(super) async fn add(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let is_page = is_html(response.headers());
     let headers = response.headers_mut();
-    let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
+    let policy = if is_page { CONTENT_SECURITY_POLICY } else { DATA_POLICY };
     set(headers, header::CONTENT_SECURITY_POLICY, policy);
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::REFERRER_POLICY, "no-referrer");

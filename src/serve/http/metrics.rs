@@ -26,6 +26,7 @@ use crate::report::contract::round::Outcome;
 use crate::report::contract::service::{CellStates, Signal, SignalState};
 use crate::serve::app::App;
 use crate::serve::board::Board;
+use crate::serve::notify::DeliveryResult;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     scope: Some(AccessScope::Metrics),
@@ -36,6 +37,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     }],
     ..Endpoint::read("/metrics", "metrics", "The metrics.", || get(metrics))
 }];
+
+/// The metrics that are quantiles over accounts and Regions.
+const QUANTILES: [&str; 2] = [VERIFIED_THROUGH, DELIVERY_LAG];
+const VERIFIED_THROUGH: &str = "chain_verified_through_timestamp_seconds";
+const DELIVERY_LAG: &str = "delivery_lag_seconds";
 
 /// The media type of the format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -74,6 +80,11 @@ pub(super) fn text(app: &App) -> Result<String, std::fmt::Error> {
     metrics.of_process(app);
     let mut text = String::new();
     encode(&mut text, &metrics.registry)?;
+    // The library has no summaries, and only these may have the label `quantile`.
+    for name in QUANTILES {
+        let kind = |kind: &str| format!("# TYPE orgtrail_{name} {kind}\n");
+        text = text.replacen(&kind("gauge"), &kind("summary"), 1);
+    }
     Ok(text)
 }
 
@@ -184,7 +195,7 @@ impl Metrics {
         let through = coverage.proven_through();
         let through = through.iter().map(|end| end.map_or(0.0, seconds)).collect();
         self.quantiles(
-            "chain_verified_through_timestamp_seconds",
+            VERIFIED_THROUGH,
             "The end of the proven period, over accounts and Regions; 0 where nothing is proven",
             through,
         );
@@ -194,7 +205,7 @@ impl Metrics {
         let lags = cells.filter_map(|cell| cell.newest_log_file_at);
         let lag = |at: Timestamp| asked_at.duration_since(at).as_secs_f64().max(0.0);
         self.quantiles(
-            "delivery_lag_seconds",
+            DELIVERY_LAG,
             "The age of the newest log file when the newest check read it, over accounts and Regions",
             lags.map(lag).collect(),
         );
@@ -235,19 +246,27 @@ impl Metrics {
         self.counter("objects_copied", "Objects that this process copied", &[(&[], objects)]);
         self.counter("bytes_copied", "The size of the copied objects", &[(&[], bytes)]);
         let requests = Family::<Labels, Counter>::default();
+        let throttled = Family::<Labels, Counter>::default();
         for ((service, status), count) in counts::requests() {
             let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let labels = labels(&[("service", &service), ("code", &code)]);
             requests.get_or_create(&labels).inc_by(count);
+            // A rate needs the zero before the first one.
+            throttled.get_or_create(&self::labels(&[("service", &service)])).inc_by(0);
         }
         let help = "Requests to AWS, by status; none for those without a response";
         self.registry.register("aws_requests", help, requests);
-        let throttled = Family::<Labels, Counter>::default();
         for (service, count) in counts::throttled() {
             throttled.get_or_create(&labels(&[("service", &service)])).inc_by(count);
         }
         self.registry.register("aws_throttled", "Requests that AWS throttled", throttled);
         let notifications = Family::<Labels, Counter>::default();
+        for channel in &app.config().service.notify {
+            for result in DeliveryResult::ALL {
+                let labels = [("channel", channel.name.as_str()), ("result", result.word())];
+                notifications.get_or_create(&self::labels(&labels)).inc_by(0);
+            }
+        }
         for ((channel, result), count) in app.notifier().totals() {
             let labels = labels(&[("channel", &channel), ("result", result.word())]);
             notifications.get_or_create(&labels).inc_by(count);

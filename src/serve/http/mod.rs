@@ -33,6 +33,7 @@ pub use self::bound::{Bound, bind};
 use self::problem::Problem;
 use super::app::App;
 use super::evidence::Bundles;
+use super::pages;
 use crate::ops::OpError;
 use crate::stop::Stop;
 
@@ -42,34 +43,24 @@ const LONGEST_BODY: usize = 64 << 10;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until a stop is requested, then finishes the requests that are being answered.
-/// `pages` are the pages; `bundles` is where evidence bundles are kept.
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(
-    app: App,
-    bound: Bound,
-    pages: Router<App>,
-    bundles: Bundles,
-    stop: Stop,
-) -> Result<(), OpError> {
-    let router = router(app, &bound.access, pages, bundles, &stop);
+pub async fn serve(app: App, bound: Bound, bundles: Bundles, stop: Stop) -> Result<(), OpError> {
+    let router = router(app, &bound.access, bundles, &stop);
     server::run(bound, router, stop).await
 }
 
 /// Everything that is served.
-fn router(
-    app: App,
-    access: &Arc<Access>,
-    pages: Router<App>,
-    bundles: Bundles,
-    stop: &Stop,
-) -> Router {
+fn router(app: App, access: &Arc<Access>, bundles: Bundles, stop: &Stop) -> Router {
     let service = Service::new(app.clone(), bundles, stop.clone());
     let gate = access::Gate { app: app.clone(), access: Arc::clone(access) };
-    let own =
-        api::router().with_state(service).merge(access::sign_in::router().with_state(gate.clone()));
-    own.merge(pages.with_state(app))
+    let unknown = async |uri: http::Uri| pages::not_found_at(&uri);
+    Router::new()
+        .merge(api::router().with_state(service))
+        .merge(access::sign_in::router().with_state(gate.clone()))
+        .merge(pages::routes().with_state(app))
+        .fallback(unknown)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(gate, access::guard))

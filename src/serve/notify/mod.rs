@@ -104,6 +104,9 @@ pub enum DeliveryResult {
 }
 
 impl DeliveryResult {
+    /// Every result.
+    pub const ALL: [Self; 3] = [Self::Delivered, Self::Failed, Self::Abandoned];
+
     /// Its word, for metrics.
     #[must_use]
     pub const fn word(self) -> &'static str {

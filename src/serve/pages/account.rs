@@ -48,7 +48,7 @@ pub(super) fn account(view: &View, id: &str) -> Result<Markup, Response> {
     let unit = shown_unit(&account.unit_path);
     let main = html! {
         (crumbs(
-            &[("/coverage", "Coverage"), (&unit_link(&account.unit_path), unit)],
+            &[("/coverage", "Coverage"), (&unit_link(&account.unit_path), &unit)],
             &html! { (plain(&account.name)) },
         ))
         (said(view, coverage, account))
@@ -77,10 +77,10 @@ fn said(view: &View, coverage: &Coverage, account: &Account) -> Markup {
     };
     let line = html! {
         (state(worst)) " "
-        span.soft { "from the check of " (time::recent(coverage.as_of, view.now)) ", "
+        span.soft { "from the check of " (time::clock(coverage.as_of, view.now)) ", "
             (time::ago(coverage.as_of, view.now)) }
     };
-    let more = html! { code { (account.account) } ", " (plain(shown_unit(&account.unit_path))) };
+    let more = html! { code { (account.account) } ", " (shown_unit(&account.unit_path)) };
     let border = if worst > State::Proven { "bad" } else { "" };
     verdict(border, &line, &sentence, &more, &Markup::default())
 }

@@ -76,7 +76,7 @@ pub(super) fn chain(view: &View, account: &str, region: &str) -> Result<Markup, 
     let path = account_path(&known.id);
     let main = html! {
         (crumbs(
-            &[("/coverage", "Coverage"), (&unit_link(unit), shown_unit(unit)), (&path, &name)],
+            &[("/coverage", "Coverage"), (&unit_link(unit), &shown_unit(unit)), (&path, &name)],
             &html! { (known.region) },
         ))
         (said(view, &known, &timeline))
@@ -173,7 +173,7 @@ fn said(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
                 "found by the round of " (time::at(since, view.now)) ", "
                 (time::ago(since, view.now))
             } @else if let Some(as_of) = view.board.chains.as_of {
-                "verified " (time::recent(as_of, view.now)) ", " (time::ago(as_of, view.now))
+                "verified at " (time::clock(as_of, view.now)) ", " (time::ago(as_of, view.now))
             }
         }
     };
@@ -367,7 +367,7 @@ fn what_to_do(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup
             (note(&html! {
                 "Nothing. "
                 @if let Some(next) = view.next_slot() {
-                    "Next round " (time::recent(next.at, view.now)) "."
+                    "Next round at " (time::clock(next.at, view.now)) "."
                 }
             }))
         } @else if broken.is_some() {

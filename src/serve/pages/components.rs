@@ -192,7 +192,7 @@ pub(super) fn select<'a>(
             select name=(name) {
                 @if !all.is_empty() { option value="" { (all) } }
                 @for (value, text) in options {
-                    option value=(value) selected[current == Some(value)] { (plain(text)) }
+                    option value=(plain(value)) selected[current == Some(&*plain(value))] { (plain(text)) }
                 }
             }
         }
@@ -202,7 +202,7 @@ pub(super) fn select<'a>(
 /// A text field of a form.
 pub(super) fn field(label: &str, name: &str, value: &str) -> Markup {
     html! {
-        label { (label) " " input name=(name) autocomplete="off" value=[Some(value).filter(|it| !it.is_empty())]; }
+        label { (label) " " input name=(name) autocomplete="off" value=[Some(plain(value)).filter(|it| !it.is_empty())]; }
     }
 }
 
@@ -233,6 +233,19 @@ pub(super) fn crumbs(above: &[(&str, &str)], current: &Markup) -> Markup {
             }
             li aria-current="page" { (current) }
         } }
+    }
+}
+
+/// A text with commands and names between backticks.
+pub(super) fn prose(text: &str) -> Markup {
+    let text = plain(text);
+    let is_paired = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @if is_paired {
+            @for (number, piece) in text.split('`').enumerate() {
+                @if number % 2 == 0 { (piece) } @else { code { (piece) } }
+            }
+        } @else { (text) }
     }
 }
 

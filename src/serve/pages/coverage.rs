@@ -1,5 +1,6 @@
 //! `/coverage`: accounts and Regions, by organizational unit, the worst first.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -55,7 +56,7 @@ impl Unit<'_> {
     }
 
     /// Its name, for people.
-    pub(super) fn shown_name(&self) -> &str {
+    pub(super) fn shown_name(&self) -> Cow<'_, str> {
         shown_unit(self.name)
     }
 
@@ -102,12 +103,12 @@ pub(super) fn units(coverage: &Coverage) -> Vec<Unit<'_>> {
 
 /// The path of the accounts of a unit.
 pub(super) fn unit_link(unit: &str) -> String {
-    link("/coverage", [("ou", shown_unit(unit))])
+    link("/coverage", [("ou", &*shown_unit(unit))])
 }
 
-/// The name of a unit, for people.
-pub(super) fn shown_unit(unit: &str) -> &str {
-    if unit.is_empty() { "Root" } else { unit }
+/// The name of a unit, for people and for the filter.
+pub(super) fn shown_unit(unit: &str) -> Cow<'_, str> {
+    if unit.is_empty() { Cow::Borrowed("Root") } else { plain(unit) }
 }
 
 /// The page.
@@ -155,7 +156,9 @@ pub(super) fn coverage(view: &View) -> Markup {
 
 fn not_checked(view: &View) -> Markup {
     let next = match view.next_slot() {
-        Some(next) => html! { "The next round starts " (time::recent(next.at, view.now)) "." },
+        Some(next) => {
+            html! { "The next round starts at " (time::clock(next.at, view.now)) " UTC." }
+        }
         None => html! { "No schedule starts one." },
     };
     let line = tag("waiting", "Waiting");
@@ -189,12 +192,12 @@ fn said(view: &View, known: &Coverage, cells: &CellStates, problems: &[&Account]
     };
     let line = html! {
         (tag(class, word)) " "
-        span.soft { "from the check of " (time::recent(known.as_of, view.now)) ", "
+        span.soft { "from the check of " (time::clock(known.as_of, view.now)) ", "
             (time::ago(known.as_of, view.now)) }
     };
     let more = html! {
         @if let Some(through) = through {
-            "What is proven is proven through " (time::recent(through, view.now)) " or later. "
+            "What is proven is proven at least through " (time::clock(through, view.now)) ". "
         }
         "A cell is one account in one Region."
     };
@@ -215,7 +218,7 @@ fn said(view: &View, known: &Coverage, cells: &CellStates, problems: &[&Account]
 fn form(view: &View, known: &Coverage) -> Markup {
     let query = &view.query;
     let units = units(known);
-    let mut names: Vec<&str> = units.iter().map(Unit::shown_name).collect();
+    let mut names: Vec<_> = units.iter().map(Unit::shown_name).collect();
     names.sort_unstable();
     let regions: Vec<&str> = known.regions.iter().map(Region::as_str).collect();
     let states = State::ALL.map(State::word);
@@ -223,7 +226,7 @@ fn form(view: &View, known: &Coverage) -> Markup {
     html! {
         form.card.filter method="get" action="/coverage" role="search" aria-label="Filter coverage" {
             (field("Account name or ID", "account", query.get("account").unwrap_or_default()))
-            (select("OU", "ou", "All", names.iter().map(|name| (*name, *name)), query))
+            (select("OU", "ou", "All", names.iter().map(|name| (&**name, &**name)), query))
             (select("Region", "region", "All", regions.iter().map(|name| (*name, *name)), query))
             (select("State", "state", "All", states.iter().map(same), query))
             button { "Filter" }
@@ -276,7 +279,7 @@ fn all_others(known: &Coverage, filter: &Filter<'_>, others: &[&Account]) -> Mar
     }
     let body = html! {
         @for (unit, accounts) in &units {
-            @let name = plain(shown_unit(unit));
+            @let name = shown_unit(unit);
             @let proven = accounts.iter().filter(|it| filter.worst(it) == State::Proven).count();
             details open[filter.is_set] {
                 summary {
@@ -340,7 +343,7 @@ fn paged(
 fn unit_links(known: &Coverage, others: usize) -> Markup {
     let heading = format!("Proven or excluded: {}", counted(others, "account"));
     let of_unit = |unit: &Unit<'_>, state: State, number: usize| {
-        let to = link("/coverage", [("ou", unit.shown_name()), ("state", state.word())]);
+        let to = link("/coverage", [("ou", &*unit.shown_name()), ("state", state.word())]);
         html! { @if number > 0 { a href=(to) { (count(number)) " " (state.word()) } " " } }
     };
     let body = html! {
@@ -348,7 +351,7 @@ fn unit_links(known: &Coverage, others: usize) -> Markup {
             @for unit in units(known) {
                 @if unit.accounts.proven + unit.accounts.excluded > 0 {
                     li {
-                        (plain(unit.shown_name())) ": "
+                        (unit.shown_name()) ": "
                         (of_unit(&unit, State::Proven, unit.accounts.proven))
                         (of_unit(&unit, State::Excluded, unit.accounts.excluded))
                         span.soft { "of " (counted(unit.number(), "account")) }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::components::{
-    Fact, button, capital, card, command, count, facts, field, list, note, only_note, pages,
+    Fact, button, capital, card, command, count, facts, field, list, note, only_note, pages, prose,
     select, severity, severity_word, tag, verdict, weight,
 };
 use super::coverage::shown_unit;
@@ -123,7 +123,7 @@ fn said(view: &View, groups: &[Group<'_>]) -> Markup {
     let line = html! {
         (tag) " "
         span.soft {
-            "from the round of " (time::recent(newest.started_at, view.now)) (next)
+            "from the round of " (time::clock(newest.started_at, view.now)) (next)
             @if let Some(oldest) = oldest { "; oldest since " (time::at(oldest, view.now)) }
         }
     };
@@ -184,7 +184,7 @@ fn numbers(all: &[&Signal], groups: &[Group<'_>]) -> Vec<Fact> {
 
 fn form(view: &View, all: &[&Signal]) -> Markup {
     let query = &view.query;
-    let mut units: Vec<&str> =
+    let mut units: Vec<_> =
         all.iter().filter_map(|signal| signal.unit_path.as_deref()).map(shown_unit).collect();
     units.sort_unstable();
     units.dedup();
@@ -194,7 +194,7 @@ fn form(view: &View, all: &[&Signal]) -> Markup {
         form.card.filter method="get" action="/drift" role="search" aria-label="Filter findings" {
             (field("Check, account or resource", "q", query.get("q").unwrap_or_default()))
             (select("Severity", "severity", "All", severities.map(|word| (word, word)), query))
-            (select("OU", "ou", "All", units.iter().map(|unit| (*unit, *unit)), query))
+            (select("OU", "ou", "All", units.iter().map(|unit| (&**unit, &**unit)), query))
             (select("Changed since", "since", "Any time", since, query))
             button { "Filter" }
         }
@@ -206,7 +206,6 @@ fn cause(view: &View, group: &Group<'_>, is_open: bool) -> Markup {
     let problem = &group.problem;
     let newest = view.board.newest().map_or(Timestamp::MAX, |round| round.started_at);
     let title = findings::headline(view, group);
-    let title = plain(&title);
     let id = findings::anchor(group);
     let more = group.signals.len().saturating_sub(FINDINGS);
     let checks = view.board.drift.as_ref().map_or(&[][..], |drift| &drift.checks);
@@ -233,7 +232,7 @@ fn cause(view: &View, group: &Group<'_>, is_open: bool) -> Markup {
             summary {
                 (weight(problem.severity, problem.state)) " "
                 @if problem.since >= newest { (tag("new", "new")) " " }
-                h3 { (title) } " "
+                h3 { (prose(&title)) } " "
                 small {
                     (counted(group.signals.len(), "finding"))
                     @if problem.account_count > 0 {
@@ -267,7 +266,7 @@ fn about(group: &Group<'_>, check: Option<&Check>) -> Markup {
     let rules = check.map_or(&[][..], |check| &check.mappings);
     html! {
         p {
-            @if let Some(check) = check { (capital(&plain(&check.why))) ". " }
+            @if let Some(check) = check { (prose(&capital(&check.why))) ". " }
             @if checks.len() == 1 { "Check " } @else { "Checks " }
             @for (number, check) in checks.iter().enumerate() {
                 @if number > 0 { ", " }
@@ -295,13 +294,13 @@ fn fix(group: &Group<'_>) -> Markup {
                 p { "Fix. It shows the changes and asks before it makes them:" }
                 (command(&format!("Fix: {}", problem.check),
                     &format!("orgtrail drift --check {} --fix", problem.check)))
-                @if fix.len() > "orgtrail drift --fix".len() { p { (capital(&plain(fix))) "." } }
+                @if fix.len() > "orgtrail drift --fix".len() { p { (prose(&capital(fix))) "." } }
             },
             (Some(fix), _) if is_command(fix) => {
                 p { "Fix:" }
                 (command(&format!("Fix: {}", problem.check), fix))
             },
-            (Some(fix), _) => { (note(&html! { b { "Fix." } " " (capital(&plain(fix))) "." })) },
+            (Some(fix), _) => { (note(&html! { b { "Fix." } " " (prose(&capital(fix))) "." })) },
             (None, Part::Verify) => {
                 (note(&html! {
                     b { "orgtrail does not fix this." }
@@ -454,9 +453,9 @@ impl<'a> Filter<'a> {
 
     fn matches(&self, signal: &Signal) -> bool {
         let of_severity = self.severity.is_none_or(|it| severity_word(signal.severity) == it);
-        let of_unit = self
-            .unit
-            .is_none_or(|wanted| signal.unit_path.as_deref().map(shown_unit) == Some(wanted));
+        let of_unit = self.unit.is_none_or(|wanted| {
+            signal.unit_path.as_deref().map(shown_unit).as_deref() == Some(wanted)
+        });
         let of_time = self.since.is_none_or(|since| signal.since >= since);
         of_severity
             && of_unit

@@ -38,25 +38,6 @@ pub(super) fn not_found(view: Option<&View>, what: &str) -> Response {
     with_status(StatusCode::NOT_FOUND, page)
 }
 
-/// 401: the request has no valid token. `next` says how to present one.
-pub fn unauthorized(scope: &str, next: &Markup) -> Response {
-    let what = format!("This page requires the scope `{scope}`, and the request has no token.");
-    let main = html! {
-        (failed("401 Not signed in", &what, ""))
-        (card("next", "What to do", &Markup::default(), &html! { div.pad { (next) } }))
-    };
-    with_status(StatusCode::UNAUTHORIZED, bare("Not signed in", &main))
-}
-
-/// 403: the token lacks a scope, or the request another condition.
-pub fn forbidden(what: &str, next: &Markup) -> Response {
-    let main = html! {
-        (failed("403 Not allowed", what, ""))
-        (card("next", "What to do", &Markup::default(), &html! { div.pad { (next) } }))
-    };
-    with_status(StatusCode::FORBIDDEN, bare("Not allowed", &main))
-}
-
 /// 503: the state could not be read, so nothing current can be shown.
 pub(super) fn unreadable_state(view: &View, health: &Health) -> Response {
     let (sentence, more) = match (&health.state, health.state_at) {

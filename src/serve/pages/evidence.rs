@@ -35,7 +35,7 @@ pub(super) fn evidence(view: &View) -> Markup {
     let through = view.board.newest().and_then(|round| round.knowledge.verified_through);
     let more = html! {
         @if let Some(through) = through {
-            "Everything is proven through " (time::recent(through, view.now)) "; later hours of a \
+            "Everything is proven through " (time::clock(through, view.now)) "; later hours of a \
              bundle are incomplete."
         } @else { "Not everything is proven: a bundle says what is, and what is missing." }
     };
@@ -166,7 +166,7 @@ fn verify(request: &Result<Request, &'static str>) -> Markup {
                 p { "The recipient gets the public keys from AWS, and needs no access to the \
                     organization. The second command calls no AWS API." }
                 (command("Verify the bundle offline", &format!(
-                    "aws cloudtrail list-public-keys {}\\\n    --start-time {} --end-time {} > keys.json\n\
+                    "aws cloudtrail list-public-keys {}\\\n    --start-time {} \\\n    --end-time {} > keys.json\n\
                      orgtrail verify {} --offline \\\n    --public-keys keys.json \
                      --manifest-sha256 SHA256",
                     request.region.as_ref().map(|it| format!("--region {it} ")).unwrap_or_default(),

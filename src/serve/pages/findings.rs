@@ -20,7 +20,8 @@ pub(super) fn groups(view: &View) -> Vec<Group<'_>> {
 /// The id of a group on the page of drift.
 pub(super) fn anchor(group: &Group<'_>) -> String {
     let fingerprint = group.signals.first().map_or("", |signal| &signal.fingerprint);
-    format!("f-{}", fingerprint.get(..12).unwrap_or(fingerprint))
+    let digits = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(12);
+    format!("f-{}", digits.collect::<String>())
 }
 
 /// What is wrong, in one line.

@@ -81,7 +81,7 @@ pub(super) fn map(
                         @let name = unit.first().map_or("", |account| &account.unit_path);
                         @let size = sizes.get(name).copied().unwrap_or_default();
                         tr.ou {
-                            th scope="rowgroup" { (plain(shown_unit(name))) }
+                            th scope="rowgroup" { (shown_unit(name)) }
                             td.none colspan=(regions.len()) {
                                 (count(unit.len())) " of " (counted(size, "account"))
                             }

@@ -51,7 +51,7 @@ pub(super) fn landing_zone(view: &View) -> Markup {
     let line = html! {
         (line) " "
         span.soft { @if let Some(drift) = &view.board.drift {
-            "from the check of " (time::recent(drift.as_of, view.now)) ", "
+            "from the check of " (time::clock(drift.as_of, view.now)) ", "
             (time::ago(drift.as_of, view.now))
         } }
     };

@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::view::View;
 use super::{assets, time};
+use crate::printable::plain;
 
 /// What a page may load: its style sheet, its script and its API, all from the service.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; \
@@ -119,7 +120,7 @@ fn document(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) }
+                title { (plain(title)) }
                 link rel="stylesheet" href=(assets::style());
                 @if is_live { script src=(assets::script()) defer {} }
             }

@@ -21,6 +21,7 @@ mod overview;
 mod query;
 mod round;
 mod rounds;
+mod sign_in;
 mod sources;
 mod strip;
 #[cfg(test)]
@@ -32,8 +33,9 @@ mod view;
 use axum::Router;
 use axum::routing::get;
 
-pub use errors::{forbidden, not_found_at, unauthorized};
+pub use errors::not_found_at;
 pub use layout::CONTENT_SECURITY_POLICY;
+pub use sign_in::{refused, sign_in};
 
 use super::app::App;
 

@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::components::{
-    Fact, card, count, facts, list, note, only_note, severity, tag, verdict, verdict_word, weight,
+    Fact, card, count, facts, list, note, only_note, prose, severity, tag, verdict, verdict_word,
+    weight,
 };
 use super::layout::{Page, Section};
 use super::view::{View, respond};
@@ -66,7 +67,7 @@ pub(super) fn overview(view: &View) -> Markup {
 fn said(view: &View, newest: Option<&Round>) -> Markup {
     let Some(Round { knowledge, .. }) = newest else {
         let more = match view.next_slot() {
-            Some(next) => html! { "The first starts " (time::recent(next.at, view.now)) "." },
+            Some(next) => html! { "The first starts at " (time::clock(next.at, view.now)) " UTC." },
             None => html! { "No schedule starts one: see the configuration." },
         };
         let line = tag("waiting", "Waiting");
@@ -132,7 +133,7 @@ fn verified_through(view: &View) -> Fact {
                     html! { "Not everywhere" },
                     html! {
                         (counted(unproven, "account Region")) " not proven, the others through "
-                        (time::recent(oldest, view.now))
+                        (time::clock(oldest, view.now))
                     },
                 ),
                 None => (html! { "Nothing yet" }, Markup::default()),
@@ -146,7 +147,7 @@ fn last_round(view: &View) -> Fact {
     let (value, more) = match view.board.newest() {
         Some(round) => (
             html! { a href=(rounds::path(&round.id)) {
-                (rounds::name(&round.schedule)) ", " (time::recent(round.started_at, view.now))
+                (rounds::name(&round.schedule)) ", " (time::clock(round.started_at, view.now))
             } },
             html! {
                 "exit code " (round.exit_code) ", took "
@@ -199,7 +200,7 @@ fn since_previous(view: &View) -> Fact {
                 _ => html! { (count(new)) " new, " (count(resolved)) " resolved" },
             };
             let more = html! {
-                (time::recent(previous.started_at, view.now)) " to "
+                (time::clock(previous.started_at, view.now)) " to "
                 (time::clock(newest.started_at, previous.started_at)) ", "
                 a href="#changes" { "details below" }
             };
@@ -224,7 +225,7 @@ fn to_do(view: &View, groups: &[Group<'_>]) -> Markup {
             @match (view.board.newest(), view.next_slot()) {
                 (None, _) => { "Nothing is known yet." },
                 (_, Some(next)) => {
-                    "Nothing. Next round " (time::recent(next.at, view.now)) "."
+                    "Nothing. Next round at " (time::clock(next.at, view.now)) "."
                 },
                 (_, None) => { "Nothing." },
             }
@@ -249,9 +250,9 @@ fn one_to_do(view: &View, group: &Group<'_>) -> Markup {
     html! {
         li {
             span { (weight(problem.severity, problem.state)) }
-            a href=(findings::link(group)) { (plain(&findings::headline(view, group))) }
+            a href=(findings::link(group)) { (prose(&findings::headline(view, group))) }
             span { "since " (time::at(problem.since, view.now)) }
-            span { (plain(&findings::next_step(group))) }
+            span { (prose(&findings::next_step(group))) }
         }
     }
 }
@@ -268,8 +269,8 @@ fn units(view: &View) -> Markup {
     let rows = html! {
         @for unit in units.iter().take(UNITS) {
             tr {
-                th.wide scope="row" {
-                    a href=(coverage::unit_link(unit.name)) { (plain(unit.shown_name())) }
+                th scope="row" {
+                    a href=(coverage::unit_link(unit.name)) { (unit.shown_name()) }
                 }
                 td { (unit.lacking()) }
                 td.num { (count(unit.accounts.proven)) }
@@ -315,7 +316,7 @@ fn changes(view: &View, groups: &[Group<'_>]) -> Markup {
                 @for group in new.iter().take(CHANGES) {
                     li {
                         (tag("new", "new")) " "
-                        a href=(findings::link(group)) { (plain(&findings::headline(view, group))) }
+                        a href=(findings::link(group)) { (prose(&findings::headline(view, group))) }
                         " " (severity(group.problem.severity))
                     }
                 }

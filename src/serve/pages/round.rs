@@ -193,12 +193,12 @@ fn diff(view: &View, finished: &Finished) -> Markup {
     }
     let form = html! {
         @if !choices.is_empty() {
-            form.pad.filter method="get" action=(rounds::path(&round.id)) {
+            div.pad { form.filter method="get" action=(rounds::path(&round.id)) {
                 label {
                     "Compare with "
                     select name="other" {
                         @for choice in choices {
-                            option value=(choice.id) selected[current == Some(&*choice.id)] {
+                            option value=(plain(&choice.id)) selected[current == Some(&*choice.id)] {
                                 (rounds::name(&choice.schedule)) ", "
                                 (time::text(choice.started_at, view.now))
                             }
@@ -206,7 +206,7 @@ fn diff(view: &View, finished: &Finished) -> Markup {
                     }
                 }
                 button { "Compare" }
-            }
+            } }
         }
     };
     let heading = match &finished.other {
@@ -255,7 +255,7 @@ fn downloads(round: &Round) -> Markup {
                 th scope="row" { (rounds::name(part.part.name())) }
                 @match part.report_bytes {
                     Some(bytes) => {
-                        td {
+                        td.nowrap {
                             @for (format, name) in formats(part.part) {
                                 a href={
                                     "/api/v1/rounds/" (id) "/report?part=" (part.part.name())
@@ -409,10 +409,10 @@ fn progress(view: &View, live: &LiveRound, part_started_at: Option<Timestamp>) -
             h3 #progress-of { "Progress" }
             @match steps {
                 Some(steps) => {
-                    progress data-round=(live.id) value=(done.min(steps)) max=(steps)
+                    progress data-round=(plain(&live.id)) value=(done.min(steps)) max=(steps)
                         aria-labelledby="progress-of" {}
                 },
-                None => { progress data-round=(live.id) aria-labelledby="progress-of" {} },
+                None => { progress data-round=(plain(&live.id)) aria-labelledby="progress-of" {} },
             }
             p #progress-text {
                 @match phase {

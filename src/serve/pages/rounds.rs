@@ -67,7 +67,7 @@ pub(super) fn rounds(view: &View) -> Markup {
 fn said(view: &View) -> Markup {
     let more = match view.next_slot() {
         Some(next) => html! {
-            "Next: " (plain(next.schedule.name.as_str())) ", " (time::recent(next.at, view.now))
+            "Next: " (plain(next.schedule.name.as_str())) ", " (time::clock(next.at, view.now))
             ", " (time::ago(next.at, view.now)) "."
         },
         None => html! { "No schedule is due: all are paused, or match no time." },
@@ -75,7 +75,7 @@ fn said(view: &View) -> Markup {
     if let Some(live) = &view.live {
         let line = html! {
             (tag("running", "Running")) " "
-            span.soft { "since " (time::recent(live.started_at, view.now)) }
+            span.soft { "since " (time::clock(live.started_at, view.now)) }
         };
         let sentence = format!("A round of the schedule {} is running.", plain(&live.schedule));
         let aside = super::components::button(&path(&live.id), "Show its progress");
@@ -149,7 +149,7 @@ pub(super) fn table<'a>(view: &View, rounds: impl Iterator<Item = &'a Arc<Round>
         return only_note(&html! {
             "No round has finished yet."
             @if let Some(next) = view.next_slot() {
-                " The first starts " (time::recent(next.at, view.now)) "."
+                " The first starts at " (time::clock(next.at, view.now)) "."
             }
         });
     }

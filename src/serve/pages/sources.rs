@@ -105,7 +105,7 @@ fn said(view: &View, sources: &Sources) -> Markup {
     let line = html! {
         (state) " "
         span.soft { "from the round of "
-            a href=(rounds::path(&sources.round)) { (time::recent(sources.as_of, view.now)) } ", "
+            a href=(rounds::path(&sources.round)) { (time::clock(sources.as_of, view.now)) } ", "
             (time::ago(sources.as_of, view.now)) }
     };
     let more = html! {

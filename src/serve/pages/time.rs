@@ -38,7 +38,7 @@ pub(super) fn recent(time: Timestamp, now: Timestamp) -> Markup {
     at(time, now)
 }
 
-/// `09:33`, or `28 Nov, 09:33` of another day than `base`.
+/// `09:33`, or `28 Nov, 09:33` of another day than `base`: in sentences.
 pub(super) fn clock(time: Timestamp, base: Timestamp) -> Markup {
     if time.strftime("%F").to_string() == base.strftime("%F").to_string() {
         return element(time, &time.strftime("%H:%M").to_string());
@@ -83,7 +83,9 @@ pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
 
 /// `41 min ago`, or `in 41 min`.
 pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
+    let is_now = now.duration_since(time).as_secs().unsigned_abs() < 60;
     match between(time, now) {
+        _ if is_now => "less than 1 min ago".to_owned(),
         text if time <= now => format!("{text} ago"),
         text => format!("in {text}"),
     }

@@ -21,7 +21,7 @@ const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", 
 
 impl BucketName {
     fn check(found: &str) -> Result<(), NameError> {
-        let refuse = |wanted| Err(NameError::new("a bucket name", found, wanted));
+        let refuse = |expected| Err(NameError::new("a bucket name", found, expected));
         if !(3..=63).contains(&found.len()) {
             return refuse("3 to 63 characters");
         }

@@ -27,7 +27,7 @@ impl KeyAlias {
     }
 
     fn check(found: &str) -> Result<(), NameError> {
-        let refuse = |wanted| Err(NameError::new("a key alias", found, wanted));
+        let refuse = |expected| Err(NameError::new("a key alias", found, expected));
         let Some(name) = found.strip_prefix("alias/") else {
             return refuse("`alias/` and a name, as in `alias/orgtrail`");
         };

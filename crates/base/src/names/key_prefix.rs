@@ -60,7 +60,7 @@ impl KeyPrefix {
     }
 
     fn check(found: &str) -> Result<(), NameError> {
-        let refuse = |wanted| Err(NameError::new("a key prefix", found, wanted));
+        let refuse = |expected| Err(NameError::new("a key prefix", found, expected));
         if !(1..=MOST_CHARACTERS).contains(&found.chars().count()) {
             return refuse("1 to 200 characters");
         }

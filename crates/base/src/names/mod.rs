@@ -31,19 +31,19 @@ pub use trail_name::TrailName;
 
 /// A string that is not the name it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not {kind}: expected {wanted}")]
+#[error("`{found}` is not {kind}: expected {expected}")]
 pub struct NameError {
     /// What the string was read as, with its article: `an account id`.
     pub kind: &'static str,
     /// The string as it was found.
     pub found: String,
     /// What would have been accepted.
-    pub wanted: &'static str,
+    pub expected: &'static str,
 }
 
 impl NameError {
-    fn new(kind: &'static str, found: &str, wanted: &'static str) -> Self {
-        Self { kind, found: found.to_owned(), wanted }
+    fn new(kind: &'static str, found: &str, expected: &'static str) -> Self {
+        Self { kind, found: found.to_owned(), expected }
     }
 }
 

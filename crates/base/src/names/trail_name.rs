@@ -24,7 +24,7 @@ impl Default for TrailName {
 
 impl TrailName {
     fn check(found: &str) -> Result<(), NameError> {
-        let refuse = |wanted| Err(NameError::new("a trail name", found, wanted));
+        let refuse = |expected| Err(NameError::new("a trail name", found, expected));
         if !(3..=128).contains(&found.len()) {
             return refuse("3 to 128 characters");
         }

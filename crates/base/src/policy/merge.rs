@@ -16,7 +16,7 @@ pub enum Unmanaged {
     Remove,
 }
 
-/// A wanted policy joined with the one that is there.
+/// An expected policy joined with the one that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
     /// The document that should stand.
@@ -34,13 +34,13 @@ pub struct Merged {
 #[must_use]
 pub fn merge(
     found: Option<&PolicyDocument>,
-    wanted: &PolicyDocument,
+    expected: &PolicyDocument,
     unmanaged: Unmanaged,
 ) -> Merged {
     let Some(found) = found else {
-        return Merged { document: wanted.clone(), unmanaged: Vec::new(), unchanged: false };
+        return Merged { document: expected.clone(), unmanaged: Vec::new(), unchanged: false };
     };
-    let wanted_atoms = atoms(&wanted.statements);
+    let expected_atoms = atoms(&expected.statements);
     let others: Vec<Statement> =
         found.statements.iter().filter(|statement| !is_own(statement)).cloned().collect();
     let kept: Vec<Statement> = match unmanaged {
@@ -48,17 +48,17 @@ pub fn merge(
         Unmanaged::KeepLiving => {
             others.iter().cloned().filter_map(Statement::without_deleted_principals).collect()
         }
-        // What says no more than the wanted policy is no one else's.
+        // What says no more than the expected policy is no one else's.
         Unmanaged::Remove => {
-            others.iter().filter(|one| atoms([*one]).is_subset(&wanted_atoms)).cloned().collect()
+            others.iter().filter(|one| atoms([*one]).is_subset(&expected_atoms)).cloned().collect()
         }
     };
     let said = atoms(&kept);
-    let own = wanted.statements.iter().filter(|one| !atoms([*one]).is_subset(&said)).cloned();
+    let own = expected.statements.iter().filter(|one| !atoms([*one]).is_subset(&said)).cloned();
     // What is a variable in one version of the language is text in the other, and
     // the statements of others go on saying what they said. INVARIANT: orgtrail's
     // own have no variables, so that they say the same in both.
-    let version = if kept.iter().any(has_variables) { &found.version } else { &wanted.version };
+    let version = if kept.iter().any(has_variables) { &found.version } else { &expected.version };
     let document = PolicyDocument {
         version: version.clone(),
         id: found.id.clone(),
@@ -66,7 +66,7 @@ pub fn merge(
     };
     let unchanged = document.means_the_same(found);
     let unmanaged =
-        others.into_iter().filter(|one| !atoms([one]).is_subset(&wanted_atoms)).collect();
+        others.into_iter().filter(|one| !atoms([one]).is_subset(&expected_atoms)).collect();
     let document = if unchanged { found.clone() } else { document };
     Merged { document, unmanaged, unchanged }
 }
@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn foreign_statements_stay_and_are_shown() {
         let found = PolicyDocument::new(vec![other(), own("s3:PutObjectAcl")]);
-        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
-        let merged = merge(Some(&found), &wanted, Unmanaged::Keep);
+        let expected = PolicyDocument::new(vec![own("s3:PutObject")]);
+        let merged = merge(Some(&found), &expected, Unmanaged::Keep);
         assert_eq!(merged.document.statements, [other(), own("s3:PutObject")]);
         assert_eq!(merged.unmanaged, [other()]);
         assert!(!merged.unchanged);
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn foreign_statements_go_when_asked() {
         let found = PolicyDocument::new(vec![other(), own("s3:PutObject")]);
-        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
-        let merged = merge(Some(&found), &wanted, Unmanaged::Remove);
+        let expected = PolicyDocument::new(vec![own("s3:PutObject")]);
+        let merged = merge(Some(&found), &expected, Unmanaged::Remove);
         assert_eq!(merged.document.statements, [own("s3:PutObject")]);
         assert_eq!(merged.unmanaged, [other()]);
         assert!(!merged.unchanged);
@@ -118,9 +118,9 @@ mod tests {
         let mut theirs = own("s3:PutObject");
         theirs.sid = Some("AWSLogDeliveryWrite".into());
         let found = PolicyDocument::new(vec![theirs]);
-        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
+        let expected = PolicyDocument::new(vec![own("s3:PutObject")]);
         for unmanaged in [Unmanaged::Keep, Unmanaged::Remove] {
-            let merged = merge(Some(&found), &wanted, unmanaged);
+            let merged = merge(Some(&found), &expected, unmanaged);
             assert!(merged.unchanged);
             assert_eq!(merged.document, found);
             assert!(merged.unmanaged.is_empty());
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn merging_again_changes_nothing() {
         let found = PolicyDocument::new(vec![other(), own("s3:PutObjectAcl")]);
-        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
+        let expected = PolicyDocument::new(vec![own("s3:PutObject")]);
         for unmanaged in [Unmanaged::Keep, Unmanaged::Remove] {
-            let once = merge(Some(&found), &wanted, unmanaged);
-            assert!(merge(Some(&once.document), &wanted, unmanaged).unchanged);
+            let once = merge(Some(&found), &expected, unmanaged);
+            assert!(merge(Some(&once.document), &expected, unmanaged).unchanged);
         }
     }
 }

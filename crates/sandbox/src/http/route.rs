@@ -135,6 +135,8 @@ impl Endpoint {
     ) -> Reply {
         let (caller, region) = auth::authenticate(&self.simulation, parts, body)?;
         let call = Call {
+            simulation: &self.simulation,
+            now: self.simulation.clock.now(),
             caller: &caller,
             region: &region,
             service,
@@ -144,7 +146,7 @@ impl Endpoint {
         };
         let mut control = self.simulation.control.write();
         auth::check_enabled(&self.simulation, &control, &caller.account, &region)?;
-        let reply = services::dispatch(&self.simulation, &mut control, &call);
+        let reply = services::dispatch(&mut control, &call);
         if reply.is_ok() {
             self.simulation.touch();
         }

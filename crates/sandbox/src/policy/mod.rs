@@ -18,6 +18,7 @@ pub(super) use orgtrail_base::policy::eval::{MalformedPolicy, PolicyType};
 
 use super::api::ApiError;
 use super::auth::{Caller, Identity};
+use super::services::organizations::{RCP, SCP};
 use super::simulation::Control;
 
 /// What a request asks to do, and what is known about it.
@@ -98,7 +99,26 @@ fn combined<'a>(
     combined
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// A request over TLS, without condition keys of its own, for a resource without a
+    /// policy.
+    pub(super) fn over_tls(
+        action: &'a str,
+        resource: &'a str,
+        resource_account: &'a AccountId,
+        region: &'a Region,
+    ) -> Self {
+        Self {
+            action,
+            resource,
+            resource_account,
+            region,
+            resource_policy: None,
+            context: &[],
+            secure_transport: true,
+        }
+    }
+
     fn evaluate(
         &self,
         policy: &PolicyEvaluator,
@@ -219,7 +239,7 @@ impl Control {
         if self.bound_by_scps(caller)
             && let Some(organization) = &self.organization
         {
-            for level in organization.scps_of(&caller.account) {
+            for level in organization.controls_of(&caller.account, SCP) {
                 match decide(&mut level.map(Document::evaluator)) {
                     Decision::Denied { .. } => return Err(denied("service control policy")),
                     Decision::NotApplicable => return Err(unallowed("service control policy")),
@@ -308,7 +328,7 @@ impl Control {
         if !supported || linked || organization.management_account == *request.resource_account {
             return false;
         }
-        let levels = organization.rcps_of(request.resource_account);
+        let levels = organization.controls_of(request.resource_account, RCP);
         levels
             .into_iter()
             .flatten()

@@ -145,7 +145,7 @@ impl CallContext<'_> {
         let key = key.unwrap_or("alias/aws/s3");
         let via = format!("s3.{}.{}", bucket.region, partition.dns_suffix());
         let (control, region) = (self.control, &bucket.region);
-        kms::use_key_via(control, caller, region, key, action, &context, Some(&via))
+        kms::use_key(control, caller, region, key, action, &context, Some(&via))
             .map(|arn| arn.to_string())
             .map_err(|refusal| match refusal.code.as_ref() {
                 "NotFoundException" => kms_error("KMS.NotFoundException", refusal.message),

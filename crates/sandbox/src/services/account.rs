@@ -4,14 +4,14 @@ use orgtrail_base::names::{AccountId, Region};
 use serde_json::json;
 
 use super::input::{account, account_mut, number, page, text, texts};
-use super::{Call, Control, Reply, Simulation, unknown_operation};
+use super::{Call, Control, Reply, unknown_operation};
 use crate::api::ApiError;
 use crate::simulation::Account;
 
 /// What an organization must trust before its Regions are managed for it.
 const PRINCIPAL: &str = "account.amazonaws.com";
 
-pub(super) fn call(_simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "ListRegions" => {
             let id = target(control, call)?;
@@ -20,19 +20,14 @@ pub(super) fn call(_simulation: &Simulation, control: &mut Control, call: &Call<
             let regions = all()
                 .map(|region| (status(account, &region), region))
                 .filter(|(status, _)| wanted.is_empty() || wanted.iter().any(|w| w == status))
-                .collect();
+                .map(|(status, region)| {
+                    let item = json!({ "RegionName": region, "RegionOptStatus": status });
+                    (region.to_string(), item)
+                });
             let limit = number(call.input, "MaxResults").unwrap_or(50).clamp(1, 50);
-            let (regions, next) = page(
-                regions,
-                |(_, region): &(&str, Region)| region.to_string(),
-                text(call.input, "NextToken"),
-                usize::try_from(limit).unwrap_or(50),
-            )
-            .ok_or_else(|| ApiError::validation("invalid NextToken"))?;
-            let regions: Vec<_> = regions
-                .into_iter()
-                .map(|(status, region)| json!({ "RegionName": region, "RegionOptStatus": status }))
-                .collect();
+            let limit = usize::try_from(limit).unwrap_or(50);
+            let (regions, next) = page(regions, text(call.input, "NextToken"), limit)
+                .ok_or_else(|| ApiError::validation("invalid NextToken"))?;
             Ok(json!({ "Regions": regions, "NextToken": next }))
         }
         "GetRegionOptStatus" => {

@@ -8,7 +8,7 @@ use orgtrail_base::names::Arn;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 /// The most entries in a call.
 const MOST_ENTRIES: usize = 10;
@@ -32,14 +32,14 @@ impl State {
     }
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
-        "PutEvents" => put(simulation, control, call),
+        "PutEvents" => put(control, call),
         _ => Err(unknown_operation(call)),
     }
 }
 
-fn put(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn put(control: &mut Control, call: &Call<'_>) -> Reply {
     let entries = input::list(call.input, "Entries");
     if !(1..=MOST_ENTRIES).contains(&entries.len()) {
         return Err(ApiError::validation(format!(
@@ -61,8 +61,8 @@ fn put(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply
             results.push(json!({ "ErrorCode": code, "ErrorMessage": message }));
             continue;
         }
-        let id = simulation.uuid();
-        let event = event(simulation, call, entry, &id);
+        let id = call.simulation.uuid();
+        let event = event(call, entry, &id);
         results.push(json!({ "EventId": id }));
         // Events for a bus that does not exist match no rule, nor do those without a detail
         // that rules could match.
@@ -121,11 +121,11 @@ fn fault(entry: &Value) -> Option<(&'static str, String)> {
     (!is_json).then(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
 }
 
-fn event(simulation: &Simulation, call: &Call<'_>, entry: &Value, id: &str) -> Value {
+fn event(call: &Call<'_>, entry: &Value, id: &str) -> Value {
     let detail = input::text(entry, "Detail").unwrap_or_default();
     let given =
         input::number(entry, "Time").and_then(|time| jiff::Timestamp::from_second(time).ok());
-    let time = given.unwrap_or_else(|| simulation.clock.now());
+    let time = given.unwrap_or_else(|| call.simulation.clock.now());
     json!({
         "version": "0",
         "id": id,

@@ -88,17 +88,23 @@ pub(crate) fn seconds(time: jiff::Timestamp) -> Value {
     seconds.into()
 }
 
-/// One page of `items`, which stand in the order of `key`, and the token of the
-/// next.
+/// How many items a page may have by the member `name`: `usual` where it is missing,
+/// `None` where it is not from 1 to `most`.
+pub(crate) fn limit(input: &Value, name: &str, usual: usize, most: usize) -> Option<usize> {
+    let Some(limit) = number(input, name) else { return Some(usual) };
+    usize::try_from(limit).ok().filter(|limit| (1..=most).contains(limit))
+}
+
+/// One page of `items`, which are ordered by their keys, after the one that ended with
+/// `token`, and the token of the next.
 ///
 /// # Errors
 /// `None` when the token is none that was given out.
-pub(crate) fn page<T>(
-    items: Vec<T>,
-    key: impl Fn(&T) -> String,
+pub(crate) fn page(
+    items: impl IntoIterator<Item = (String, Value)>,
     token: Option<&str>,
     limit: usize,
-) -> Option<(Vec<T>, Option<String>)> {
+) -> Option<(Vec<Value>, Option<String>)> {
     let after = match token {
         None => None,
         Some(token) => {
@@ -106,14 +112,14 @@ pub(crate) fn page<T>(
             Some(String::from_utf8(bytes).ok()?)
         }
     };
-    let mut rest: Vec<T> = items
+    let mut rest: Vec<_> = items
         .into_iter()
-        .skip_while(|item| after.as_ref().is_some_and(|after| key(item) <= *after))
+        .skip_while(|(key, _)| after.as_ref().is_some_and(|after| key <= after))
         .collect();
     let more = rest.len() > limit;
     rest.truncate(limit);
-    let next = rest.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(key(last)));
-    Some((rest, next))
+    let next = rest.last().filter(|_| more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
+    Some((rest.into_iter().map(|(_, item)| item).collect(), next))
 }
 
 impl Call<'_> {
@@ -130,8 +136,12 @@ impl Call<'_> {
         resource: &str,
         context: &[(&str, String)],
     ) -> Result<(), ApiError> {
-        let action = format!("{}:{}", self.service.action_prefix(), self.operation);
-        self.allow_action(control, &action, resource, context)
+        self.allow_action(control, &self.action(), resource, context)
+    }
+
+    /// The IAM action of this call.
+    fn action(&self) -> String {
+        format!("{}:{}", self.service.action_prefix(), self.operation)
     }
 
     /// Asks for another action that this call depends on, on a resource of the caller's own
@@ -145,18 +155,12 @@ impl Call<'_> {
         resource: &str,
         context: &[(&str, String)],
     ) -> Result<(), ApiError> {
-        control.authorize(
-            self.caller,
-            &Request {
-                action,
-                resource,
-                resource_account: &self.caller.account,
-                region: self.region,
-                resource_policy: None,
-                context,
-                secure_transport: self.secure_transport,
-            },
-        )
+        let request = Request {
+            context,
+            secure_transport: self.secure_transport,
+            ..Request::over_tls(action, resource, &self.caller.account, self.region)
+        };
+        control.authorize(self.caller, &request)
     }
 
     /// The same on a resource that may be another account's, with its policy.
@@ -168,19 +172,14 @@ impl Call<'_> {
         resource_policy: Option<&PolicyEvaluator>,
         context: &[(&str, String)],
     ) -> Result<(), ApiError> {
-        let action = format!("{}:{}", self.service.action_prefix(), self.operation);
-        control.authorize(
-            self.caller,
-            &Request {
-                action: &action,
-                resource,
-                resource_account,
-                region: self.region,
-                resource_policy,
-                context,
-                secure_transport: self.secure_transport,
-            },
-        )
+        let action = self.action();
+        let request = Request {
+            resource_policy,
+            context,
+            secure_transport: self.secure_transport,
+            ..Request::over_tls(&action, resource, resource_account, self.region)
+        };
+        control.authorize(self.caller, &request)
     }
 
     /// A member that must be a string with something in it.
@@ -232,11 +231,11 @@ mod tests {
 
     #[test]
     fn pages_join_to_the_whole() {
-        let all: Vec<u32> = (10..35).collect();
+        let all: Vec<Value> = (10..35).map(Value::from).collect();
+        let keyed = || all.iter().map(|item| (item.to_string(), item.clone()));
         let (mut seen, mut token) = (Vec::new(), None);
         loop {
-            let (items, next) =
-                page(all.clone(), ToString::to_string, token.as_deref(), 7).unwrap();
+            let (items, next) = page(keyed(), token.as_deref(), 7).unwrap();
             seen.extend(items);
             token = next;
             if token.is_none() {
@@ -244,7 +243,7 @@ mod tests {
             }
         }
         assert_eq!(seen, all);
-        assert!(page(all, ToString::to_string, Some("not a token!"), 7).is_none());
+        assert!(page(keyed(), Some("not a token!"), 7).is_none());
     }
 
     #[test]

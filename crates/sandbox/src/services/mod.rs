@@ -1,7 +1,7 @@
 //! The services, one file each: its state and its operations.
 
 use super::api::{ApiError, Call, Reply, Service};
-use super::simulation::{Control, Simulation};
+use super::simulation::Control;
 
 pub(super) mod account;
 pub(super) mod cloudtrail;
@@ -18,25 +18,25 @@ pub(super) mod sns;
 pub(super) mod sts;
 
 /// Runs one call under the control plane's write lock.
-pub(super) fn dispatch(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let reply = answer(simulation, control, call);
-    super::simulator::record(simulation, control, call, reply.as_ref().map(|_| ()));
+pub(super) fn dispatch(control: &mut Control, call: &Call<'_>) -> Reply {
+    let reply = answer(control, call);
+    super::simulator::record(control, call, reply.as_ref().map(|_| ()));
     reply
 }
 
-fn answer(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
-        Service::Account => account::call(simulation, control, call),
-        Service::CloudTrail => cloudtrail::call(simulation, control, call),
-        Service::Monitoring => cloudwatch::call(simulation, control, call),
-        Service::Events => events::call(simulation, control, call),
-        Service::Iam => iam::call(simulation, control, call),
-        Service::Kms => kms::call(simulation, control, call),
-        Service::Logs => logs::call(simulation, control, call),
-        Service::Organizations => organizations::call(simulation, control, call),
-        Service::SecurityHub => security_hub::call(simulation, control, call),
-        Service::Sns => sns::call(simulation, control, call),
-        Service::Sts => sts::call(simulation, control, call),
+        Service::Account => account::call(control, call),
+        Service::CloudTrail => cloudtrail::call(control, call),
+        Service::Monitoring => cloudwatch::call(control, call),
+        Service::Events => events::call(control, call),
+        Service::Iam => iam::call(control, call),
+        Service::Kms => kms::call(control, call),
+        Service::Logs => logs::call(control, call),
+        Service::Organizations => organizations::call(control, call),
+        Service::SecurityHub => security_hub::call(control, call),
+        Service::Sns => sns::call(control, call),
+        Service::Sts => sts::call(control, call),
         Service::S3 => Err(unknown_operation(call)),
     }
 }

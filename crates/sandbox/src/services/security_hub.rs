@@ -11,7 +11,7 @@ use orgtrail_base::names::Region;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 /// The most findings in a call.
 const MOST_FINDINGS: usize = 100;
@@ -39,7 +39,7 @@ impl State {
     }
 }
 
-pub(super) fn call(_simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "EnableSecurityHub" => enable(control, call),
         "BatchImportFindings" => import(control, call),

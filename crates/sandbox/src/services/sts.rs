@@ -1,11 +1,12 @@
 //! AWS Security Token Service.
 
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::names::AccountId;
 use serde_json::{Value, json};
 
 use super::iam::{Holder, bare};
 use super::input::{number, seconds, text};
-use super::{Call, Control, Reply, Simulation, unknown_operation};
+use super::{Call, Control, Reply, unknown_operation};
 use crate::api::ApiError;
 use crate::auth::{Caller, Identity};
 use crate::clock::real_now;
@@ -20,7 +21,7 @@ const MAX_CHAINED_SECONDS: i64 = 3600;
 /// Expired credentials are kept to distinguish them from unknown ones, up to this many.
 const MAX_KEYS: usize = 50_000;
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         // No policy can deny it.
         "GetCallerIdentity" => Ok(json!({
@@ -28,8 +29,8 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
             "Arn": call.caller.arn(),
             "UserId": control.user_id(call.caller),
         })),
-        "AssumeRole" => assume_role(simulation, control, call),
-        "GetSessionToken" => session_token(simulation, control, call),
+        "AssumeRole" => assume_role(control, call),
+        "GetSessionToken" => session_token(control, call),
         "GetAccessKeyInfo" => {
             let id = call.required("AccessKeyId")?;
             match control.access_keys.get(id) {
@@ -41,7 +42,7 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
     }
 }
 
-fn assume_role(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn assume_role(control: &mut Control, call: &Call<'_>) -> Reply {
     let arn = call.required("RoleArn")?;
     let session = call.required("RoleSessionName")?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
@@ -63,9 +64,7 @@ fn assume_role(simulation: &Simulation, control: &mut Control, call: &Call<'_>) 
         return Err(ApiError::access_denied("Roles may not be assumed by root accounts."));
     }
     let (account, path_and_name, role) = control.role(arn).ok_or_else(denied)?;
-    if control.is_suspended(&account)
-        || !simulation.faults.is_propagated(arn, simulation.clock.now())
-    {
+    if control.is_suspended(&account) || !call.simulation.faults.is_propagated(arn, call.now) {
         return Err(denied());
     }
     let proven = check_mfa(control, call)?;
@@ -98,12 +97,8 @@ fn assume_role(simulation: &Simulation, control: &mut Control, call: &Call<'_>) 
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
         ));
     }
-    let duration = duration(
-        wanted,
-        MAX_CHAINED_SECONDS,
-        role.max_session_seconds,
-        "MaxSessionDuration set for this role",
-    )?;
+    let (max, limit) = (role.max_session_seconds, "MaxSessionDuration set for this role");
+    let duration = duration(wanted, MAX_CHAINED_SECONDS, max, limit)?;
     let session_policy = text(call.input, "Policy")
         .map(|policy| Document::new(policy, PolicyType::Session))
         .transpose()
@@ -114,30 +109,17 @@ fn assume_role(simulation: &Simulation, control: &mut Control, call: &Call<'_>) 
     let assumed =
         Caller { account: account.clone(), identity: identity.clone(), ..call.caller.clone() };
     let packed = session_policy.as_ref().map(|policy| policy.text().len() * 100 / 2048);
-    let credentials = issue(
-        simulation,
-        control,
-        AccessKey {
-            secret: String::new(),
-            session_token: None,
-            account,
-            identity,
-            expires_at: Some(real_now() + duration),
-            // A trust policy can demand MFA; the session itself does not carry it.
-            mfa_at: None,
-            session_policy,
-            active: true,
-            created_at: simulation.clock.now(),
-        },
-    );
+    // A trust policy can demand MFA; the session itself does not carry it.
+    let mfa_at = None;
+    let session = Session { account, identity, duration, mfa_at, policy: session_policy };
     Ok(json!({
-        "Credentials": credentials,
+        "Credentials": issue(control, call, session),
         "AssumedRoleUser": { "AssumedRoleId": assumed_id, "Arn": assumed.arn() },
         "PackedPolicySize": packed,
     }))
 }
 
-fn session_token(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn session_token(control: &mut Control, call: &Call<'_>) -> Reply {
     if call.caller.temporary {
         return Err(ApiError::access_denied(
             "Cannot call GetSessionToken with session credentials",
@@ -148,22 +130,9 @@ fn session_token(simulation: &Simulation, control: &mut Control, call: &Call<'_>
         if call.caller.identity == Identity::Root { (3600, 3600) } else { (43_200, 129_600) };
     let duration =
         duration(number(call.input, "DurationSeconds"), default, max, "allowed maximum")?;
-    let credentials = issue(
-        simulation,
-        control,
-        AccessKey {
-            secret: String::new(),
-            session_token: None,
-            account: call.caller.account.clone(),
-            identity: call.caller.identity.clone(),
-            expires_at: Some(real_now() + duration),
-            mfa_at,
-            session_policy: None,
-            active: true,
-            created_at: simulation.clock.now(),
-        },
-    );
-    Ok(json!({ "Credentials": credentials }))
+    let (account, identity) = (call.caller.account.clone(), call.caller.identity.clone());
+    let session = Session { account, identity, duration, mfa_at, policy: None };
+    Ok(json!({ "Credentials": issue(control, call, session) }))
 }
 
 /// When MFA was proven by the call's serial number and code; `None` where the
@@ -220,23 +189,39 @@ fn duration(
     Ok(SignedDuration::from_secs(wanted))
 }
 
+/// What temporary credentials stand for.
+struct Session {
+    account: AccountId,
+    identity: Identity,
+    duration: SignedDuration,
+    mfa_at: Option<Timestamp>,
+    policy: Option<Document>,
+}
+
 /// Gives out temporary credentials.
-fn issue(simulation: &Simulation, control: &mut Control, mut key: AccessKey) -> Value {
+fn issue(control: &mut Control, call: &Call<'_>, session: Session) -> Value {
     if control.access_keys.len() > MAX_KEYS {
         let now = real_now();
         control.access_keys.retain(|_, key| key.expires_at.is_none_or(|at| at > now));
     }
-    let id = format!("ASIA{}", simulation.random_text(BASE32, 16));
-    let secret = simulation.random_text(ALPHANUMERIC, 40);
-    let token = simulation.random_text(ALPHANUMERIC, 240);
+    let id = format!("ASIA{}", call.simulation.random_text(BASE32, 16));
+    let key = AccessKey {
+        secret: call.simulation.random_text(ALPHANUMERIC, 40),
+        session_token: Some(call.simulation.random_text(ALPHANUMERIC, 240)),
+        account: session.account,
+        identity: session.identity,
+        expires_at: Some(real_now() + session.duration),
+        mfa_at: session.mfa_at,
+        session_policy: session.policy,
+        active: true,
+        created_at: call.now,
+    };
     let answer = json!({
         "AccessKeyId": id,
-        "SecretAccessKey": secret,
-        "SessionToken": token,
+        "SecretAccessKey": key.secret,
+        "SessionToken": key.session_token,
         "Expiration": key.expires_at.map(seconds),
     });
-    key.secret = secret;
-    key.session_token = Some(token);
     control.access_keys.insert(id, key);
     answer
 }

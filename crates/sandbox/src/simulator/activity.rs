@@ -8,34 +8,28 @@ use super::events;
 use crate::api::{ApiError, Call, Service};
 use crate::auth::{Caller, Identity};
 use crate::services::cloudtrail;
-use crate::simulation::{Control, Simulation};
+use crate::simulation::Control;
 
 /// The most calls kept for deliveries.
 const KEPT: usize = 5_000;
 
 /// Records a call with its outcome, for the history and for the trails.
-pub(crate) fn record(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    outcome: Result<(), &ApiError>,
-) {
+pub(crate) fn record(control: &mut Control, call: &Call<'_>, outcome: Result<(), &ApiError>) {
     // Events go to the group, not the other way round.
     if matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish" | "PutEvents") {
         return;
     }
-    let now = simulation.clock.now();
     let global = matches!(call.service, Service::Iam | Service::Organizations | Service::Account);
     let region =
-        if global { events::global_region(simulation.partition) } else { call.region.clone() };
+        if global { events::global_region(call.simulation.partition) } else { call.region.clone() };
     let read_only = ["Get", "List", "Describe", "Lookup", "Filter", "Decrypt", "GenerateDataKey"]
         .iter()
         .any(|verb| call.operation.starts_with(verb))
         || call.service == Service::Sts;
     let mut record = json!({
         "eventVersion": "1.10",
-        "userIdentity": identity(call.caller, now),
-        "eventTime": iso(now),
+        "userIdentity": identity(call.caller, call.now),
+        "eventTime": iso(call.now),
         "eventSource": format!("{}.amazonaws.com", call.service.action_prefix_of_events()),
         "eventName": call.operation,
         "awsRegion": region,
@@ -43,8 +37,8 @@ pub(crate) fn record(
         "userAgent": "sandbox",
         "requestParameters": if read_only { Value::Null } else { call.input.clone() },
         "responseElements": null,
-        "requestID": simulation.uuid(),
-        "eventID": simulation.uuid(),
+        "requestID": call.simulation.uuid(),
+        "eventID": call.simulation.uuid(),
         "readOnly": read_only,
         "eventType": "AwsApiCall",
         "managementEvent": true,

@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::super::copy::{self, CopyError, Origin, WriteTarget};
+use super::super::copy::{self, CopyError, WriteTarget};
 use super::super::digest_index::{CopyPermission, DigestIndex};
 use super::super::inspect::{Expected, Refusal, by_size};
-use super::super::join::Listed;
 use super::super::proof::DigestClaim;
 use super::super::quarantine;
 use super::super::record::{ObjectRow, Outcome};
 use super::super::restore::{self, Archived, Restoring};
 use super::super::server_side::CopyRequest;
+use super::object::SourceObject;
 use super::{EntryOutcome, PrefixCopyTask};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::aws::ErrorKind;
-use crate::words::in_one_line;
 
 impl PrefixCopyTask {
     /// Whether an object may be copied, and what it must be.
@@ -31,170 +30,6 @@ impl PrefixCopyTask {
         }
         let claim = DigestClaim { key: key.clone(), attester: Arc::clone(&self.attester) };
         Ok(CopyPermission::Allowed(Expected::Digest(Box::new(claim))))
-    }
-
-    /// Why an object whose key exists would be refused anyway: then it is not a conflict of two
-    /// log files or digests, and can be accepted in quarantine.
-    pub(super) async fn refused(
-        &self,
-        key: &ObjectKey,
-        listed: &Listed,
-        origin_key: &str,
-        day: Option<Date>,
-        digest_index: &DigestIndex,
-    ) -> Option<(Refusal, [u8; 32])> {
-        let Ok(CopyPermission::Allowed(expected)) = self.permission(key, day, digest_index).await
-        else {
-            return None;
-        };
-        if listed.archived.is_some() || by_size(listed.size_bytes).is_err() {
-            return None;
-        }
-        let _held = self.limit.reserve(listed.size_bytes).await;
-        match copy::read_and_inspect(self.origin(listed, origin_key), &expected).await {
-            Err(CopyError::Refused { refusal: Refusal::Undecided(_), .. }) => None,
-            Err(CopyError::Refused { refusal, sha256 }) => Some((refusal, sha256)),
-            _ => None,
-        }
-    }
-
-    /// Quarantines an object; in a dry run, returns what the outcome would be.
-    pub(super) async fn quarantine_or_plan(
-        &self,
-        listed: &Listed,
-        origin_key: &str,
-        key: &str,
-        refusal: &Refusal,
-        sha256: &[u8; 32],
-    ) -> Result<(Outcome, Option<String>), CopyError> {
-        let Some(writer) = &self.writer else {
-            let accepted = self.acceptances.has_quarantined(key, sha256);
-            let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
-            return Ok((outcome, None));
-        };
-        self.quarantine(writer, listed, origin_key, key, refusal, sha256).await
-    }
-
-    /// Handles a conflict whose content in the archive was accepted: the source object goes into
-    /// quarantine and counts as accepted. Returns `None` if it stays a conflict.
-    pub(super) async fn accepted_in_place(
-        &self,
-        listed: &Listed,
-        origin_key: &str,
-        key: &str,
-        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> EntryOutcome,
-    ) -> Option<EntryOutcome> {
-        if !self.acceptances.may_have_in_place(key)
-            || listed.archived.is_some()
-            || by_size(listed.size_bytes).is_err()
-        {
-            return None;
-        }
-        let hashes = async {
-            let _held = self.limit.reserve(listed.size_bytes.min(self.target.part_bytes)).await;
-            let here = copy::hash_in_archive(&self.target, key).await?;
-            let origin = self.origin(listed, origin_key);
-            Ok::<_, CopyError>((here, copy::hash(origin, self.target.part_bytes).await?))
-        };
-        let sha256 = match hashes.await {
-            Ok((here, sha256)) if self.acceptances.has_in_place(key, &here) => sha256,
-            Ok(_) => return None,
-            Err(error) => return Some(row(Outcome::Failed, None, Some(in_one_line(&error)))),
-        };
-        let kept =
-            self.quarantine_or_plan(listed, origin_key, key, &Refusal::KeyTaken, &sha256).await;
-        let kept = kept.map(|(outcome, kept)| match kept {
-            // The quarantine is full: the object is not accepted.
-            None if self.writer.is_some() => (outcome, None),
-            kept => (Outcome::Accepted, kept),
-        });
-        Some(self.quarantine_outcome(kept, &Refusal::KeyTaken, sha256, row))
-    }
-
-    /// The row of a quarantined object.
-    pub(super) fn quarantine_outcome(
-        &self,
-        result: Result<(Outcome, Option<String>), CopyError>,
-        refusal: &Refusal,
-        sha256: [u8; 32],
-        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> EntryOutcome,
-    ) -> EntryOutcome {
-        let (outcome, kept) = match result {
-            Ok(result) => result,
-            Err(error) => return row(Outcome::Failed, None, Some(in_one_line(&error))),
-        };
-        let reason = match &kept {
-            Some(kept) => format!("{refusal}; kept as {kept}"),
-            None if self.writer.is_none() => refusal.to_string(),
-            None => format!("{refusal}; left at its source"),
-        };
-        match row(outcome, Some(sha256), Some(reason)) {
-            EntryOutcome::Recorded(row) => {
-                EntryOutcome::Recorded(ObjectRow { quarantined_as: kept, ..row })
-            }
-            other => other,
-        }
-    }
-
-    /// The outcome of an object in a dry run, after inspecting it.
-    pub(super) async fn would_copy(
-        &self,
-        listed: &Listed,
-        origin_key: &str,
-        key: &str,
-        request: CopyRequest<'_>,
-        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> EntryOutcome,
-    ) -> EntryOutcome {
-        let _held = self.limit.reserve(listed.size_bytes).await;
-        match copy::read_and_inspect(self.origin(listed, origin_key), request.expected).await {
-            Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
-                row(Outcome::HeldBack, None, Some(Refusal::Undecided(why).to_string()))
-            }
-            Err(CopyError::Refused { refusal, sha256 }) => {
-                let accepted = self.acceptances.has_quarantined(key, &sha256);
-                let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
-                row(outcome, Some(sha256), Some(refusal.to_string()))
-            }
-            Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
-            Ok(_) => row(Outcome::Copied, None, None),
-        }
-    }
-
-    /// Quarantines an object; returns the outcome and its key there.
-    pub(super) async fn quarantine(
-        &self,
-        writer: &WriteTarget,
-        listed: &Listed,
-        origin_key: &str,
-        key: &str,
-        refusal: &Refusal,
-        sha256: &[u8; 32],
-    ) -> Result<(Outcome, Option<String>), CopyError> {
-        if matches!(refusal, Refusal::TooLarge { .. }) {
-            return Ok((Outcome::Quarantined, None));
-        }
-        let prefix = self.archive_prefix.as_deref();
-        if self.acceptances.has_quarantined(key, sha256) {
-            let kept = quarantine::quarantine_key(prefix, &hex::encode(sha256), key);
-            return Ok((Outcome::Accepted, Some(kept)));
-        }
-        if !self.budget.take(&self.target, listed.size_bytes).await? {
-            return Ok((Outcome::Quarantined, None));
-        }
-        let _held = self.limit.reserve(listed.size_bytes).await;
-        let origin = self.origin(listed, origin_key);
-        let kept = quarantine::keep(writer, origin, prefix, key, refusal, sha256).await?;
-        Ok((Outcome::Quarantined, Some(kept)))
-    }
-
-    pub(super) fn origin<'a>(&'a self, listed: &'a Listed, key: &'a str) -> Origin<'a> {
-        Origin {
-            clients: &self.source,
-            bucket: &self.bucket,
-            key,
-            size_bytes: listed.size_bytes,
-            etag: listed.etag.as_deref(),
-        }
     }
 
     /// Starts restoring an archived object if requested; returns its state and a description.
@@ -225,5 +60,157 @@ impl PrefixCopyTask {
                 (archived, format!("its restore could not be started: {}", error.in_full()))
             }
         }
+    }
+}
+
+impl SourceObject<'_> {
+    /// What the object is instead of a conflict: one that would be refused anyway, or one
+    /// whose content in the archive was accepted.
+    pub(super) async fn instead_of_conflict(
+        &self,
+        parsed: &ObjectKey,
+        day: Option<Date>,
+        digest_index: &DigestIndex,
+    ) -> Option<EntryOutcome> {
+        match self.refused(parsed, day, digest_index).await {
+            Some((refusal, sha256)) => Some(self.quarantined(&refusal, sha256).await),
+            None => self.accepted_in_place().await,
+        }
+    }
+
+    /// Why an object whose key exists would be refused anyway: then it is not a conflict of two
+    /// log files or digests, and can be accepted in quarantine.
+    async fn refused(
+        &self,
+        parsed: &ObjectKey,
+        day: Option<Date>,
+        digest_index: &DigestIndex,
+    ) -> Option<(Refusal, [u8; 32])> {
+        let permission = self.task.permission(parsed, day, digest_index).await;
+        let Ok(CopyPermission::Allowed(expected)) = permission else { return None };
+        if !self.is_readable() {
+            return None;
+        }
+        let _held = self.task.limit.reserve(self.listed.size_bytes).await;
+        match copy::read_and_inspect(self.origin(), &expected).await {
+            Err(CopyError::Refused { refusal: Refusal::Undecided(_), .. }) => None,
+            Err(CopyError::Refused { refusal, sha256 }) => Some((refusal, sha256)),
+            _ => None,
+        }
+    }
+
+    /// Whether it needs no restore, and is not too large to be read.
+    fn is_readable(&self) -> bool {
+        self.listed.archived.is_none() && by_size(self.listed.size_bytes).is_ok()
+    }
+
+    /// Quarantines an object that is refused.
+    pub(super) async fn quarantined(&self, refusal: &Refusal, sha256: [u8; 32]) -> EntryOutcome {
+        let result = self.quarantine_or_plan(refusal, &sha256).await;
+        self.quarantine_outcome(result, refusal, sha256)
+    }
+
+    /// Quarantines an object; in a dry run, returns what the outcome would be.
+    async fn quarantine_or_plan(
+        &self,
+        refusal: &Refusal,
+        sha256: &[u8; 32],
+    ) -> Result<(Outcome, Option<String>), CopyError> {
+        match &self.task.writer {
+            Some(writer) => self.quarantine(writer, refusal, sha256).await,
+            None => Ok((self.planned(sha256), None)),
+        }
+    }
+
+    /// The outcome of an object that would be quarantined.
+    fn planned(&self, sha256: &[u8; 32]) -> Outcome {
+        let accepted = self.task.acceptances.has_quarantined(&self.key, sha256);
+        if accepted { Outcome::Accepted } else { Outcome::Quarantined }
+    }
+
+    /// Handles a conflict whose content in the archive was accepted: the source object goes into
+    /// quarantine and counts as accepted. Returns `None` if it stays a conflict.
+    async fn accepted_in_place(&self) -> Option<EntryOutcome> {
+        let PrefixCopyTask { acceptances, limit, target, writer, .. } = self.task;
+        if !acceptances.may_have_in_place(&self.key) || !self.is_readable() {
+            return None;
+        }
+        let hashes = async {
+            let _held = limit.reserve(self.listed.size_bytes.min(target.part_bytes)).await;
+            let here = copy::hash_in_archive(target, &self.key).await?;
+            Ok::<_, CopyError>((here, copy::hash(self.origin(), target.part_bytes).await?))
+        };
+        let sha256 = match hashes.await {
+            Ok((here, sha256)) if acceptances.has_in_place(&self.key, &here) => sha256,
+            Ok(_) => return None,
+            Err(error) => return Some(self.failed(&error)),
+        };
+        let kept = self.quarantine_or_plan(&Refusal::KeyTaken, &sha256).await;
+        let kept = kept.map(|(outcome, kept)| match kept {
+            // The quarantine is full: the object is not accepted.
+            None if writer.is_some() => (outcome, None),
+            kept => (Outcome::Accepted, kept),
+        });
+        Some(self.quarantine_outcome(kept, &Refusal::KeyTaken, sha256))
+    }
+
+    /// The row of a quarantined object.
+    fn quarantine_outcome(
+        &self,
+        result: Result<(Outcome, Option<String>), CopyError>,
+        refusal: &Refusal,
+        sha256: [u8; 32],
+    ) -> EntryOutcome {
+        let (outcome, kept) = match result {
+            Ok(result) => result,
+            Err(error) => return self.failed(&error),
+        };
+        let reason = match &kept {
+            Some(kept) => format!("{refusal}; kept as {kept}"),
+            None if self.task.writer.is_none() => refusal.to_string(),
+            None => format!("{refusal}; left at its source"),
+        };
+        let row = self.row(outcome, Some(sha256), Some(reason));
+        EntryOutcome::Recorded(ObjectRow { quarantined_as: kept, ..row })
+    }
+
+    /// The outcome of an object in a dry run, after inspecting it.
+    pub(super) async fn would_copy(&self, request: CopyRequest<'_>) -> EntryOutcome {
+        let _held = self.task.limit.reserve(self.listed.size_bytes).await;
+        let row = match copy::read_and_inspect(self.origin(), request.expected).await {
+            Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
+                self.row(Outcome::HeldBack, None, Some(Refusal::Undecided(why).to_string()))
+            }
+            Err(CopyError::Refused { refusal, sha256 }) => {
+                self.row(self.planned(&sha256), Some(sha256), Some(refusal.to_string()))
+            }
+            Err(error) => return self.failed(&error),
+            Ok(_) => self.row(Outcome::Copied, None, None),
+        };
+        EntryOutcome::Recorded(row)
+    }
+
+    /// Quarantines an object; returns the outcome and its key there.
+    async fn quarantine(
+        &self,
+        writer: &WriteTarget,
+        refusal: &Refusal,
+        sha256: &[u8; 32],
+    ) -> Result<(Outcome, Option<String>), CopyError> {
+        if matches!(refusal, Refusal::TooLarge { .. }) {
+            return Ok((Outcome::Quarantined, None));
+        }
+        let PrefixCopyTask { acceptances, limit, target, budget, .. } = self.task;
+        let (key, prefix) = (&self.key, self.task.archive_prefix.as_deref());
+        if acceptances.has_quarantined(key, sha256) {
+            let kept = quarantine::quarantine_key(prefix, &hex::encode(sha256), key);
+            return Ok((Outcome::Accepted, Some(kept)));
+        }
+        if !budget.take(target, self.listed.size_bytes).await? {
+            return Ok((Outcome::Quarantined, None));
+        }
+        let _held = limit.reserve(self.listed.size_bytes).await;
+        let kept = quarantine::keep(writer, self.origin(), prefix, key, refusal, sha256).await?;
+        Ok((Outcome::Quarantined, Some(kept)))
     }
 }

@@ -3,6 +3,7 @@
 
 mod days;
 mod exceptions;
+mod object;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,17 +14,18 @@ use futures::{StreamExt, stream};
 use jiff::civil::Date;
 
 use self::days::DayBatches;
+use self::object::SourceObject;
 use super::concurrency::ConcurrencyLimit;
 use super::copy::{self, Copied, CopyError, Target, WriteTarget};
 use super::digest_index::{CopyPermission, DigestIndex, is_as_delivered};
 use super::inspect::{Expected, Refusal, by_size};
-use super::join::{JoinEntry, JoinError, Listed, join};
+use super::join::{JoinEntry, JoinError, join};
 use super::progress::PrefixProgress;
 use super::proof::Attester;
 use super::quarantine::Budget;
 use super::record::{BatchRow, Counts, ObjectRow, Outcome, Row};
 use super::restore::Restoring;
-use super::server_side::{CopyMethod, CopyRequest, Route};
+use super::server_side::{CopyRequest, Route};
 use crate::archive::accept::Acceptances;
 use crate::archive::batches::{DayBatch, LogPrefix, day_folder};
 use crate::archive::inventory;
@@ -275,62 +277,39 @@ impl PrefixCopyTask {
                 format!("{}{}", self.log_prefix.folder_below(&self.archive_root), listed.path)
             }
         };
-        let row_by =
-            |copy_method: Option<CopyMethod>, outcome, sha256: Option<[u8; 32]>, reason| {
-                let row = ObjectRow {
-                    key: key.clone(),
-                    origin_bucket: self.bucket.to_string(),
-                    origin_key: origin_key.clone(),
-                    size_bytes: listed.size_bytes,
-                    sha256: sha256.map(hex::encode),
-                    outcome,
-                    reason,
-                    copy_method: copy_method.filter(|_| outcome == Outcome::Copied),
-                    archived: None,
-                    quarantined_as: None,
-                };
-                self.progress.done(outcome, listed.size_bytes);
-                EntryOutcome::Recorded(row)
-            };
-        let row = |outcome, sha256, reason| row_by(None, outcome, sha256, reason);
+        let object = SourceObject { task: self, listed, origin_key, key };
+        let listed = &object.listed;
+        let recorded =
+            |outcome, reason| EntryOutcome::Recorded(object.row(outcome, None, Some(reason)));
         let parsed = match parsed {
             Ok(parsed) => parsed,
-            Err(error) => return row(Outcome::Unexpected, None, Some(error.to_string())),
+            Err(error) => return recorded(Outcome::Unexpected, error.to_string()),
         };
         if let Some(archive_bytes) = differs {
-            if let Some((refusal, sha256)) =
-                self.refused(&parsed, &listed, &origin_key, day, digest_index).await
-            {
-                let became =
-                    self.quarantine_or_plan(&listed, &origin_key, &key, &refusal, &sha256).await;
-                return self.quarantine_outcome(became, &refusal, sha256, row);
-            }
-            if let Some(accepted_in_place) =
-                self.accepted_in_place(&listed, &origin_key, &key, row).await
-            {
-                return accepted_in_place;
+            if let Some(outcome) = object.instead_of_conflict(&parsed, day, digest_index).await {
+                return outcome;
             }
             let reason = format!(
                 "the object with this key has {archive_bytes} bytes in the archive and {} at the source",
                 listed.size_bytes
             );
-            return row(Outcome::Conflict, None, Some(reason));
+            return recorded(Outcome::Conflict, reason);
         }
         if let Some(archived) = listed.archived {
-            let (archived, reason) = self.restore(archived, &origin_key).await;
-            return match row(Outcome::Archived, None, Some(reason)) {
-                EntryOutcome::Recorded(row) => {
-                    EntryOutcome::Recorded(ObjectRow { archived: Some(archived), ..row })
-                }
-                other => other,
-            };
+            let (archived, reason) = self.restore(archived, &object.origin_key).await;
+            let row = object.row(Outcome::Archived, None, Some(reason));
+            return EntryOutcome::Recorded(ObjectRow { archived: Some(archived), ..row });
         }
         // An object with this key was accepted in quarantine: it may be this one.
-        let may_be_accepted = !same_size && self.acceptances.may_have_quarantined(&key);
+        let may_be_accepted = !same_size && self.acceptances.may_have_quarantined(&object.key);
         let is_digest = self.log_prefix.folder == DIGEST_FOLDER;
         if self.writer.is_none() && !same_size && !may_be_accepted && !is_digest {
             let begins = !self.progress.stopped() && self.progress.begin();
-            return if begins { row(Outcome::Copied, None, None) } else { EntryOutcome::Left };
+            return if begins {
+                EntryOutcome::Recorded(object.row(Outcome::Copied, None, None))
+            } else {
+                EntryOutcome::Left
+            };
         }
         let permission = if same_size {
             None
@@ -340,11 +319,11 @@ impl PrefixCopyTask {
             match self.permission(&parsed, day, digest_index).await {
                 Ok(CopyPermission::Allowed(expected)) => Some(expected),
                 Ok(CopyPermission::HeldBack(reason)) => {
-                    return row(Outcome::HeldBack, None, Some(reason.to_owned()));
+                    return recorded(Outcome::HeldBack, reason.to_owned());
                 }
                 Err(error) => {
                     let reason = format!("its digests could not be read: {}", in_one_line(&error));
-                    return row(Outcome::Failed, None, Some(reason));
+                    return recorded(Outcome::Failed, reason);
                 }
             }
         };
@@ -360,19 +339,16 @@ impl PrefixCopyTask {
                 if self.progress.stopped() || !(may_be_accepted || self.progress.begin()) {
                     return EntryOutcome::Left;
                 }
-                return self.would_copy(&listed, &origin_key, &key, request, row).await;
+                return object.would_copy(request).await;
             }
             (None, _) => None,
         };
-        match self.copy(&listed, &origin_key, &key, request).await {
+        match self.copy(&object, request).await {
             Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
-                let reason = Refusal::Undecided(why).to_string();
-                row(Outcome::HeldBack, None, Some(reason))
+                recorded(Outcome::HeldBack, Refusal::Undecided(why).to_string())
             }
             Err(CopyError::Refused { refusal, sha256 }) => {
-                let became =
-                    self.quarantine_or_plan(&listed, &origin_key, &key, &refusal, &sha256).await;
-                self.quarantine_outcome(became, &refusal, sha256, row)
+                object.quarantined(&refusal, sha256).await
             }
             Ok(Some(Copied { outcome: Outcome::AlreadyThere, .. })) if same_size => {
                 self.progress.present();
@@ -381,19 +357,10 @@ impl PrefixCopyTask {
             Ok(None) => EntryOutcome::Left,
             Ok(Some(mut copied)) => {
                 if copied.outcome == Outcome::Conflict
-                    && let Some((refusal, sha256)) =
-                        self.refused(&parsed, &listed, &origin_key, day, digest_index).await
+                    && let Some(outcome) =
+                        object.instead_of_conflict(&parsed, day, digest_index).await
                 {
-                    let became = self
-                        .quarantine_or_plan(&listed, &origin_key, &key, &refusal, &sha256)
-                        .await;
-                    return self.quarantine_outcome(became, &refusal, sha256, row);
-                }
-                if copied.outcome == Outcome::Conflict
-                    && let Some(accepted_in_place) =
-                        self.accepted_in_place(&listed, &origin_key, &key, row).await
-                {
-                    return accepted_in_place;
+                    return outcome;
                 }
                 if let Some(logs) = copied.listed.take().filter(|_| {
                     is_digest && matches!(copied.outcome, Outcome::Copied | Outcome::AlreadyThere)
@@ -409,7 +376,10 @@ impl PrefixCopyTask {
                     }
                     _ => None,
                 };
-                row_by(Some(copied.copy_method), copied.outcome, Some(copied.sha256), reason)
+                let method = Some(copied.copy_method);
+                let copy_method = method.filter(|_| copied.outcome == Outcome::Copied);
+                let row = object.row(copied.outcome, Some(copied.sha256), reason);
+                EntryOutcome::Recorded(ObjectRow { copy_method, ..row })
             }
             Err(error) if same_size && (is_archived(&error) || is_uncompared(&error)) => {
                 self.progress.present();
@@ -417,9 +387,9 @@ impl PrefixCopyTask {
             }
             Err(error) if is_archived(&error) => {
                 let reason = "the object is in an archive tier: restore it first".to_owned();
-                row(Outcome::Archived, None, Some(reason))
+                recorded(Outcome::Archived, reason)
             }
-            Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
+            Err(error) => object.failed(&error),
         }
     }
 
@@ -428,12 +398,10 @@ impl PrefixCopyTask {
     /// `None` if the run was stopped first.
     async fn copy(
         &self,
-        listed: &Listed,
-        origin_key: &str,
-        key: &str,
+        object: &SourceObject<'_>,
         request: Option<(CopyRequest<'_>, &WriteTarget)>,
     ) -> Result<Option<Copied>, CopyError> {
-        let origin = self.origin(listed, origin_key);
+        let (origin, key) = (object.origin(), &object.key);
         let same_size = request.is_none();
         let mut attempt = 0;
         loop {

@@ -381,11 +381,7 @@ impl ChainVerifier {
         };
         Some(match open.first() {
             // The start of another chain is reported with that chain.
-            Some(open) if open.from == end && open.to == until => {
-                let found = format!("none after the one that ends at {end}{}", others(open));
-                finding(FindingKind::EndsEarly, *open, found)
-            }
-            Some(open) if open.from == end => {
+            Some(open) if open.from == end && open.to != until => {
                 let hours = open.hours();
                 let others = others(open);
                 let found =

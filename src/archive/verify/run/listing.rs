@@ -225,7 +225,7 @@ pub(super) async fn next_key(
                 // A complete CloudTrail key of any account and Region, in a deeper folder.
                 Ok(key) => listing.unexpected(
                     findings,
-                    Finding::new(FindingKind::ForeignObject)
+                    Finding::new(FindingKind::UnexpectedObject)
                         .at(bucket, &object.key)
                         .with_mismatch(format!("a key below `{}`", listing.root), key.root()),
                 ),
@@ -251,11 +251,11 @@ pub(super) async fn next_key(
 impl Listing {
     /// Adds a finding about an object of the folder, up to a maximum number.
     fn unexpected(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
-        if finding.kind != FindingKind::ForeignObject {
+        if finding.kind != FindingKind::UnexpectedObject {
             return findings.push(finding);
         }
         self.unexpected += 1;
-        let same = |known: &&mut Finding| known.kind == FindingKind::ForeignObject;
+        let same = |known: &&mut Finding| known.kind == FindingKind::UnexpectedObject;
         match findings.iter_mut().rev().find(same).filter(|_| self.unexpected > MAX_UNEXPECTED) {
             Some(last) => {
                 last.objects += 1;
@@ -292,7 +292,7 @@ pub(super) async fn odd(
             );
         }
     }
-    Some(at(FindingKind::ForeignObject).with_mismatch("a key of CloudTrail's", why))
+    Some(at(FindingKind::UnexpectedObject).with_mismatch("a key of CloudTrail's", why))
 }
 
 /// Magic numbers of compressed formats that programs decompress automatically: gzip,

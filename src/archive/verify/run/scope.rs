@@ -131,7 +131,7 @@ pub(super) async fn verify(
         }
         let mut seen = BTreeSet::new();
         findings.retain(|finding| {
-            finding.kind != FindingKind::ForeignObject || seen.insert(finding.key.clone())
+            finding.kind != FindingKind::UnexpectedObject || seen.insert(finding.key.clone())
         });
     }
     let checked = checks.finish().await;

@@ -36,7 +36,7 @@ pub(super) fn acceptance_list() -> acceptance::List {
     let records = [
         record(Authenticity::Mac { mac_key: "arn:aws:kms:us-east-1:1:key/k".to_owned() }),
         record(Authenticity::Listed),
-        record(Authenticity::Nothing { reason: reason() }),
+        record(Authenticity::Unauthenticated { reason: reason() }),
         record(Authenticity::Unknown { reason: reason() }),
     ];
     let fault = ("orgtrail/accepted/x".to_owned(), "the name is not that of a record".to_owned());

@@ -56,9 +56,7 @@ pub(super) fn config() -> config::Show {
     config::Show {
         file: "orgtrail.toml".to_owned(),
         config: json!({ "archive": { "bucket": "acme-log-archive" } }),
-        origins: origins
-            .map(|(key, origin)| (key.to_owned(), config::Origin::from(&origin)))
-            .into(),
+        origins: origins.map(|(key, origin)| (key.to_owned(), config::Origin::from(origin))).into(),
     }
 }
 

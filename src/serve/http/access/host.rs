@@ -22,8 +22,10 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn new(config: &Config) -> Self {
-        let hosts = config.service.access.hosts.iter().map(|host| host.as_str().to_owned());
-        let names = std::iter::once("localhost".to_owned()).chain(hosts).collect();
+        let service = &config.service;
+        let hosts = service.access.hosts.iter().map(|host| host.as_str().to_owned());
+        let public = service.public_url.iter().map(|url| url.host().to_ascii_lowercase());
+        let names = std::iter::once("localhost".to_owned()).chain(hosts).chain(public).collect();
         Self { names, is_reachable: !config.service.listen.is_local() }
     }
 

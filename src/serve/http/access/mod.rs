@@ -31,6 +31,7 @@ use crate::config::{self, AccessScope, Config};
 use crate::ops::OpError;
 use crate::printable::plain;
 use crate::serve::app::App;
+use crate::serve::pages;
 use crate::serve::tokens::Tokens;
 use crate::words::with_causes;
 
@@ -91,11 +92,13 @@ impl Access {
         let tokens = tokens.transpose().map_err(|error| {
             OpError::usage(error).with_hint("`orgtrail service token` creates a token and the file")
         })?;
+        let is_public_https =
+            config.service.public_url.as_ref().is_some_and(|url| url.is_encrypted());
         Ok(Self {
             hosts: Hosts::new(config),
             tokens,
             is_open: listen.is_local() && !settings.authenticates(),
-            is_https: has_tls || !listen.is_local(),
+            is_https: has_tls || is_public_https,
             settings: settings.clone(),
         })
     }
@@ -182,7 +185,7 @@ fn refused(refusal: &Refusal, request: &Request) -> Response {
         let is_get = request.method() == Method::GET;
         return match is_unknown && is_get {
             true => sign_in::redirect(request.uri()),
-            false => sign_in::error_page(refusal.status, &refusal.detail),
+            false => pages::refused(refusal.status, &refusal.detail),
         };
     }
     let problem = Problem::new(refusal.status, refusal.detail.clone());

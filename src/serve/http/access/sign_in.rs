@@ -4,12 +4,12 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
-use maud::{DOCTYPE, html};
 
 use super::Gate;
+use crate::serve::pages;
 
 /// The longest path that signing in leads to.
 const LONGEST_PATH: usize = 512;
@@ -31,7 +31,7 @@ pub(super) fn redirect(from: &Uri) -> Response {
 }
 
 async fn form(uri: Uri) -> Response {
-    page(StatusCode::OK, None, &next_of(uri.query().unwrap_or_default().as_bytes()))
+    pages::sign_in(StatusCode::OK, None, &next_of(uri.query().unwrap_or_default().as_bytes()))
 }
 
 async fn sign_in(State(gate): State<Gate>, body: Bytes) -> Response {
@@ -41,7 +41,7 @@ async fn sign_in(State(gate): State<Gate>, body: Bytes) -> Response {
     let now = gate.app.now();
     let Some(expires_at) = gate.access.token_expires_at(token, now) else {
         tracing::warn!("refused to sign in: the token is not valid");
-        return page(StatusCode::UNAUTHORIZED, Some("The token is not valid."), &next);
+        return pages::sign_in(StatusCode::UNAUTHORIZED, Some("The token is not valid."), &next);
     };
     let seconds = expires_at.duration_since(now).as_secs().max(0);
     with_cookie(&gate, see_other(&next), token, seconds)
@@ -84,56 +84,4 @@ fn own_path(path: &str) -> Option<&str> {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let is_own = path.starts_with('/') && !path.starts_with("//");
     (is_plain && is_own && path.len() <= LONGEST_PATH).then_some(path)
-}
-
-fn page(status: StatusCode, error: Option<&str>, next: &str) -> Response {
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Sign in · orgtrail" }
-                link rel="stylesheet" href="/assets/style.css";
-            }
-            body {
-                main {
-                    h1 { "Sign in" }
-                    @if let Some(error) = error { p role="alert" { (error) } }
-                    form method="post" action="/sign-in" {
-                        label for="token" { "Token" }
-                        input #token name="token" type="password" required autocomplete="off";
-                        input type="hidden" name="next" value=(next);
-                        button { "Sign in" }
-                    }
-                    p { code { "orgtrail service token --scope read --days 90" } " creates a token." }
-                }
-            }
-        }
-    };
-    (status, Html(markup.into_string())).into_response()
-}
-
-/// A page that says why a request is refused.
-pub(super) fn error_page(status: StatusCode, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or("Refused");
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · orgtrail" }
-                link rel="stylesheet" href="/assets/style.css";
-            }
-            body {
-                main {
-                    h1 { (title) }
-                    p { (detail) "." }
-                    p { a href="/sign-in" { "Sign in with another token" } }
-                }
-            }
-        }
-    };
-    (status, Html(markup.into_string())).into_response()
 }

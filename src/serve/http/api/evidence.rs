@@ -195,7 +195,7 @@ async fn download(
         tracing::warn!(%error, bundle = id.as_str(), "cannot read an evidence bundle");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the bundle cannot be read")
     };
-    let file = service.bundles.open(id.as_str(), service.app.now());
+    let file = service.bundles.file(id.as_str(), service.app.now());
     let file = file.ok_or_else(|| missing(&id))?.map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let file = tokio::fs::File::from_std(file);
@@ -227,10 +227,6 @@ impl From<BundleError> for Problem {
         let status = match &error {
             BundleError::Busy { .. } => StatusCode::CONFLICT,
             BundleError::Period(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            BundleError::Folder(source) => {
-                tracing::error!(error = %source, "the folder of bundles cannot be created");
-                StatusCode::SERVICE_UNAVAILABLE
-            }
         };
         Self::new(status, error.to_string())
     }

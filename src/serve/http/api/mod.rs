@@ -63,6 +63,7 @@ pub(super) fn router() -> Router<Service> {
     };
     router
         .route("/api", axum::routing::any(unknown))
+        .route("/api/", axum::routing::any(unknown))
         .route("/api/{*path}", axum::routing::any(unknown))
         .method_not_allowed_fallback(async || {
             let detail = "the API has no such method here; see /api/v1/openapi.json";

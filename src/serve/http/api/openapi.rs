@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Answer, Content, Endpoint, emitted, schema};
@@ -44,14 +44,20 @@ const USUAL: [Answer; 5] = [
 
 /// The API as OpenAPI 3.1.
 pub(in crate::serve::http) fn describe() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+    let answers = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
-    let mut generator = settings.for_serialize().into_generator();
+    let mut answers = answers.for_serialize().into_generator();
+    // What clients send may leave out what has a default.
+    let requests = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut requests = requests.for_deserialize().into_generator();
     let mut paths = Map::new();
     for endpoint in endpoints() {
-        let operation = operation(&endpoint, &mut generator);
+        let operation = operation(&endpoint, &mut answers, &mut requests);
         let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(endpoint.method.as_str().to_owned(), operation);
@@ -68,7 +74,7 @@ pub(in crate::serve::http) fn describe() -> Value {
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": answers.take_definitions(true),
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -82,19 +88,23 @@ pub(in crate::serve::http) fn describe() -> Value {
     })
 }
 
-fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+fn operation(
+    endpoint: &Endpoint,
+    answers: &mut SchemaGenerator,
+    requests: &mut SchemaGenerator,
+) -> Value {
     let mut parameters: Vec<Value> = endpoint
         .path_parameters
         .iter()
         .map(|(name, description, schema)| {
             json!({
                 "name": name, "in": "path", "required": true, "description": description,
-                "schema": schema(generator),
+                "schema": schema(requests),
             })
         })
         .collect();
     if let Some(query) = endpoint.query {
-        parameters.extend(of_query(query, generator));
+        parameters.extend(of_query(&query(requests).to_value()));
     }
     for (name, description) in endpoint.headers {
         parameters.push(json!({
@@ -106,7 +116,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     let public = endpoint.scope.is_none();
     let usual = USUAL.iter().filter(|answer| !(public && matches!(answer.status, 401)));
     for answer in usual.chain(endpoint.answers) {
-        responses.insert(answer.status.to_string(), response(answer, generator));
+        responses.insert(answer.status.to_string(), response(answer, answers));
     }
     let mut operation = json!({
         "operationId": endpoint.id,
@@ -123,7 +133,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
         operation["description"] = json!(format!("Needs the scope `{scope}`."));
     }
     if let Some(body) = endpoint.body {
-        let schema = (body.schema)(generator);
+        let schema = (body.schema)(requests);
         operation["requestBody"] = json!({
             "required": true,
             "content": {
@@ -136,16 +146,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
 }
 
 /// The fields of a type as parameters.
-fn of_query(
-    query: fn(&mut SchemaGenerator) -> Schema,
-    generator: &mut SchemaGenerator,
-) -> Vec<Value> {
-    // Generated apart, so that the type itself is no component.
-    let reference = query(generator).to_value();
-    let name = reference["$ref"].as_str().and_then(|path| path.rsplit('/').next());
-    let Some(definition) = name.and_then(|name| generator.definitions_mut().remove(name)) else {
-        return Vec::new();
-    };
+fn of_query(definition: &Value) -> Vec<Value> {
     let required = definition["required"].as_array().cloned().unwrap_or_default();
     let properties = definition["properties"].as_object().cloned().unwrap_or_default();
     let parameter = |(name, mut schema): (String, Value)| {

@@ -35,7 +35,7 @@ pub(super) fn forged(env: &LegacyEnv, key: &str, number: u64, previous: Option<S
         version_id: None,
         sha256: sha256_hex(&body),
         size_bytes: body.len() as u64,
-        findings: ["log-unlisted", "log-hash", "log-missing", "foreign-object", "logs-unproven"]
+        findings: ["log-unlisted", "log-hash", "log-missing", "unexpected-object", "logs-unproven"]
             .map(str::to_owned)
             .into(),
         contradicts_digest: true,

@@ -82,19 +82,19 @@ async fn a_planted_log_is_never_proven_wherever_it_lies() {
         (format!("АWSLogs/{name}"), 14, "logs-unproven"),
         (name.clone(), 14, "logs-unproven"),
         (format!("{account}x/{name}"), 14, "logs-unproven"),
-        (format!("{account}xCloudTrail/us-east-1/2026/03/04/{name}"), 13, "foreign-object"),
+        (format!("{account}xCloudTrail/us-east-1/2026/03/04/{name}"), 13, "unexpected-object"),
         // Below a trail's prefix that leads into the account's folder.
         (format!("{account}x/{}", inside.replace(&format!("{org}/"), "")), 14, "no-digests"),
         // From the future.
         (events(env.sandbox.now() + DAY * 40), 14, "logs-unproven"),
-        (format!("{account}CloudTrail/us_east_1/2026/03/04/{name}"), 13, "foreign-object"),
-        (format!("{account}CloudTrail2/us-east-1/2026/03/04/{name}"), 13, "foreign-object"),
-        (format!("{account}CloudTrail/us-east-1/{name}"), 13, "foreign-object"),
-        (format!("{account}CloudTrail/us-east-1/z/{name}"), 13, "foreign-object"),
-        (format!("{account}CloudTrail/us-east-1/2026/z.json.gz"), 13, "foreign-object"),
-        (format!("{account}CloudTrail/{name}"), 13, "foreign-object"),
-        (format!("{account}{name}"), 13, "foreign-object"),
-        (format!("{account}CloudTrail-Digest/us-east-1/2026/03/z/{name}"), 13, "foreign-object"),
+        (format!("{account}CloudTrail/us_east_1/2026/03/04/{name}"), 13, "unexpected-object"),
+        (format!("{account}CloudTrail2/us-east-1/2026/03/04/{name}"), 13, "unexpected-object"),
+        (format!("{account}CloudTrail/us-east-1/{name}"), 13, "unexpected-object"),
+        (format!("{account}CloudTrail/us-east-1/z/{name}"), 13, "unexpected-object"),
+        (format!("{account}CloudTrail/us-east-1/2026/z.json.gz"), 13, "unexpected-object"),
+        (format!("{account}CloudTrail/{name}"), 13, "unexpected-object"),
+        (format!("{account}{name}"), 13, "unexpected-object"),
+        (format!("{account}CloudTrail-Digest/us-east-1/2026/03/z/{name}"), 13, "unexpected-object"),
     ] {
         let (exit, report) = verified_with_object(&env, &key, &[]).await;
         assert_eq!(exit, wanted, "{key}: {report}");
@@ -140,7 +140,7 @@ async fn a_narrow_window_is_not_proven_with_a_planted_log_at_its_edge() {
     for name in ["2026/00/x.json.gz", "2026/03/.x.json.gz", "!x.json.gz", "zz/x.json.gz"] {
         let (exit, report) = verified_with_object(&env, &format!("{folder}/{name}"), &more).await;
         assert_eq!(exit, 13, "{name}: {report}");
-        assert!(report.contains("foreign-object"), "{name}: {report}");
+        assert!(report.contains("unexpected-object"), "{name}: {report}");
     }
 }
 

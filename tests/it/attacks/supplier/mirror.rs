@@ -103,7 +103,7 @@ fn files_named_as_metadata_and_as_what_systems_leave_hide_no_log() {
         let beside = folder.path().join("mirror").join(&chain.logs[3][0]);
         std::fs::write(beside.with_file_name(name), body).unwrap();
         let (code, report, said) = verify(folder.path(), "mirror", true);
-        assert_eq!((code, kinds(&report)), (13, vec!["foreign-object"]), "{name}: {said}");
+        assert_eq!((code, kinds(&report)), (13, vec!["unexpected-object"]), "{name}: {said}");
     }
     // What belongs to a log, and what systems really leave, is no finding.
     let folder = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use crate::names::{AccountId, OrgId, Region, TrailName};
 
 /// A key that CloudTrail would not have written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` is not a CloudTrail key: {part} is `{found}` at byte {at}, expected {wanted}")]
+#[error("`{key}` is not a CloudTrail key: {part} is `{found}` at byte {at}, expected {expected}")]
 pub struct KeyError {
     /// The key as it was found.
     pub key: String,
@@ -21,7 +21,7 @@ pub struct KeyError {
     /// That part as it was found.
     pub found: String,
     /// What would have been accepted.
-    pub wanted: String,
+    pub expected: String,
 }
 
 const SUFFIX: &str = ".json.gz";
@@ -118,40 +118,40 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn refuse(&self, wanted: impl Into<String>) -> KeyError {
+    fn refuse(&self, expected: impl Into<String>) -> KeyError {
         KeyError {
             key: self.key.to_owned(),
             at: self.text.as_ptr().addr() - self.key.as_ptr().addr(),
             part: self.name,
             found: self.text.to_owned(),
-            wanted: wanted.into(),
+            expected: expected.into(),
         }
     }
 
-    fn read<T: FromStr>(&self, wanted: &str) -> Result<T, KeyError> {
-        self.text.parse().map_err(|_| self.refuse(wanted))
+    fn read<T: FromStr>(&self, expected: &str) -> Result<T, KeyError> {
+        self.text.parse().map_err(|_| self.refuse(expected))
     }
 
     fn number<T: FromStr>(&self, digits: usize) -> Result<T, KeyError> {
-        let wanted = || format!("{digits} digits");
+        let expected = || format!("{digits} digits");
         if self.text.len() != digits || !self.text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.refuse(wanted()));
+            return Err(self.refuse(expected()));
         }
-        self.text.parse().map_err(|_| self.refuse(wanted()))
+        self.text.parse().map_err(|_| self.refuse(expected()))
     }
 
-    fn time(&self, format: &str, wanted: &str) -> Result<Timestamp, KeyError> {
+    fn time(&self, format: &str, expected: &str) -> Result<Timestamp, KeyError> {
         // The parser takes fewer digits than printing would give back.
-        if self.text.len() != wanted.len() {
-            return Err(self.refuse(wanted));
+        if self.text.len() != expected.len() {
+            return Err(self.refuse(expected));
         }
         let read = civil::DateTime::strptime(format, self.text)
             .and_then(|time| time.to_zoned(TimeZone::UTC))
-            .map_err(|_| self.refuse(wanted))?;
+            .map_err(|_| self.refuse(expected))?;
         if read.strftime(format).to_string() == self.text {
             Ok(read.timestamp())
         } else {
-            Err(self.refuse(wanted))
+            Err(self.refuse(expected))
         }
     }
 

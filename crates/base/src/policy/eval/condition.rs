@@ -183,16 +183,16 @@ impl Test {
     }
 }
 
-/// An evaluator that allows exactly what `operator` accepts against `wanted`.
-fn comparison(operator: &str, wanted: &str) -> Result<PolicyEvaluator, String> {
+/// An evaluator that allows exactly what `operator` accepts against `expected`.
+fn comparison(operator: &str, expected: &str) -> Result<PolicyEvaluator, String> {
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow", "Action": "*", "Resource": "*",
-            "Condition": { operator: { VALUE: wanted } },
+            "Condition": { operator: { VALUE: expected } },
         }],
     });
-    let invalid = || format!("Invalid value for condition {operator}: {wanted}");
+    let invalid = || format!("Invalid value for condition {operator}: {expected}");
     let policy = IAMPolicy::from_json(&policy.to_string()).map_err(|_| invalid())?;
     let options =
         EvaluationOptions { ignore_resource_constraints: true, ..EvaluationOptions::default() };

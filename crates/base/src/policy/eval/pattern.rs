@@ -131,12 +131,12 @@ pub(super) fn matches_arn(pattern: &[u8], arn: &str) -> bool {
     if pattern == [STAR] {
         return true;
     }
-    let mut wanted = pattern.splitn(6, |byte| *byte == b':');
+    let mut expected = pattern.splitn(6, |byte| *byte == b':');
     let mut found = arn.as_bytes().splitn(6, |byte| *byte == b':');
     loop {
-        match (wanted.next(), found.next()) {
+        match (expected.next(), found.next()) {
             (None, None) => return true,
-            (Some(wanted), Some(found)) if matches(wanted, found, false) => {}
+            (Some(expected), Some(found)) if matches(expected, found, false) => {}
             _ => return false,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use orgtrail_base::names::{AccountId, Arn, Region};
 
 use super::organization::PRINCIPAL;
-use super::{ApiError, Control, Simulation, Trail};
+use super::{ApiError, Call, Control, Trail};
 use crate::auth::{Caller, Identity};
 use crate::policy::Request;
 use crate::services::{kms, logs, sns};
@@ -17,12 +17,8 @@ use crate::simulator;
 ///
 /// # Errors
 /// AWS's for each thing that does not hold.
-pub(super) fn check(
-    simulation: &Simulation,
-    control: &Control,
-    trail: &mut Trail,
-    caller: &AccountId,
-) -> Result<(), ApiError> {
+pub(super) fn check(control: &Control, call: &Call<'_>, trail: &mut Trail) -> Result<(), ApiError> {
+    let simulation = call.simulation;
     let bucket_region =
         simulator::delivery::bucket_region(simulation, &trail.bucket).ok_or_else(|| {
             ApiError::new(
@@ -32,14 +28,14 @@ pub(super) fn check(
         })?;
     let service = simulator::delivery::service(trail);
     if let Some(wanted) = trail.key.clone() {
-        let arn = key(control, trail, &service, caller, &wanted, &bucket_region)?;
-        if !simulation.faults.is_propagated(&arn.to_string(), simulation.clock.now()) {
+        let arn = key(control, trail, &service, &call.caller.account, &wanted, &bucket_region)?;
+        if !simulation.faults.is_propagated(&arn.to_string(), call.now) {
             return Err(insufficient(trail, &arn));
         }
         trail.key = Some(arn.to_string());
     }
     simulator::delivery::probe(simulation, control, trail)?;
-    logs_delivery(simulation, control, trail)?;
+    logs_delivery(control, call, trail)?;
     if let Some(topic) = &trail.topic {
         sns::may_publish(control, &service, topic).map_err(|_| {
             ApiError::new(
@@ -75,17 +71,11 @@ fn key(
         ));
     }
     let context = simulator::delivery::encryption_context(trail, None);
-    kms::use_key(control, service, bucket_region, &key.arn.to_string(), "GenerateDataKey", &context)
-        .and_then(|_| {
-            kms::use_key(
-                control,
-                service,
-                bucket_region,
-                &key.arn.to_string(),
-                "DescribeKey",
-                &BTreeMap::new(),
-            )
-        })
+    let use_key = |action: &str, context: &BTreeMap<String, String>| {
+        kms::use_key(control, service, bucket_region, &key.arn.to_string(), action, context, None)
+    };
+    use_key("GenerateDataKey", &context)
+        .and_then(|_| use_key("DescribeKey", &BTreeMap::new()))
         .map_err(|_| insufficient(trail, &key.arn))
 }
 
@@ -97,11 +87,7 @@ fn insufficient(trail: &Trail, key: &Arn) -> ApiError {
 }
 
 /// The log group and the role that writes to it, both or neither.
-fn logs_delivery(
-    simulation: &Simulation,
-    control: &Control,
-    trail: &Trail,
-) -> Result<(), ApiError> {
+fn logs_delivery(control: &Control, call: &Call<'_>, trail: &Trail) -> Result<(), ApiError> {
     let bad_group = |message: &str| {
         Err(ApiError::new("InvalidCloudWatchLogsLogGroupArnException", message.to_owned()))
     };
@@ -134,27 +120,15 @@ fn logs_delivery(
     if group.arn.account.as_ref() != Some(&owner) {
         return bad_role("The role and the log group must be in the same account.");
     }
-    let is_propagated = simulation.faults.is_propagated(role, simulation.clock.now());
+    let is_propagated = call.simulation.faults.is_propagated(role, call.now);
     if !is_propagated || !may_assume(control, trail, &owner, &role_arn) {
         return bad_role("Access denied. Check the trust relationships for your role.");
     }
     let writer = writer(trail, &role_arn, &owner);
     let stream = group.stream_arn(&stream_name(control, trail));
     let may_write = ["logs:CreateLogStream", "logs:PutLogEvents"].iter().all(|action| {
-        control
-            .authorize(
-                &writer,
-                &Request {
-                    action,
-                    resource: &stream,
-                    resource_account: &owner,
-                    region: &trail.home_region,
-                    resource_policy: None,
-                    context: &[],
-                    secure_transport: true,
-                },
-            )
-            .is_ok()
+        let request = Request::over_tls(action, &stream, &owner, &trail.home_region);
+        control.authorize(&writer, &request).is_ok()
     });
     if !may_write {
         return bad_group("Access denied. Verify in IAM that the role has adequate permissions.");
@@ -180,20 +154,11 @@ fn may_assume(control: &Control, trail: &Trail, owner: &AccountId, role: &Arn) -
         return false;
     };
     let resource = role.to_string();
-    control
-        .authorize(
-            &simulator::delivery::service(trail),
-            &Request {
-                action: "sts:AssumeRole",
-                resource: &resource,
-                resource_account: owner,
-                region: &trail.home_region,
-                resource_policy: Some(trust.evaluator()),
-                context: &[],
-                secure_transport: true,
-            },
-        )
-        .is_ok()
+    let request = Request {
+        resource_policy: Some(trust.evaluator()),
+        ..Request::over_tls("sts:AssumeRole", &resource, owner, &trail.home_region)
+    };
+    control.authorize(&simulator::delivery::service(trail), &request).is_ok()
 }
 
 fn writer(trail: &Trail, role: &Arn, owner: &AccountId) -> Caller {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, find, input};
+use super::{Call, Control, Reply, find, input};
 
 pub(super) fn get(control: &Control, call: &Call<'_>) -> Reply {
     let trail = find::find(control, call, call.required("Name")?)?;
@@ -42,25 +42,16 @@ const PAGE: usize = 100;
 
 pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let token = input::text(call.input, "NextToken");
     // Unlike the others, it answers for all Regions.
-    let trails: Vec<&super::Trail> = control
+    let trails = control
         .accounts
         .values()
         .flat_map(|owner| owner.cloudtrail.trails.values())
         .filter(|trail| trail.is_visible(control, &call.caller.account, &trail.home_region))
-        .collect();
-    let (trails, next) = input::page(trails, |trail| trail.arn.to_string(), token, PAGE)
-        .ok_or_else(|| ApiError::new("InvalidNextTokenException", "the token is not valid"))?;
-    let trails: Vec<Value> = trails
-        .iter()
         .map(|trail| {
-            json!({ "TrailARN": trail.arn, "Name": trail.name, "HomeRegion": trail.home_region })
-        })
-        .collect();
-    let mut reply = json!({ "Trails": trails });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+            let home = &trail.home_region;
+            let item = json!({ "TrailARN": trail.arn, "Name": trail.name, "HomeRegion": home });
+            (trail.arn.to_string(), item)
+        });
+    super::page(call, "Trails", trails, PAGE)
 }

@@ -1,31 +1,31 @@
 //! Starting and stopping, and how a trail fares.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::trail::place;
 use super::{Call, Control, Reply, find};
 use crate::services::input::seconds;
 
-pub(super) fn start(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn start(control: &mut Control, call: &Call<'_>) -> Reply {
     let trail = find::manage(control, call, call.required("Name")?)?;
     if !trail.logging {
         trail.logging = true;
-        trail.started_at = Some(now);
-        trail.settle_digests(now);
+        trail.started_at = Some(call.now);
+        trail.settle_digests(call.now);
     }
     Ok(json!({}))
 }
 
-pub(super) fn stop(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn stop(control: &mut Control, call: &Call<'_>) -> Reply {
     let trail = find::manage(control, call, call.required("Name")?)?;
     if trail.logging {
         // Before settling: the last digest is due for what was logged so far.
         let before = trail.clone();
         trail.logging = false;
-        trail.stopped_at = Some(now);
-        trail.settle_digests(now);
-        control.simulator.end(before, now);
+        trail.stopped_at = Some(call.now);
+        trail.settle_digests(call.now);
+        control.simulator.end(before, call.now);
     }
     Ok(json!({}))
 }
@@ -42,38 +42,28 @@ pub(super) fn status(control: &Control, call: &Call<'_>) -> Reply {
         .get(&place(&call.caller.account, call.region))
         .cloned()
         .unwrap_or_default();
-    let mut status = json!({ "IsLogging": trail.logging });
-    let mut time = |name: &str, at: Option<Timestamp>| {
-        if let Some(at) = at {
-            status[name] = seconds(at);
-        }
+    // Empty until it happens, unlike the others, which are missing until then.
+    let iso = |at: Option<Timestamp>| {
+        at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
     };
-    time("StartLoggingTime", trail.started_at);
-    time("StopLoggingTime", trail.stopped_at);
-    time("LatestDeliveryTime", delivery.delivered_at);
-    time("LatestDigestDeliveryTime", delivery.digest_delivered_at);
-    time("LatestCloudWatchLogsDeliveryTime", delivery.logs_delivered_at);
-    time("LatestNotificationTime", delivery.notified_at);
-    let mut text = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            status[name] = Value::from(value);
-        }
-    };
-    let iso = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    text("LatestDeliveryError", delivery.error.clone());
-    text("LatestDigestDeliveryError", delivery.digest_error);
-    text("LatestCloudWatchLogsDeliveryError", delivery.logs_error);
-    text("LatestNotificationError", delivery.notification_error);
-    // These are always there, empty until something happened.
-    text("TimeLoggingStarted", Some(trail.started_at.map(iso).unwrap_or_default()));
-    text("TimeLoggingStopped", Some(trail.stopped_at.map(iso).unwrap_or_default()));
-    text("LatestDeliveryAttemptTime", Some(delivery.attempted_at.map(iso).unwrap_or_default()));
     let succeeded = delivery.delivered_at.filter(|_| delivery.error.is_none());
-    text("LatestDeliveryAttemptSucceeded", Some(succeeded.map(iso).unwrap_or_default()));
-    text("LatestNotificationAttemptTime", Some(delivery.notified_at.map(iso).unwrap_or_default()));
-    text(
-        "LatestNotificationAttemptSucceeded",
-        Some(delivery.notified_at.map(iso).unwrap_or_default()),
-    );
-    Ok(status)
+    Ok(json!({
+        "IsLogging": trail.logging,
+        "StartLoggingTime": trail.started_at.map(seconds),
+        "StopLoggingTime": trail.stopped_at.map(seconds),
+        "LatestDeliveryTime": delivery.delivered_at.map(seconds),
+        "LatestDigestDeliveryTime": delivery.digest_delivered_at.map(seconds),
+        "LatestCloudWatchLogsDeliveryTime": delivery.logs_delivered_at.map(seconds),
+        "LatestNotificationTime": delivery.notified_at.map(seconds),
+        "LatestDeliveryError": delivery.error,
+        "LatestDigestDeliveryError": delivery.digest_error,
+        "LatestCloudWatchLogsDeliveryError": delivery.logs_error,
+        "LatestNotificationError": delivery.notification_error,
+        "TimeLoggingStarted": iso(trail.started_at),
+        "TimeLoggingStopped": iso(trail.stopped_at),
+        "LatestDeliveryAttemptTime": iso(delivery.attempted_at),
+        "LatestDeliveryAttemptSucceeded": iso(succeeded),
+        "LatestNotificationAttemptTime": iso(delivery.notified_at),
+        "LatestNotificationAttemptSucceeded": iso(delivery.notified_at),
+    }))
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, State, input};
+use super::{ApiError, Call, Control, Reply, State, input, page, time};
 use crate::services::input::{account, seconds};
 
 /// How many events an account's history keeps; AWS keeps 90 days of them.
@@ -63,27 +63,17 @@ fn time_of(record: &Value) -> Option<Timestamp> {
     record["eventTime"].as_str()?.parse().ok()
 }
 
-pub(super) fn lookup(control: &Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn lookup(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let time = |name: &str| -> Option<Timestamp> {
-        let seconds = input::decimal(call.input, name)?;
-        #[expect(clippy::cast_possible_truncation, reason = "whole seconds are enough")]
-        Timestamp::from_second(seconds as i64).ok()
-    };
-    let from = time("StartTime")
-        .unwrap_or(Timestamp::MIN)
-        .max(now - SignedDuration::from_hours(24 * DAYS));
-    let until = time("EndTime").unwrap_or(now);
-    if time("StartTime").is_some_and(|start| start > until) {
+    let start = time(call, "StartTime");
+    let oldest = call.now - SignedDuration::from_hours(24 * DAYS);
+    let from = start.unwrap_or(oldest).max(oldest);
+    let until = time(call, "EndTime").unwrap_or(call.now);
+    if start.is_some_and(|start| start > until) {
         return Err(ApiError::new("InvalidTimeRangeException", "StartTime is after EndTime"));
     }
-    let limit = match input::number(call.input, "MaxResults") {
-        None => PAGE,
-        Some(limit) => usize::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=PAGE).contains(limit))
-            .ok_or_else(|| ApiError::new("InvalidMaxResultsException", "MaxResults is 1 to 50"))?,
-    };
+    let limit = input::limit(call.input, "MaxResults", PAGE, PAGE)
+        .ok_or_else(|| ApiError::new("InvalidMaxResultsException", "MaxResults is 1 to 50"))?;
     let attributes = input::list(call.input, "LookupAttributes");
     if attributes.len() > 1 {
         return Err(ApiError::new(
@@ -97,7 +87,8 @@ pub(super) fn lookup(control: &Control, call: &Call<'_>, now: Timestamp) -> Repl
     };
     let history = &account(control, &call.caller.account)?.cloudtrail.recent;
     // Newest first; the place in the history makes the token.
-    let events: Vec<(usize, Value)> = history
+    let newest = history.len();
+    let events = history
         .iter()
         .enumerate()
         .rev()
@@ -105,18 +96,8 @@ pub(super) fn lookup(control: &Control, call: &Call<'_>, now: Timestamp) -> Repl
         .filter(|(_, record)| record["awsRegion"] == call.region.as_str())
         .filter(|(_, record)| time_of(record).is_some_and(|at| from <= at && at <= until))
         .filter(|(_, record)| wanted.is_none_or(|(key, value)| matches(record, key, value)))
-        .collect();
-    let token = input::text(call.input, "NextToken");
-    let newest = history.len();
-    let (events, next) =
-        input::page(events, |(place, _)| format!("{:08}", newest - place), token, limit)
-            .ok_or_else(|| ApiError::new("InvalidNextTokenException", "the token is not valid"))?;
-    let events: Vec<Value> = events.iter().map(|(_, record)| event(record)).collect();
-    let mut reply = json!({ "Events": events });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+        .map(|(place, record)| (format!("{:08}", newest - place), event(&record)));
+    page(call, "Events", events, limit)
 }
 
 fn attribute_of(attribute: &Value) -> Result<(&str, &str), ApiError> {

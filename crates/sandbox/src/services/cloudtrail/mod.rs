@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 mod checks;
 mod describe;
@@ -34,14 +36,13 @@ pub(crate) struct State {
     pub(crate) recent: VecDeque<lookup::StoredEvent>,
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = simulation.clock.now();
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
-        "CreateTrail" => update::create(simulation, control, call, now),
-        "UpdateTrail" => update::update(simulation, control, call, now),
-        "DeleteTrail" => update::delete(control, call, now),
-        "StartLogging" => logging::start(control, call, now),
-        "StopLogging" => logging::stop(control, call, now),
+        "CreateTrail" => update::create(control, call),
+        "UpdateTrail" => update::update(control, call),
+        "DeleteTrail" => update::delete(control, call),
+        "StartLogging" => logging::start(control, call),
+        "StopLogging" => logging::stop(control, call),
         "GetTrailStatus" => logging::status(control, call),
         "GetTrail" => describe::get(control, call),
         "DescribeTrails" => describe::describe(control, call),
@@ -53,10 +54,29 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
         "AddTags" => tags::add(control, call),
         "RemoveTags" => tags::remove(control, call),
         "ListTags" => tags::list(control, call),
-        "ListPublicKeys" => public_keys::list(control, call, now),
-        "LookupEvents" => lookup::lookup(control, call, now),
-        "RegisterOrganizationDelegatedAdmin" => organization::register(simulation, control, call),
+        "ListPublicKeys" => public_keys::list(control, call),
+        "LookupEvents" => lookup::lookup(control, call),
+        "RegisterOrganizationDelegatedAdmin" => organization::register(control, call),
         "DeregisterOrganizationDelegatedAdmin" => organization::deregister(control, call),
         _ => Err(unknown_operation(call)),
     }
+}
+
+/// One page of a list under `member`.
+fn page(
+    call: &Call<'_>,
+    member: &str,
+    items: impl Iterator<Item = (String, Value)>,
+    limit: usize,
+) -> Reply {
+    let (items, next) = input::page(items, input::text(call.input, "NextToken"), limit)
+        .ok_or_else(|| ApiError::new("InvalidNextTokenException", "the token is not valid"))?;
+    Ok(json!({ member: items, "NextToken": next }))
+}
+
+/// A member that is a time, in whole seconds.
+fn time(call: &Call<'_>, name: &str) -> Option<Timestamp> {
+    let seconds = input::decimal(call.input, name)?;
+    #[expect(clippy::cast_possible_truncation, reason = "whole seconds are enough")]
+    Timestamp::from_second(seconds as i64).ok()
 }

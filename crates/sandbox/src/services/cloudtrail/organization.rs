@@ -4,7 +4,7 @@
 use orgtrail_base::names::{AccountId, Arn};
 use serde_json::json;
 
-use super::{ApiError, Call, Control, Reply, Simulation};
+use super::{ApiError, Call, Control, Reply};
 use crate::services::organizations::Organization;
 
 /// CloudTrail's service principal.
@@ -63,12 +63,7 @@ pub(super) fn require(control: &Control, call: &Call<'_>) -> Result<AccountId, A
         .organization
         .as_ref()
         .filter(|organization| contains(organization, &call.caller.account))
-        .ok_or_else(|| {
-            ApiError::new(
-                "OrganizationsNotInUseException",
-                "Your account is not a member of an organization.",
-            )
-        })?;
+        .ok_or_else(not_in_use)?;
     require_administrator(control, call)?;
     let owner = organization.management_account.clone();
     may_read_organization(control, call)?;
@@ -79,6 +74,13 @@ pub(super) fn require(control: &Control, call: &Call<'_>) -> Result<AccountId, A
     }
     require_prerequisites(control, call, &owner)?;
     Ok(owner)
+}
+
+fn not_in_use() -> ApiError {
+    ApiError::new(
+        "OrganizationsNotInUseException",
+        "Your account is not a member of an organization.",
+    )
 }
 
 /// CloudTrail reads the organization with its caller's permissions.
@@ -165,12 +167,7 @@ fn require_management<'a>(
             "CloudTrail has no delegated administrators in this partition.",
         ));
     }
-    let organization = control.organization.as_ref().ok_or_else(|| {
-        ApiError::new(
-            "OrganizationsNotInUseException",
-            "Your account is not a member of an organization.",
-        )
-    })?;
+    let organization = control.organization.as_ref().ok_or_else(not_in_use)?;
     if organization.management_account != call.caller.account {
         return Err(ApiError::new(
             "NotOrganizationManagementAccountException",
@@ -179,10 +176,7 @@ fn require_management<'a>(
     }
     let owner = organization.management_account.clone();
     require_prerequisites(control, call, &owner)?;
-    control
-        .organization
-        .as_mut()
-        .ok_or_else(|| ApiError::new("OrganizationsNotInUseException", "There is no organization."))
+    control.organization.as_mut().ok_or_else(not_in_use)
 }
 
 fn account_of(text: &str) -> Result<AccountId, ApiError> {
@@ -191,7 +185,7 @@ fn account_of(text: &str) -> Result<AccountId, ApiError> {
     })
 }
 
-pub(super) fn register(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn register(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     may_delegate(control, call, "organizations:RegisterDelegatedAdministrator")?;
     let account = account_of(call.required("MemberAccountId")?)?;
@@ -222,7 +216,7 @@ pub(super) fn register(simulation: &Simulation, control: &mut Control, call: &Ca
             "CloudTrail takes at most three delegated administrators.",
         ));
     }
-    let now = simulation.clock.now();
+    let now = call.now;
     organization.delegated.entry(account).or_default().insert(PRINCIPAL.to_owned(), now);
     Ok(json!({}))
 }

@@ -405,11 +405,7 @@ pub(super) fn get(control: &Control, call: &Call<'_>) -> Reply {
     {
         return Err(find::not_found(call, name));
     }
-    let mut reply = answer(trail);
-    if let Value::Object(members) = &mut reply {
-        members.retain(|_, value| !value.is_null());
-    }
-    Ok(reply)
+    Ok(answer(trail))
 }
 
 #[cfg(test)]

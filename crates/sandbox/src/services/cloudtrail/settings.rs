@@ -1,6 +1,6 @@
 //! What `CreateTrail` and `UpdateTrail` say about a trail.
 
-use orgtrail_base::names::{AccountId, Arn};
+use orgtrail_base::names::Arn;
 use serde_json::Value;
 
 use super::{ApiError, Call, Trail, input};
@@ -25,11 +25,7 @@ const MAX_PREFIX: usize = 200;
 
 /// Puts what the call says into the trail. The key stays as it was written, for
 /// `checks` to find; a topic by name is one of `account` in the call's Region.
-pub(super) fn apply(
-    trail: &mut Trail,
-    call: &Call<'_>,
-    account: &AccountId,
-) -> Result<(), ApiError> {
+pub(super) fn apply(trail: &mut Trail, call: &Call<'_>) -> Result<(), ApiError> {
     if let MemberUpdate::Set(bucket) = member(call, "S3BucketName") {
         if let Err(error) = bucket.parse::<orgtrail_base::names::BucketName>() {
             return Err(ApiError::new("InvalidS3BucketNameException", error.to_string()));
@@ -52,7 +48,7 @@ pub(super) fn apply(
     match member(call, "SnsTopicName") {
         MemberUpdate::Unchanged => {}
         MemberUpdate::Cleared => trail.topic = None,
-        MemberUpdate::Set(topic) => trail.topic = Some(topic_arn(call, account, topic)?),
+        MemberUpdate::Set(topic) => trail.topic = Some(topic_arn(call, topic)?),
     }
     for (name, slot) in [
         ("CloudWatchLogsLogGroupArn", &mut trail.log_group),
@@ -84,7 +80,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-fn topic_arn(call: &Call<'_>, account: &AccountId, topic: &str) -> Result<Arn, ApiError> {
+fn topic_arn(call: &Call<'_>, topic: &str) -> Result<Arn, ApiError> {
     let invalid = || {
         ApiError::new(
             "InvalidSnsTopicNameException",
@@ -99,5 +95,5 @@ fn topic_arn(call: &Call<'_>, account: &AccountId, topic: &str) -> Result<Arn, A
     if !fits {
         return Err(invalid());
     }
-    Ok(Arn::regional(call.caller.partition, "sns", call.region, account, topic))
+    Ok(Arn::regional(call.caller.partition, "sns", call.region, &call.caller.account, topic))
 }

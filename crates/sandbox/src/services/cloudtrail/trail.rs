@@ -66,16 +66,27 @@ impl Trail {
     /// events.
     pub(crate) fn legacy(arn: Arn, of: &Legacy, home_region: &Region) -> Self {
         Self {
-            arn,
-            name: of.trail.clone(),
-            home_region: home_region.clone(),
-            owner: of.account.clone(),
             bucket: of.bucket.to_string(),
             prefix: of.prefix.clone(),
-            topic: None,
-            global_events: true,
             multi_region: of.regions.len() > 1,
             validation: true,
+            ..Self::new(arn, of.trail.clone(), home_region.clone(), of.account.clone())
+        }
+    }
+
+    /// A trail with the settings that `CreateTrail` gives it by default.
+    pub(super) fn new(arn: Arn, name: TrailName, home_region: Region, owner: AccountId) -> Self {
+        Self {
+            arn,
+            name,
+            home_region,
+            owner,
+            bucket: String::new(),
+            prefix: None,
+            topic: None,
+            global_events: true,
+            multi_region: false,
+            validation: false,
             organization: false,
             log_group: None,
             log_role: None,
@@ -110,7 +121,7 @@ impl Trail {
 
     /// What `CreateTrail` and `UpdateTrail` answer.
     pub(super) fn summary(&self) -> Value {
-        let mut trail = json!({
+        json!({
             "Name": self.name,
             "S3BucketName": self.bucket,
             "IncludeGlobalServiceEvents": self.global_events,
@@ -118,19 +129,13 @@ impl Trail {
             "TrailARN": self.arn,
             "LogFileValidationEnabled": self.validation,
             "IsOrganizationTrail": self.organization,
-        });
-        let mut set = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                trail[name] = value.into();
-            }
-        };
-        set("S3KeyPrefix", self.prefix.clone());
-        set("SnsTopicName", self.topic.as_ref().map(|topic| topic.resource.to_string()));
-        set("SnsTopicARN", self.topic.as_ref().map(ToString::to_string));
-        set("CloudWatchLogsLogGroupArn", self.log_group.clone());
-        set("CloudWatchLogsRoleArn", self.log_role.clone());
-        set("KmsKeyId", self.key.clone());
-        trail
+            "S3KeyPrefix": self.prefix,
+            "SnsTopicName": self.topic.as_ref().map(|topic| &topic.resource),
+            "SnsTopicARN": self.topic,
+            "CloudWatchLogsLogGroupArn": self.log_group,
+            "CloudWatchLogsRoleArn": self.log_role,
+            "KmsKeyId": self.key,
+        })
     }
 
     /// What `DescribeTrails` and `GetTrail` answer.

@@ -1,14 +1,10 @@
 //! `CreateTrail`, `UpdateTrail`, `DeleteTrail`.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
 use orgtrail_base::names::Arn;
 use serde_json::json;
 
 use super::{
-    ApiError, Call, Control, Reply, Simulation, Trail, checks, find, input, organization, settings,
-    tags,
+    ApiError, Call, Control, Reply, Trail, checks, find, input, organization, settings, tags,
 };
 use crate::services::iam;
 use crate::simulator;
@@ -16,12 +12,7 @@ use crate::simulator;
 /// How many trails a Region takes, copies included.
 const MAX_TRAILS: usize = 5;
 
-pub(super) fn create(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    now: Timestamp,
-) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = find::parse_name(call.required("Name")?)?;
     let for_organization = input::flag(call.input, "IsOrganizationTrail").unwrap_or(false);
     let resource = call.arn(format!("trail/{name}")).to_string();
@@ -34,48 +25,16 @@ pub(super) fn create(
     } else {
         call.caller.account.clone()
     };
-    let arn = Arn::regional(
-        call.caller.partition,
-        "cloudtrail",
-        call.region,
-        &owner,
-        format!("trail/{name}"),
-    );
-    let mut trail = Trail {
-        arn,
-        name,
-        home_region: call.region.clone(),
-        owner,
-        bucket: String::new(),
-        prefix: None,
-        topic: None,
-        global_events: true,
-        multi_region: false,
-        validation: false,
-        organization: false,
-        log_group: None,
-        log_role: None,
-        key: None,
-        selectors: None,
-        insights: Vec::new(),
-        tags: tags::of_call(call)?,
-        logging: false,
-        started_at: None,
-        stopped_at: None,
-        digests_since: None,
-        deliveries: BTreeMap::new(),
-    };
+    let resource = format!("trail/{name}");
+    let arn = Arn::regional(call.caller.partition, "cloudtrail", call.region, &owner, resource);
+    let mut trail = Trail::new(arn, name, call.region.clone(), owner);
+    trail.tags = tags::of_call(call)?;
     call.required("S3BucketName")?;
-    settings::apply(&mut trail, call, &call.caller.account)?;
+    settings::apply(&mut trail, call)?;
     check_room(control, call, &trail)?;
-    if let Some(role) =
-        input::text(call.input, "CloudWatchLogsRoleArn").filter(|role| !role.is_empty())
-    {
-        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
-    }
-    checks::check(simulation, control, &mut trail, &call.caller.account)?;
+    check(control, call, &mut trail)?;
     let reply = trail.summary();
-    trail.settle_digests(now);
+    trail.settle_digests(call.now);
     store(control, trail);
     Ok(reply)
 }
@@ -90,6 +49,14 @@ fn check_room(control: &Control, call: &Call<'_>, trail: &Trail) -> Result<(), A
         ));
     }
     check_quota(control, trail)
+}
+
+/// Checks that the caller may pass the role, and that the trail can deliver.
+fn check(control: &Control, call: &Call<'_>, trail: &mut Trail) -> Result<(), ApiError> {
+    if let Some(role) = input::text(call.input, "CloudWatchLogsRoleArn") {
+        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
+    }
+    checks::check(control, call, trail)
 }
 
 fn check_quota(control: &Control, trail: &Trail) -> Result<(), ApiError> {
@@ -118,15 +85,10 @@ fn store(control: &mut Control, trail: Trail) {
     }
 }
 
-pub(super) fn update(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    now: Timestamp,
-) -> Reply {
+pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
     let before = find::manage(control, call, call.required("Name")?)?.clone();
     let mut trail = before.clone();
-    settings::apply(&mut trail, call, &call.caller.account)?;
+    settings::apply(&mut trail, call)?;
     if trail.organization && !before.organization {
         let owner = organization::require(control, call)?;
         if owner != trail.owner {
@@ -139,24 +101,19 @@ pub(super) fn update(
     if trail.multi_region && !before.multi_region {
         check_quota(control, &trail)?;
     }
-    if let Some(role) =
-        input::text(call.input, "CloudWatchLogsRoleArn").filter(|role| !role.is_empty())
-    {
-        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
-    }
-    checks::check(simulation, control, &mut trail, &call.caller.account)?;
+    check(control, call, &mut trail)?;
     let reply = trail.summary();
-    let ends = trail.settle_digests(now);
-    simulator::change(simulation, control, before, ends);
+    let ends = trail.settle_digests(call.now);
+    simulator::change(call.simulation, control, before, ends);
     store(control, trail);
     Ok(reply)
 }
 
-pub(super) fn delete(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let trail = find::manage(control, call, call.required("Name")?)?.clone();
     if let Some(owner) = control.accounts.get_mut(&trail.owner) {
         owner.cloudtrail.trails.remove(&trail.arn.to_string());
     }
-    control.simulator.end(trail, now);
+    control.simulator.end(trail, call.now);
     Ok(json!({}))
 }

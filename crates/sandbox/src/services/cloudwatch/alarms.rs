@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{ApiError, Call, Control, Reply, input, invalid};
 use crate::services::input::{account, account_mut, decimal, flag, number, seconds, text};
@@ -31,7 +30,7 @@ fn place(call: &Call<'_>, name: &str) -> String {
     format!("{}/{name}", call.region)
 }
 
-pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn put(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("AlarmName")?;
     let arn = call.arn(format!("alarm:{name}"));
     call.allow(control, &arn.to_string())?;
@@ -67,7 +66,19 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
     }
     let alarms = &mut account_mut(control, &call.caller.account)?.cloudwatch.alarms;
     let before = alarms.get(&place(call, name));
-    let mut alarm = Map::new();
+    let mut alarm = json!({
+        "Period": number(call.input, "Period"),
+        "DatapointsToAlarm": number(call.input, "DatapointsToAlarm"),
+        "Threshold": decimal(call.input, "Threshold"),
+        "EvaluationPeriods": periods,
+        "ActionsEnabled": flag(call.input, "ActionsEnabled").unwrap_or(true),
+        "AlarmArn": arn,
+        "AlarmConfigurationUpdatedTimestamp": seconds(call.now),
+        "StateValue": "INSUFFICIENT_DATA",
+        "StateReason": "Unchecked: Initial alarm creation",
+        "StateUpdatedTimestamp": seconds(call.now),
+        "StateTransitionedTimestamp": seconds(call.now),
+    });
     for member in [
         "AlarmName",
         "AlarmDescription",
@@ -81,48 +92,29 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
         "EvaluateLowSampleCountPercentile",
         "ThresholdMetricId",
     ] {
-        if let Some(value) = text(call.input, member) {
-            alarm.insert(member.to_owned(), value.into());
-        }
+        alarm[member] = text(call.input, member).into();
     }
-    for member in ["Period", "DatapointsToAlarm"] {
-        if let Some(value) = number(call.input, member) {
-            alarm.insert(member.to_owned(), value.into());
-        }
-    }
-    if let Some(threshold) = decimal(call.input, "Threshold") {
-        alarm.insert("Threshold".to_owned(), threshold.into());
-    }
-    alarm.insert("EvaluationPeriods".to_owned(), periods.into());
     for member in ["OKActions", "AlarmActions", "InsufficientDataActions", "Dimensions", "Metrics"]
     {
         let list = input::list(call.input, member);
         if !list.is_empty() || member != "Metrics" {
-            alarm.insert(member.to_owned(), list.to_vec().into());
+            alarm[member] = list.into();
         }
     }
-    let enabled = flag(call.input, "ActionsEnabled").unwrap_or(true);
-    alarm.insert("ActionsEnabled".to_owned(), enabled.into());
-    alarm.insert("AlarmArn".to_owned(), arn.to_string().into());
-    alarm.insert("AlarmConfigurationUpdatedTimestamp".to_owned(), seconds(now));
     // A changed alarm keeps its state until it is evaluated again.
-    let state = |member: &str, first: Value| {
-        before.map_or(first, |before| before.described[member].clone())
-    };
-    alarm.insert("StateValue".to_owned(), state("StateValue", "INSUFFICIENT_DATA".into()));
-    alarm.insert(
-        "StateReason".to_owned(),
-        state("StateReason", "Unchecked: Initial alarm creation".into()),
-    );
-    for member in ["StateUpdatedTimestamp", "StateTransitionedTimestamp"] {
-        alarm.insert(member.to_owned(), state(member, seconds(now)));
+    if let Some(before) = before {
+        for member in
+            ["StateValue", "StateReason", "StateUpdatedTimestamp", "StateTransitionedTimestamp"]
+        {
+            alarm[member] = before.described[member].clone();
+        }
     }
     // Tags are taken at creation only.
     let tags = before.map_or_else(
         || input::tags(call.input, "Tags", "Key", "Value"),
         |before| before.tags.clone(),
     );
-    alarms.insert(place(call, name), Alarm { described: alarm.into(), tags });
+    alarms.insert(place(call, name), Alarm { described: alarm, tags });
     Ok(json!({}))
 }
 
@@ -132,34 +124,22 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     let prefix = text(call.input, "AlarmNamePrefix").unwrap_or_default();
     let state = text(call.input, "StateValue");
     let region = place(call, "");
-    let alarms: Vec<&Value> = account(control, &call.caller.account)?
+    let alarms = account(control, &call.caller.account)?
         .cloudwatch
         .alarms
         .iter()
-        .filter(|(place, _)| place.starts_with(&region))
-        .map(|(_, alarm)| &alarm.described)
-        .filter(|alarm| {
-            let name = text(alarm, "AlarmName").unwrap_or_default();
+        .filter_map(|(place, alarm)| Some((place.strip_prefix(&region)?, &alarm.described)))
+        .filter(|(name, alarm)| {
             (names.is_empty() || names.iter().any(|wanted| wanted == name))
                 && name.starts_with(prefix)
                 && state.is_none_or(|state| alarm["StateValue"] == state)
         })
-        .collect();
-    let limit = match number(call.input, "MaxRecords") {
-        None => 50,
-        Some(limit) => usize::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=100).contains(limit))
-            .ok_or_else(|| invalid("MaxRecords is 1 to 100"))?,
-    };
-    let key = |alarm: &&Value| text(alarm, "AlarmName").unwrap_or_default().to_owned();
-    let (alarms, next) = input::page(alarms, key, text(call.input, "NextToken"), limit)
+        .map(|(name, alarm)| (name.to_owned(), alarm.clone()));
+    let limit = input::limit(call.input, "MaxRecords", 50, 100)
+        .ok_or_else(|| invalid("MaxRecords is 1 to 100"))?;
+    let (alarms, next) = input::page(alarms, text(call.input, "NextToken"), limit)
         .ok_or_else(|| ApiError::new("InvalidNextToken", "the token is not valid"))?;
-    let mut reply = json!({ "MetricAlarms": alarms, "CompositeAlarms": [] });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+    Ok(json!({ "MetricAlarms": alarms, "CompositeAlarms": [], "NextToken": next }))
 }
 
 fn not_found() -> ApiError {
@@ -195,7 +175,7 @@ pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-pub(super) fn set_state(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn set_state(control: &mut Control, call: &Call<'_>) -> Reply {
     let value = call.required("StateValue")?;
     if !matches!(value, "OK" | "ALARM" | "INSUFFICIENT_DATA") {
         return Err(invalid(format!("StateValue {value} is none of OK, ALARM, INSUFFICIENT_DATA")));
@@ -203,11 +183,11 @@ pub(super) fn set_state(control: &mut Control, call: &Call<'_>, now: Timestamp) 
     let reason = call.required("StateReason")?;
     let alarm = alarm(control, call, call.required("AlarmName")?)?;
     if alarm.described["StateValue"] != value {
-        alarm.described["StateTransitionedTimestamp"] = seconds(now);
+        alarm.described["StateTransitionedTimestamp"] = seconds(call.now);
     }
     alarm.described["StateValue"] = value.into();
     alarm.described["StateReason"] = reason.into();
-    alarm.described["StateUpdatedTimestamp"] = seconds(now);
+    alarm.described["StateUpdatedTimestamp"] = seconds(call.now);
     Ok(json!({}))
 }
 

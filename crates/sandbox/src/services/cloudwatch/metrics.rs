@@ -32,7 +32,7 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     let wanted = |member: &str, value: &str| {
         input::text(call.input, member).is_none_or(|wanted| wanted == value)
     };
-    let metrics: Vec<_> = account(control, &call.caller.account)?
+    let metrics = account(control, &call.caller.account)?
         .cloudwatch
         .metrics
         .iter()
@@ -41,22 +41,14 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
                 && wanted("Namespace", namespace)
                 && wanted("MetricName", name)
         })
-        .collect();
-    let key = |metric: &&(String, String, String, String)| {
-        format!("{}\0{}\0{}", metric.1, metric.2, metric.3)
-    };
-    let (metrics, next) = input::page(metrics, key, input::text(call.input, "NextToken"), 500)
-        .ok_or_else(|| invalid("the token is not valid"))?;
-    let metrics: Vec<Value> = metrics
-        .iter()
         .map(|(_, namespace, name, dimensions)| {
+            let key = format!("{namespace}\0{name}\0{dimensions}");
             let dimensions: Value = serde_json::from_str(dimensions).unwrap_or_default();
-            json!({ "Namespace": namespace, "MetricName": name, "Dimensions": dimensions })
-        })
-        .collect();
-    let mut reply = json!({ "Metrics": metrics });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+            let item =
+                json!({ "Namespace": namespace, "MetricName": name, "Dimensions": dimensions });
+            (key, item)
+        });
+    let (metrics, next) = input::page(metrics, input::text(call.input, "NextToken"), 500)
+        .ok_or_else(|| invalid("the token is not valid"))?;
+    Ok(json!({ "Metrics": metrics, "NextToken": next }))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 mod alarms;
 mod metrics;
@@ -18,13 +18,12 @@ pub(crate) struct State {
     metrics: BTreeSet<(String, String, String, String)>,
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = simulation.clock.now();
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
-        "PutMetricAlarm" => alarms::put(control, call, now),
+        "PutMetricAlarm" => alarms::put(control, call),
         "DescribeAlarms" => alarms::describe(control, call),
         "DeleteAlarms" => alarms::delete(control, call),
-        "SetAlarmState" => alarms::set_state(control, call, now),
+        "SetAlarmState" => alarms::set_state(control, call),
         "EnableAlarmActions" => alarms::set_actions(control, call, true),
         "DisableAlarmActions" => alarms::set_actions(control, call, false),
         "ListTagsForResource" => alarms::list_tags(control, call),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Control, Reply, Simulation, bare, iam, limit_exceeded, listed, no_such, users};
+use super::{Call, Control, Reply, bare, iam, limit_exceeded, listed, no_such, users};
 use crate::api::ApiError;
 use crate::auth::Identity;
 use crate::services::input::{seconds, text};
@@ -10,20 +10,6 @@ use crate::simulation::{ALPHANUMERIC, AccessKey, BASE32};
 
 /// Keys of one user.
 const MAX_KEYS: usize = 2;
-
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "CreateAccessKey" => create(simulation, control, call),
-        "ListAccessKeys" => list(control, call),
-        "UpdateAccessKey" | "DeleteAccessKey" => change(control, call),
-        "GetAccessKeyLastUsed" => last_used(control, call),
-        _ => return None,
-    })
-}
 
 /// Whose keys a call is about: a user's, or root's own.
 fn owner(control: &Control, call: &Call<'_>) -> Result<(Identity, String), ApiError> {
@@ -51,16 +37,16 @@ fn status(key: &AccessKey) -> &'static str {
     if key.active { "Active" } else { "Inactive" }
 }
 
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let (identity, name) = owner(control, call)?;
     if keys_of(control, call, &identity).count() >= MAX_KEYS {
         return Err(limit_exceeded(&format!(
             "Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}"
         )));
     }
-    let id = format!("AKIA{}", simulation.random_text(BASE32, 16));
+    let id = format!("AKIA{}", call.simulation.random_text(BASE32, 16));
     let key = AccessKey {
-        secret: simulation.random_text(ALPHANUMERIC, 40),
+        secret: call.simulation.random_text(ALPHANUMERIC, 40),
         session_token: None,
         account: call.caller.account.clone(),
         identity,
@@ -68,7 +54,7 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
         mfa_at: None,
         session_policy: None,
         active: true,
-        created_at: simulation.clock.now(),
+        created_at: call.now,
     };
     let answer = json!({
         "UserName": name,
@@ -81,7 +67,7 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     Ok(json!({ "AccessKey": answer }))
 }
 
-fn list(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     let (identity, name) = owner(control, call)?;
     let mut keys: Vec<(String, Value)> = keys_of(control, call, &identity)
         .map(|(id, key)| {
@@ -98,7 +84,7 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
     listed(call, "AccessKeyMetadata", keys)
 }
 
-fn change(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn change(control: &mut Control, call: &Call<'_>) -> Reply {
     let (identity, _) = owner(control, call)?;
     let id = call.required("AccessKeyId")?.to_owned();
     let known = keys_of(control, call, &identity).any(|(known, _)| *known == id);
@@ -120,7 +106,7 @@ fn change(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn last_used(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn last_used(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let id = call.required("AccessKeyId")?;
     let key = control.access_keys.get(id).filter(|key| key.account == call.caller.account);

@@ -2,23 +2,10 @@
 
 use serde_json::json;
 
-use super::{Call, Control, Holder, Reply, Simulation, exists, iam, iam_mut, listed, no_such};
+use super::{Call, Control, Holder, Reply, exists, iam, iam_mut, listed, no_such};
 use crate::auth::Identity;
 
-pub(super) fn call(
-    _simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "GetAccountSummary" => summary(control, call),
-        "ListAccountAliases" => aliases(control, call),
-        "CreateAccountAlias" | "DeleteAccountAlias" => change_alias(control, call),
-        _ => return None,
-    })
-}
-
-fn summary(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn summary(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let state = iam(control, call)?;
     let root_keys = control.access_keys.values().any(|key| {
@@ -50,14 +37,13 @@ fn summary(control: &Control, call: &Call<'_>) -> Reply {
     }}))
 }
 
-fn aliases(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn aliases(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let aliases =
-        iam(control, call)?.aliases.iter().map(|alias| (alias.clone(), json!(alias))).collect();
-    listed(call, "AccountAliases", aliases)
+    let aliases = &iam(control, call)?.aliases;
+    listed(call, "AccountAliases", aliases.iter().map(|alias| (alias.clone(), json!(alias))))
 }
 
-fn change_alias(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn change_alias(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let alias = call.required("AccountAlias")?;
     let taken = control.accounts.values().any(|account| account.iam.aliases.contains(alias));

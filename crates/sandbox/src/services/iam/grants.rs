@@ -5,8 +5,8 @@ use orgtrail_base::names::Arn;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Reply, Simulation, State, arn, bare, document, encoded, iam, iam_mut,
-    limit_exceeded, listed, name, new_tags, no_such, roles,
+    Call, Control, Grants, Reply, State, bare, document, encoded, iam, iam_mut, limit_exceeded,
+    listed, name, new_tags, no_such, own_arn, roles, unknown_operation,
 };
 use crate::api::ApiError;
 use crate::policy::PolicyType;
@@ -26,17 +26,14 @@ struct Holder<'a> {
     name: &'a str,
 }
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    let (kind, verb) = ["Role", "User", "Group"].into_iter().find_map(|kind| {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
+    let found = ["Role", "User", "Group"].into_iter().find_map(|kind| {
         let at = call.operation.find(kind)?;
         let verb = format!("{}*{}", &call.operation[..at], &call.operation[at + kind.len()..]);
         Some((kind, verb))
-    })?;
-    let run: fn(&Simulation, &mut Control, &Call<'_>, Holder<'_>) -> Reply = match verb.as_str() {
+    });
+    let (kind, verb) = found.ok_or_else(|| unknown_operation(call))?;
+    let run: fn(&mut Control, &Call<'_>, Holder<'_>) -> Reply = match verb.as_str() {
         "Put*Policy" => put,
         "Get*Policy" => get,
         "Delete*Policy" => delete,
@@ -47,17 +44,11 @@ pub(super) fn call(
         "Put*PermissionsBoundary" | "Delete*PermissionsBoundary" if kind != "Group" => bound,
         "Tag*" | "Untag*" if kind != "Group" => tag,
         "List*Tags" if kind != "Group" => list_tags,
-        _ => return None,
+        _ => return Err(unknown_operation(call)),
     };
-    let holder = match name(call, &format!("{kind}Name")) {
-        Ok(name) => Holder { kind, name },
-        Err(error) => return Some(Err(error)),
-    };
-    Some(authorized(control, call, holder).and_then(|()| run(simulation, control, call, holder)))
-}
-
-fn authorized(control: &Control, call: &Call<'_>, holder: Holder<'_>) -> Result<(), ApiError> {
-    call.allow(control, &holder_arn(control, call, holder)?)
+    let holder = Holder { kind, name: name(call, &format!("{kind}Name"))? };
+    call.allow(control, &holder_arn(control, call, holder)?)?;
+    run(control, call, holder)
 }
 
 fn holder_arn(control: &Control, call: &Call<'_>, holder: Holder<'_>) -> Result<String, ApiError> {
@@ -69,7 +60,7 @@ fn holder_arn(control: &Control, call: &Call<'_>, holder: Holder<'_>) -> Result<
     };
     let kind = holder.kind.to_ascii_lowercase();
     let path = path.map_or("/", |path| path.as_str());
-    Ok(arn(call.caller.partition, &call.caller.account, &kind, path, holder.name))
+    Ok(own_arn(call, &kind, path, holder.name))
 }
 
 fn grants<'a>(state: &'a State, holder: Holder<'_>) -> Result<&'a Grants, ApiError> {
@@ -102,12 +93,7 @@ fn grants_mut<'a>(
     .ok_or_else(|| no_such(&holder.kind.to_ascii_lowercase(), holder.name))
 }
 
-fn put(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    holder: Holder<'_>,
-) -> Reply {
+fn put(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = name(call, "PolicyName")?;
     let document = document(call, "PolicyDocument", PolicyType::Identity)?;
     let size = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
@@ -124,8 +110,12 @@ fn put(
         )));
     }
     grants.inline.insert(policy.to_owned(), document);
-    let arn = holder_arn(control, call, holder)?;
-    simulation.faults.written(&arn, simulation.clock.now());
+    written(control, call, holder)
+}
+
+/// The answer to a change, which others see only once it has propagated.
+fn written(control: &Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+    call.simulation.faults.written(&holder_arn(control, call, holder)?, call.now);
     Ok(json!({}))
 }
 
@@ -138,7 +128,7 @@ fn no_inline(holder: Holder<'_>, policy: &str) -> ApiError {
     error
 }
 
-fn get(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn get(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = name(call, "PolicyName")?;
     let grants = grants(iam(control, call)?, holder)?;
     let document = grants.inline.get(policy).ok_or_else(|| no_inline(holder, policy))?;
@@ -149,24 +139,16 @@ fn get(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_
     }))
 }
 
-fn delete(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    holder: Holder<'_>,
-) -> Reply {
+fn delete(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = name(call, "PolicyName")?;
     let grants = grants_mut(control, call, holder)?;
     grants.inline.remove(policy).ok_or_else(|| no_inline(holder, policy))?;
-    let arn = holder_arn(control, call, holder)?;
-    simulation.faults.written(&arn, simulation.clock.now());
-    Ok(json!({}))
+    written(control, call, holder)
 }
 
-fn list(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn list(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants(iam(control, call)?, holder)?;
-    let names = grants.inline.keys().map(|name| (name.clone(), json!(name))).collect();
-    listed(call, "PolicyNames", names)
+    listed(call, "PolicyNames", grants.inline.keys().map(|name| (name.clone(), json!(name))))
 }
 
 /// Whether a managed policy is there for the caller's account: AWS's own, or the
@@ -188,12 +170,7 @@ pub(super) fn boundary(control: &Control, call: &Call<'_>) -> Result<Option<Stri
     Err(error)
 }
 
-fn attach(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    holder: Holder<'_>,
-) -> Reply {
+fn attach(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = call.required("PolicyArn")?.to_owned();
     if !is_managed(control, call, &policy)? {
         let mut error = no_such("policy", &policy);
@@ -208,12 +185,10 @@ fn attach(
         )));
     }
     grants.attached.insert(policy);
-    let arn = holder_arn(control, call, holder)?;
-    simulation.faults.written(&arn, simulation.clock.now());
-    Ok(json!({}))
+    written(control, call, holder)
 }
 
-fn detach(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn detach(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = call.required("PolicyArn")?;
     if !grants_mut(control, call, holder)?.attached.remove(policy) {
         let mut error = no_such("policy", policy);
@@ -223,22 +198,15 @@ fn detach(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder
     Ok(json!({}))
 }
 
-fn list_attached(
-    _: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-    holder: Holder<'_>,
-) -> Reply {
+fn list_attached(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants(iam(control, call)?, holder)?;
-    let attached = grants
-        .attached
-        .iter()
-        .map(|arn| (arn.clone(), json!({ "PolicyName": bare(arn), "PolicyArn": arn })))
-        .collect();
+    let attached = grants.attached.iter();
+    let attached =
+        attached.map(|arn| (arn.clone(), json!({ "PolicyName": bare(arn), "PolicyArn": arn })));
     listed(call, "AttachedPolicies", attached)
 }
 
-fn bound(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn bound(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let boundary = if call.operation.starts_with("Put") {
         call.required("PermissionsBoundary")?;
         boundary(control, call)?
@@ -249,7 +217,7 @@ fn bound(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<
     Ok(json!({}))
 }
 
-fn tag(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn tag(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants_mut(control, call, holder)?;
     if call.operation.starts_with("Tag") {
         grants.tags.extend(new_tags(call));
@@ -261,7 +229,7 @@ fn tag(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_
     Ok(json!({}))
 }
 
-fn list_tags(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn list_tags(control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants(iam(control, call)?, holder)?;
     let tags: Value = tag_list(&grants.tags, "Key", "Value");
     Ok(json!({ "Tags": tags, "IsTruncated": false }))

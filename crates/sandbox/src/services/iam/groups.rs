@@ -1,97 +1,73 @@
 //! Groups of users.
 
-use orgtrail_base::names::{AccountId, Partition};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Group, Reply, Simulation, arn, conflict, exists, iam, iam_mut, listed,
-    name, no_such, path, users,
+    Call, Control, Grants, Group, Reply, conflict, exists, iam, iam_mut, listed, name, no_such,
+    own_arn, path, users,
 };
+use crate::api::ApiError;
 use crate::services::input::seconds;
 use crate::simulation::BASE32;
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "CreateGroup" => create(simulation, control, call),
-        "GetGroup" => get(control, call),
-        "ListGroups" => list(control, call),
-        "DeleteGroup" => delete(control, call),
-        "AddUserToGroup" | "RemoveUserFromGroup" => join(control, call),
-        "ListGroupsForUser" => of_user(control, call),
-        _ => return None,
-    })
-}
-
-fn shape(partition: Partition, account: &AccountId, name: &str, group: &Group) -> Value {
+fn shape(call: &Call<'_>, name: &str, group: &Group) -> Value {
     json!({
         "Path": group.path,
         "GroupName": name,
         "GroupId": group.id,
-        "Arn": arn(partition, account, "group", &group.path, name),
+        "Arn": own_arn(call, "group", &group.path, name),
         "CreateDate": seconds(group.created_at),
     })
 }
 
-fn allow(control: &Control, call: &Call<'_>, name: &str) -> Reply {
+fn allow(control: &Control, call: &Call<'_>, name: &str) -> Result<(), ApiError> {
     let path = iam(control, call)?.groups.get(name).map_or("/", |group| &group.path);
-    call.allow(control, &arn(call.caller.partition, &call.caller.account, "group", path, name))?;
-    Ok(Value::Null)
+    call.allow(control, &own_arn(call, "group", path, name))
 }
 
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "GroupName")?;
     allow(control, call, name)?;
     let group = Group {
-        id: format!("AGPA{}", simulation.random_text(BASE32, 17)),
+        id: format!("AGPA{}", call.simulation.random_text(BASE32, 17)),
         path: path(call)?,
-        created_at: simulation.clock.now(),
+        created_at: call.now,
         grants: Grants::default(),
     };
     let state = iam_mut(control, call)?;
     if state.groups.contains_key(name) {
         return Err(exists("Group", name));
     }
-    let answer = shape(call.caller.partition, &call.caller.account, name, &group);
+    let answer = shape(call, name, &group);
     state.groups.insert(name.to_owned(), group);
     Ok(json!({ "Group": answer }))
 }
 
-fn get(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn get(control: &Control, call: &Call<'_>) -> Reply {
     let name = name(call, "GroupName")?;
     allow(control, call, name)?;
     let state = iam(control, call)?;
     let group = state.groups.get(name).ok_or_else(|| no_such("group", name))?;
-    let (partition, account) = (call.caller.partition, &call.caller.account);
     let members: Vec<Value> = state
         .users
         .iter()
         .filter(|(_, user)| user.groups.contains(name))
-        .map(|(user_name, user)| users::shape(partition, account, user_name, user))
+        .map(|(user_name, user)| users::shape(call, user_name, user))
         .collect();
     Ok(json!({
-        "Group": shape(partition, account, name, group),
+        "Group": shape(call, name, group),
         "Users": members,
         "IsTruncated": false,
     }))
 }
 
-fn list(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let groups = iam(control, call)?
-        .groups
-        .iter()
-        .map(|(name, group)| {
-            (name.clone(), shape(call.caller.partition, &call.caller.account, name, group))
-        })
-        .collect();
-    listed(call, "Groups", groups)
+    let groups = iam(control, call)?.groups.iter();
+    listed(call, "Groups", groups.map(|(name, group)| (name.clone(), shape(call, name, group))))
 }
 
-fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "GroupName")?;
     allow(control, call, name)?;
     let state = iam_mut(control, call)?;
@@ -106,7 +82,7 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn join(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn join(control: &mut Control, call: &Call<'_>) -> Reply {
     let group = name(call, "GroupName")?;
     let user_name = name(call, "UserName")?;
     allow(control, call, group)?;
@@ -123,7 +99,7 @@ fn join(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn of_user(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn of_user(control: &Control, call: &Call<'_>) -> Reply {
     let user_name = name(call, "UserName")?;
     call.allow(control, &users::resource(control, call, user_name)?)?;
     let state = iam(control, call)?;
@@ -131,10 +107,6 @@ fn of_user(control: &Control, call: &Call<'_>) -> Reply {
     let groups = user
         .groups
         .iter()
-        .filter_map(|name| Some((name, state.groups.get(name)?)))
-        .map(|(name, group)| {
-            (name.clone(), shape(call.caller.partition, &call.caller.account, name, group))
-        })
-        .collect();
+        .filter_map(|name| Some((name.clone(), shape(call, name, state.groups.get(name)?))));
     listed(call, "Groups", groups)
 }

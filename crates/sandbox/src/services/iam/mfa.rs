@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Holder, MfaDevice, Reply, Simulation, arn, conflict, exists, iam, iam_mut,
-    listed, name, no_such, path, users,
+    Call, Control, Holder, MfaDevice, Reply, conflict, exists, iam, iam_mut, listed, name, no_such,
+    own_arn, path, users,
 };
 use crate::api::ApiError;
 use crate::auth::Identity;
@@ -14,31 +14,15 @@ use crate::clock::real_now;
 use crate::services::input::{seconds, text};
 use crate::totp;
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "CreateVirtualMFADevice" => create(simulation, control, call),
-        "EnableMFADevice" => enable(simulation, control, call),
-        "DeactivateMFADevice" => deactivate(control, call),
-        "DeleteVirtualMFADevice" => delete(control, call),
-        "ListMFADevices" => list(control, call),
-        "ListVirtualMFADevices" => list_virtual(control, call),
-        _ => return None,
-    })
-}
-
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "VirtualMFADeviceName")?;
-    let serial = arn(call.caller.partition, &call.caller.account, "mfa", &path(call)?, name);
+    let serial = own_arn(call, "mfa", &path(call)?, name);
     call.allow(control, &serial)?;
     let state = iam_mut(control, call)?;
     if state.mfa_devices.contains_key(&serial) {
         return Err(exists("MFADevice", name));
     }
-    let mut random = fastrand::Rng::with_seed(simulation.random_number());
+    let mut random = fastrand::Rng::with_seed(call.simulation.random_number());
     let seed: Vec<u8> = (0..20).map(|_| random.u8(..)).collect();
     let answer = json!({
         "SerialNumber": serial,
@@ -70,7 +54,7 @@ fn device<'a>(
     devices.get_mut(serial).ok_or_else(|| no_such("MFA device", serial))
 }
 
-fn enable(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn enable(control: &mut Control, call: &Call<'_>) -> Reply {
     let holder = holder(control, call)?;
     let (first, second) =
         (call.required("AuthenticationCode1")?, call.required("AuthenticationCode2")?);
@@ -88,11 +72,11 @@ fn enable(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
         .with_status(http::StatusCode::FORBIDDEN));
     }
     device.holder = Some(holder);
-    device.enabled_at = Some(simulation.clock.now());
+    device.enabled_at = Some(call.now);
     Ok(json!({}))
 }
 
-fn deactivate(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn deactivate(control: &mut Control, call: &Call<'_>) -> Reply {
     let holder = holder(control, call)?;
     let serial = call.required("SerialNumber")?;
     let device = device(control, call, serial)?;
@@ -104,7 +88,7 @@ fn deactivate(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let serial = call.required("SerialNumber")?;
     call.allow(control, serial)?;
     if device(control, call, serial)?.holder.is_some() {
@@ -114,7 +98,7 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn list(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     let holder = holder(control, call)?;
     let user = match &holder {
         Holder::Root => "root",
@@ -131,12 +115,11 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
                 "EnableDate": device.enabled_at.map(seconds),
             });
             (serial.clone(), item)
-        })
-        .collect();
+        });
     listed(call, "MFADevices", devices)
 }
 
-fn list_virtual(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list_virtual(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let wanted = text(call.input, "AssignmentStatus").unwrap_or("Any");
     let state = iam(control, call)?;
@@ -149,18 +132,17 @@ fn list_virtual(control: &Control, call: &Call<'_>) -> Reply {
             _ => true,
         })
         .map(|(serial, device)| {
-            let (partition, account) = (call.caller.partition, &call.caller.account);
             let user = match &device.holder {
                 None => Value::Null,
                 Some(Holder::Root) => json!({
-                    "UserId": account,
-                    "Arn": arn(partition, account, "root", "", ""),
+                    "UserId": call.caller.account,
+                    "Arn": own_arn(call, "root", "", ""),
                     "CreateDate": device.enabled_at.map(seconds),
                 }),
-                Some(Holder::User(name)) => state
-                    .users
-                    .get(name)
-                    .map_or(Value::Null, |user| users::shape(partition, account, name, user)),
+                Some(Holder::User(name)) => {
+                    let user = state.users.get(name);
+                    user.map_or(Value::Null, |user| users::shape(call, name, user))
+                }
             };
             let item = json!({
                 "SerialNumber": serial,
@@ -168,7 +150,6 @@ fn list_virtual(control: &Control, call: &Call<'_>) -> Reply {
                 "EnableDate": device.enabled_at.map(seconds),
             });
             (serial.clone(), item)
-        })
-        .collect();
+        });
     listed(call, "VirtualMFADevices", devices)
 }

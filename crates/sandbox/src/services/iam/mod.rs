@@ -19,23 +19,62 @@ pub(crate) use state::{
 };
 
 use super::input::{account, account_mut, missing, number, page, tags, text};
-use super::{Call, Control, Reply, Simulation, unknown_operation};
+use super::{Call, Control, Reply, unknown_operation};
 use crate::api::ApiError;
 use crate::policy::{Document, PolicyType};
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let families = [
-        roles::call,
-        grants::call,
-        users::call,
-        groups::call,
-        access_keys::call,
-        mfa::call,
-        policies::call,
-        account::call,
-    ];
-    let answer = families.into_iter().find_map(|family| family(simulation, control, call));
-    answer.unwrap_or_else(|| Err(unknown_operation(call)))
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
+    match call.operation {
+        "CreateRole" => roles::create(control, call),
+        "GetRole" => roles::get(control, call),
+        "ListRoles" => roles::list(control, call),
+        "UpdateRole" | "UpdateRoleDescription" => roles::update(control, call),
+        "DeleteRole" => roles::delete(control, call),
+        "UpdateAssumeRolePolicy" => roles::update_trust(control, call),
+        "CreateServiceLinkedRole" => roles::create_service_linked(control, call),
+        "DeleteServiceLinkedRole" => roles::delete_service_linked(control, call),
+        "GetServiceLinkedRoleDeletionStatus" => roles::deletion_status(control, call),
+        "CreateUser" => users::create(control, call),
+        "GetUser" => users::get(control, call),
+        "ListUsers" => users::list(control, call),
+        "DeleteUser" => users::delete(control, call),
+        "CreateGroup" => groups::create(control, call),
+        "GetGroup" => groups::get(control, call),
+        "ListGroups" => groups::list(control, call),
+        "DeleteGroup" => groups::delete(control, call),
+        "AddUserToGroup" | "RemoveUserFromGroup" => groups::join(control, call),
+        "ListGroupsForUser" => groups::of_user(control, call),
+        "CreateAccessKey" => access_keys::create(control, call),
+        "ListAccessKeys" => access_keys::list(control, call),
+        "UpdateAccessKey" | "DeleteAccessKey" => access_keys::change(control, call),
+        "GetAccessKeyLastUsed" => access_keys::last_used(control, call),
+        "CreateVirtualMFADevice" => mfa::create(control, call),
+        "EnableMFADevice" => mfa::enable(control, call),
+        "DeactivateMFADevice" => mfa::deactivate(control, call),
+        "DeleteVirtualMFADevice" => mfa::delete(control, call),
+        "ListMFADevices" => mfa::list(control, call),
+        "ListVirtualMFADevices" => mfa::list_virtual(control, call),
+        "CreatePolicy" => policies::create(control, call),
+        "GetPolicy" => policies::get(control, call),
+        "ListPolicies" => policies::list(control, call),
+        "DeletePolicy" => policies::delete(control, call),
+        "CreatePolicyVersion" => policies::create_version(control, call),
+        "GetPolicyVersion" => policies::get_version(control, call),
+        "ListPolicyVersions" => policies::list_versions(control, call),
+        "SetDefaultPolicyVersion" | "DeletePolicyVersion" => {
+            policies::change_version(control, call)
+        }
+        "ListEntitiesForPolicy" => policies::entities(control, call),
+        "GetAccountSummary" => account::summary(control, call),
+        "ListAccountAliases" => account::aliases(control, call),
+        "CreateAccountAlias" | "DeleteAccountAlias" => account::change_alias(control, call),
+        _ => grants::call(control, call),
+    }
+}
+
+/// The ARN of something in the caller's account.
+fn own_arn(call: &Call<'_>, kind: &str, path: &str, name: &str) -> String {
+    arn(call.caller.partition, &call.caller.account, kind, path, name)
 }
 
 /// Whether the caller may hand this role to a service.
@@ -130,12 +169,14 @@ fn encoded(document: &Document) -> String {
 }
 
 /// One page of a list under `member`, by the call's `Marker` and `MaxItems`.
-fn listed(call: &Call<'_>, member: &str, items: Vec<(String, Value)>) -> Reply {
+fn listed(
+    call: &Call<'_>,
+    member: &str,
+    items: impl IntoIterator<Item = (String, Value)>,
+) -> Reply {
     let limit = usize::try_from(number(call.input, "MaxItems").unwrap_or(100).clamp(1, 1000));
-    let (items, next) =
-        page(items, |(key, _)| key.clone(), text(call.input, "Marker"), limit.unwrap_or(100))
-            .ok_or_else(|| ApiError::validation("Invalid Marker."))?;
-    let items: Vec<Value> = items.into_iter().map(|(_, item)| item).collect();
+    let (items, next) = page(items, text(call.input, "Marker"), limit.unwrap_or(100))
+        .ok_or_else(|| ApiError::validation("Invalid Marker."))?;
     Ok(json!({ member: items, "IsTruncated": next.is_some(), "Marker": next }))
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, ManagedPolicy, Reply, Simulation, State, arn, bare, conflict, document,
-    encoded, exists, iam, iam_mut, limit_exceeded, listed, name, new_tags, no_such, path,
+    Call, Control, Grants, ManagedPolicy, Reply, State, bare, conflict, document, encoded, exists,
+    iam, iam_mut, limit_exceeded, listed, name, new_tags, no_such, own_arn, path,
 };
 use crate::api::ApiError;
 use crate::policy::{Document, PolicyType, managed};
@@ -15,25 +15,6 @@ use crate::simulation::BASE32;
 const MAX_VERSIONS: usize = 5;
 /// Whitespace not counted.
 const MAX_CHARACTERS: usize = 6_144;
-
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "CreatePolicy" => create(simulation, control, call),
-        "GetPolicy" => get(control, call),
-        "ListPolicies" => list(control, call),
-        "DeletePolicy" => delete(control, call),
-        "CreatePolicyVersion" => create_version(simulation, control, call),
-        "GetPolicyVersion" => get_version(control, call),
-        "ListPolicyVersions" => list_versions(control, call),
-        "SetDefaultPolicyVersion" | "DeletePolicyVersion" => change_version(control, call),
-        "ListEntitiesForPolicy" => entities(control, call),
-        _ => return None,
-    })
-}
 
 fn holders(state: &State) -> impl Iterator<Item = &Grants> {
     let roles = state.roles.values().map(|role| &role.grants);
@@ -89,8 +70,7 @@ fn own<'a>(
 ) -> Result<&'a ManagedPolicy, ApiError> {
     let state = iam(control, call)?;
     let policy = state.own_policy(policy_arn).ok_or_else(|| missing(policy_arn))?;
-    let (partition, account) = (call.caller.partition, &call.caller.account);
-    if arn(partition, account, "policy", &policy.path, bare(policy_arn)) != policy_arn {
+    if own_arn(call, "policy", &policy.path, bare(policy_arn)) != policy_arn {
         return Err(missing(policy_arn));
     }
     Ok(policy)
@@ -122,15 +102,15 @@ fn sized(document: Document) -> Result<Document, ApiError> {
     Ok(document)
 }
 
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "PolicyName")?;
     let path = path(call)?;
-    let policy_arn = arn(call.caller.partition, &call.caller.account, "policy", &path, name);
+    let policy_arn = own_arn(call, "policy", &path, name);
     call.allow(control, &policy_arn)?;
     let document = sized(document(call, "PolicyDocument", PolicyType::Identity)?)?;
-    let now = simulation.clock.now();
+    let now = call.now;
     let policy = ManagedPolicy {
-        id: format!("ANPA{}", simulation.random_text(BASE32, 17)),
+        id: format!("ANPA{}", call.simulation.random_text(BASE32, 17)),
         path,
         description: text(call.input, "Description").unwrap_or_default().to_owned(),
         created_at: now,
@@ -149,7 +129,7 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     Ok(json!({ "Policy": answer }))
 }
 
-fn get(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn get(control: &Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let state = iam(control, call)?;
@@ -160,22 +140,21 @@ fn get(control: &Control, call: &Call<'_>) -> Reply {
     Ok(json!({ "Policy": shape(state, policy_arn, own(control, call, policy_arn)?) }))
 }
 
-fn list(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let state = iam(control, call)?;
     let scope = text(call.input, "Scope").unwrap_or("All");
-    let partition = call.caller.partition;
     let mut policies = Vec::new();
     if scope != "Local" {
         policies.extend(managed().keys().map(|name| {
-            let policy_arn = format!("arn:{partition}:iam::aws:policy/{name}");
+            let policy_arn = format!("arn:{}:iam::aws:policy/{name}", call.caller.partition);
             let item = managed_shape(state, &policy_arn);
             (policy_arn, item)
         }));
     }
     if scope != "AWS" {
         policies.extend(state.policies.iter().map(|(name, policy)| {
-            let policy_arn = arn(partition, &call.caller.account, "policy", &policy.path, name);
+            let policy_arn = own_arn(call, "policy", &policy.path, name);
             let item = shape(state, &policy_arn, policy);
             (policy_arn, item)
         }));
@@ -187,7 +166,7 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
     listed(call, "Policies", policies)
 }
 
-fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let state = iam(control, call)?;
@@ -203,11 +182,11 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn create_version(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create_version(control: &mut Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let document = sized(document(call, "PolicyDocument", PolicyType::Identity)?)?;
-    let now = simulation.clock.now();
+    let now = call.now;
     let policy = own_mut(control, call, policy_arn)?;
     if policy.versions.len() >= MAX_VERSIONS {
         return Err(limit_exceeded(
@@ -236,7 +215,7 @@ fn version_number(call: &Call<'_>) -> Result<u32, ApiError> {
     })
 }
 
-fn get_version(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn get_version(control: &Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let number = version_number(call)?;
@@ -258,26 +237,22 @@ fn get_version(control: &Control, call: &Call<'_>) -> Reply {
     }}))
 }
 
-fn list_versions(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list_versions(control: &Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let policy = own(control, call, policy_arn)?;
-    let versions = policy
-        .versions
-        .iter()
-        .map(|(number, (_, at))| {
-            let item = json!({
-                "VersionId": format!("v{number}"),
-                "IsDefaultVersion": *number == policy.default_version,
-                "CreateDate": seconds(*at),
-            });
-            (format!("{number:08}"), item)
-        })
-        .collect();
+    let versions = policy.versions.iter().map(|(number, (_, at))| {
+        let item = json!({
+            "VersionId": format!("v{number}"),
+            "IsDefaultVersion": *number == policy.default_version,
+            "CreateDate": seconds(*at),
+        });
+        (format!("{number:08}"), item)
+    });
     listed(call, "Versions", versions)
 }
 
-fn change_version(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn change_version(control: &mut Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let number = version_number(call)?;
@@ -295,7 +270,7 @@ fn change_version(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn entities(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn entities(control: &Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let state = iam(control, call)?;

@@ -1,12 +1,11 @@
 //! Roles, service-linked ones too.
 
-use orgtrail_base::names::{AccountId, Partition};
 use serde_json::{Value, json};
 
 use super::grants::boundary;
 use super::{
-    Call, Control, Grants, Reply, Role, Simulation, arn, bare, conflict, encoded, exists, iam,
-    iam_mut, listed, name, new_tags, no_such, path, trust,
+    Call, Control, Grants, Reply, Role, bare, conflict, encoded, exists, iam, iam_mut, listed,
+    name, new_tags, no_such, own_arn, path, trust,
 };
 use crate::api::ApiError;
 use crate::policy::{Document, PolicyType};
@@ -17,31 +16,12 @@ use crate::simulation::BASE32;
 /// Where service-linked roles lie.
 const SERVICE_PATH: &str = "/aws-service-role/";
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "CreateRole" => create(simulation, control, call),
-        "GetRole" => get(control, call),
-        "ListRoles" => list(control, call),
-        "UpdateRole" | "UpdateRoleDescription" => update(control, call),
-        "DeleteRole" => delete(simulation, control, call),
-        "UpdateAssumeRolePolicy" => update_trust(simulation, control, call),
-        "CreateServiceLinkedRole" => create_service_linked(simulation, control, call),
-        "DeleteServiceLinkedRole" => delete_service_linked(simulation, control, call),
-        "GetServiceLinkedRoleDeletionStatus" => deletion_status(control, call),
-        _ => return None,
-    })
-}
-
-pub(super) fn shape(partition: Partition, account: &AccountId, name: &str, role: &Role) -> Value {
+pub(super) fn shape(call: &Call<'_>, name: &str, role: &Role) -> Value {
     json!({
         "Path": role.path,
         "RoleName": name,
         "RoleId": role.id,
-        "Arn": arn(partition, account, "role", &role.path, name),
+        "Arn": own_arn(call, "role", &role.path, name),
         "CreateDate": seconds(role.created_at),
         "AssumeRolePolicyDocument": encoded(&role.trust),
         "Description": (!role.description.is_empty()).then_some(&role.description),
@@ -53,14 +33,6 @@ pub(super) fn shape(partition: Partition, account: &AccountId, name: &str, role:
         "Tags": (!role.grants.tags.is_empty())
             .then(|| tag_list(&role.grants.tags, "Key", "Value")),
     })
-}
-
-/// The shape as `GetRole` answers it, with when the role was last used: never, as
-/// far as the sandbox knows.
-fn described(partition: Partition, account: &AccountId, name: &str, role: &Role) -> Value {
-    let mut described = shape(partition, account, name, role);
-    described["RoleLastUsed"] = json!({});
-    described
 }
 
 /// The shape without some of its members, which a call does not answer.
@@ -75,7 +47,7 @@ fn without(mut shape: Value, members: &[&str]) -> Value {
 /// The ARN of the role that a call names, for its authorization.
 fn resource(control: &Control, call: &Call<'_>, name: &str) -> Result<String, ApiError> {
     let path = iam(control, call)?.roles.get(name).map_or("/", |role| &role.path);
-    Ok(arn(call.caller.partition, &call.caller.account, "role", path, name))
+    Ok(own_arn(call, "role", path, name))
 }
 
 fn duration(call: &Call<'_>) -> Result<Option<i64>, ApiError> {
@@ -87,10 +59,10 @@ fn duration(call: &Call<'_>) -> Result<Option<i64>, ApiError> {
     }
 }
 
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     let path = path(call)?;
-    let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
+    let arn = own_arn(call, "role", &path, name);
     call.allow(control, &arn)?;
     if name.len() > 64 {
         return Err(ApiError::validation(
@@ -104,9 +76,9 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     }
     let trust = trust(control, call, "AssumeRolePolicyDocument")?;
     let role = Role {
-        id: format!("AROA{}", simulation.random_text(BASE32, 17)),
+        id: format!("AROA{}", call.simulation.random_text(BASE32, 17)),
         path,
-        created_at: simulation.clock.now(),
+        created_at: call.now,
         trust,
         grants: Grants {
             boundary: boundary(control, call)?,
@@ -120,35 +92,36 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     if state.roles.contains_key(name) {
         return Err(exists("Role", name));
     }
-    let answer = shape(call.caller.partition, &call.caller.account, name, &role);
+    let answer = shape(call, name, &role);
     state.roles.insert(name.to_owned(), role);
-    simulation.faults.written(&arn, simulation.clock.now());
+    call.simulation.faults.written(&arn, call.now);
     Ok(json!({ "Role": without(answer, &["Description", "MaxSessionDuration"]) }))
 }
 
-fn get(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn get(control: &Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     call.allow(control, &resource(control, call, name)?)?;
     let role = iam(control, call)?.roles.get(name).ok_or_else(|| no_such("role", name))?;
-    Ok(json!({ "Role": described(call.caller.partition, &call.caller.account, name, role) }))
+    let mut described = shape(call, name, role);
+    // Never, as far as the sandbox knows.
+    described["RoleLastUsed"] = json!({});
+    Ok(json!({ "Role": described }))
 }
 
-fn list(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let prefix = text(call.input, "PathPrefix").unwrap_or("/");
-    let roles = iam(control, call)?
-        .roles
-        .iter()
-        .filter(|(_, role)| role.path.starts_with(prefix))
-        .map(|(name, role)| {
-            let shape = shape(call.caller.partition, &call.caller.account, name, role);
-            (name.clone(), without(shape, &["PermissionsBoundary", "Tags"]))
-        })
-        .collect();
+    let roles =
+        iam(control, call)?.roles.iter().filter(|(_, role)| role.path.starts_with(prefix)).map(
+            |(name, role)| {
+                let shape = shape(call, name, role);
+                (name.clone(), without(shape, &["PermissionsBoundary", "Tags"]))
+            },
+        );
     listed(call, "Roles", roles)
 }
 
-fn update(control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     call.allow(control, &resource(control, call, name)?)?;
     let duration = duration(call)?;
@@ -161,8 +134,7 @@ fn update(control: &mut Control, call: &Call<'_>) -> Reply {
         description.clone_into(&mut role.description);
     }
     if call.operation == "UpdateRoleDescription" {
-        let role = shape(call.caller.partition, &call.caller.account, name, role);
-        return Ok(json!({ "Role": role }));
+        return Ok(json!({ "Role": shape(call, name, role) }));
     }
     Ok(json!({}))
 }
@@ -180,7 +152,7 @@ pub(super) fn protected(name: &str, role: &Role) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn delete(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     let arn = resource(control, call, name)?;
     call.allow(control, &arn)?;
@@ -195,11 +167,11 @@ fn delete(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     }
     let id = role.id.clone();
     state.roles.remove(name);
-    principals::forget(control, &simulation.s3, &arn, &id);
+    principals::forget(control, &call.simulation.s3, &arn, &id);
     Ok(json!({}))
 }
 
-fn update_trust(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn update_trust(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     let arn = resource(control, call, name)?;
     call.allow(control, &arn)?;
@@ -207,26 +179,27 @@ fn update_trust(simulation: &Simulation, control: &mut Control, call: &Call<'_>)
     let role = iam_mut(control, call)?.roles.get_mut(name).ok_or_else(|| no_such("role", name))?;
     protected(name, role)?;
     role.trust = trust;
-    simulation.faults.written(&arn, simulation.clock.now());
+    call.simulation.faults.written(&arn, call.now);
     Ok(json!({}))
 }
 
 /// The role's name for a service principal: `AWSServiceRoleForCloudTrail`.
 fn service_role_name(principal: &str) -> Option<String> {
-    Some(match principal.strip_suffix(".amazonaws.com")? {
-        "cloudtrail" => "AWSServiceRoleForCloudTrail".to_owned(),
-        "organizations" => "AWSServiceRoleForOrganizations".to_owned(),
-        "config" => "AWSServiceRoleForConfig".to_owned(),
-        "securityhub" => "AWSServiceRoleForSecurityHub".to_owned(),
-        "guardduty" => "AWSServiceRoleForAmazonGuardDuty".to_owned(),
+    let service = match principal.strip_suffix(".amazonaws.com")? {
+        "cloudtrail" => "CloudTrail",
+        "organizations" => "Organizations",
+        "config" => "Config",
+        "securityhub" => "SecurityHub",
+        "guardduty" => "AmazonGuardDuty",
         _ => return None,
-    })
+    };
+    Some(format!("AWSServiceRoleFor{service}"))
 }
 
 /// What a service-linked role's policy allows.
 const SERVICE_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudtrail:*","organizations:Describe*","organizations:List*"],"Resource":"*"}]}"#;
 
-fn create_service_linked(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create_service_linked(control: &mut Control, call: &Call<'_>) -> Reply {
     let service = call.required("AWSServiceName")?;
     let invalid = || {
         ApiError::new(
@@ -236,7 +209,7 @@ fn create_service_linked(simulation: &Simulation, control: &mut Control, call: &
     };
     let name = service_role_name(service).ok_or_else(invalid)?;
     let path = format!("{SERVICE_PATH}{service}/");
-    let role = arn(call.caller.partition, &call.caller.account, "role", &path, &name);
+    let role = own_arn(call, "role", &path, &name);
     call.allow_with(control, &role, &[("iam:AWSServiceName", service.to_owned())])?;
     let trust = json!({
         "Version": "2012-10-17",
@@ -248,9 +221,9 @@ fn create_service_linked(simulation: &Simulation, control: &mut Control, call: &
     });
     let grant = Document::new(SERVICE_POLICY, PolicyType::Identity).map_err(|_| invalid())?;
     let role = Role {
-        id: format!("AROA{}", simulation.random_text(BASE32, 17)),
+        id: format!("AROA{}", call.simulation.random_text(BASE32, 17)),
         path,
-        created_at: simulation.clock.now(),
+        created_at: call.now,
         trust: Document::new(trust.to_string(), PolicyType::Trust).map_err(|_| invalid())?,
         grants: Grants {
             inline: [("ServiceRolePolicy".to_owned(), grant)].into(),
@@ -268,15 +241,15 @@ fn create_service_linked(simulation: &Simulation, control: &mut Control, call: &
             ),
         ));
     }
-    let answer = shape(call.caller.partition, &call.caller.account, &name, &role);
+    let answer = shape(call, &name, &role);
     state.roles.insert(name, role);
     Ok(json!({ "Role": answer }))
 }
 
-fn delete_service_linked(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn delete_service_linked(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     call.allow(control, &resource(control, call, name)?)?;
-    let task = simulation.uuid();
+    let task = call.simulation.uuid();
     let state = iam_mut(control, call)?;
     let role = state.roles.get(name).ok_or_else(|| no_such("role", name))?;
     if protected(name, role).is_ok() {
@@ -286,12 +259,12 @@ fn delete_service_linked(simulation: &Simulation, control: &mut Control, call: &
     state.roles.remove(name);
     let task = format!("task{path}{name}/{task}");
     state.deletions.insert(task.clone());
-    let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
-    principals::forget(control, &simulation.s3, &arn, &id);
+    let arn = own_arn(call, "role", &path, name);
+    principals::forget(control, &call.simulation.s3, &arn, &id);
     Ok(json!({ "DeletionTaskId": task }))
 }
 
-fn deletion_status(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn deletion_status(control: &Control, call: &Call<'_>) -> Reply {
     let task = call.required("DeletionTaskId")?;
     call.allow(control, "*")?;
     if iam(control, call)?.deletions.contains(task) {

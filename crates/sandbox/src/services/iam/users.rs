@@ -1,38 +1,23 @@
 //! Users.
 
-use orgtrail_base::names::{AccountId, Partition};
 use serde_json::{Value, json};
 
 use super::grants::boundary;
 use super::{
-    Call, Control, Grants, Reply, Simulation, User, arn, bare, conflict, exists, iam, iam_mut,
-    listed, name, new_tags, no_such, path,
+    Call, Control, Grants, Reply, User, bare, conflict, exists, iam, iam_mut, listed, name,
+    new_tags, no_such, own_arn, path,
 };
 use crate::api::ApiError;
 use crate::auth::Identity;
 use crate::services::input::{seconds, tag_list, text};
 use crate::simulation::BASE32;
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    Some(match call.operation {
-        "CreateUser" => create(simulation, control, call),
-        "GetUser" => get(simulation, control, call),
-        "ListUsers" => list(control, call),
-        "DeleteUser" => delete(simulation, control, call),
-        _ => return None,
-    })
-}
-
-pub(super) fn shape(partition: Partition, account: &AccountId, name: &str, user: &User) -> Value {
+pub(super) fn shape(call: &Call<'_>, name: &str, user: &User) -> Value {
     json!({
         "Path": user.path,
         "UserName": name,
         "UserId": user.id,
-        "Arn": arn(partition, account, "user", &user.path, name),
+        "Arn": own_arn(call, "user", &user.path, name),
         "CreateDate": seconds(user.created_at),
         "Tags": tag_list(&user.grants.tags, "Key", "Value"),
     })
@@ -52,18 +37,17 @@ pub(super) fn named<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
 /// The ARN of a user, for the authorization of calls about it.
 pub(super) fn resource(control: &Control, call: &Call<'_>, name: &str) -> Result<String, ApiError> {
     let path = iam(control, call)?.users.get(name).map_or("/", |user| &user.path);
-    Ok(arn(call.caller.partition, &call.caller.account, "user", path, name))
+    Ok(own_arn(call, "user", path, name))
 }
 
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "UserName")?;
     let path = path(call)?;
-    let account = &call.caller.account;
-    call.allow(control, &arn(call.caller.partition, account, "user", &path, name))?;
+    call.allow(control, &own_arn(call, "user", &path, name))?;
     let user = User {
-        id: format!("AIDA{}", simulation.random_text(BASE32, 17)),
+        id: format!("AIDA{}", call.simulation.random_text(BASE32, 17)),
         path,
-        created_at: simulation.clock.now(),
+        created_at: call.now,
         grants: Grants {
             boundary: boundary(control, call)?,
             tags: new_tags(call),
@@ -75,41 +59,37 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     if state.users.contains_key(name) {
         return Err(exists("User", name));
     }
-    let answer = shape(call.caller.partition, account, name, &user);
+    let answer = shape(call, name, &user);
     state.users.insert(name.to_owned(), user);
     Ok(json!({ "User": answer }))
 }
 
-fn get(simulation: &Simulation, control: &Control, call: &Call<'_>) -> Reply {
-    let account = &call.caller.account;
+pub(super) fn get(control: &Control, call: &Call<'_>) -> Reply {
     if text(call.input, "UserName").is_none() && call.caller.identity == Identity::Root {
         return Ok(json!({ "User": {
-            "UserId": account,
+            "UserId": call.caller.account,
             "Arn": call.caller.arn(),
-            "CreateDate": seconds(simulation.clock.now()),
+            "CreateDate": seconds(call.now),
         }}));
     }
     let name = named(call)?;
     call.allow(control, &resource(control, call, name)?)?;
     let user = iam(control, call)?.users.get(name).ok_or_else(|| no_such("user", name))?;
-    Ok(json!({ "User": shape(call.caller.partition, account, name, user) }))
+    Ok(json!({ "User": shape(call, name, user) }))
 }
 
-fn list(control: &Control, call: &Call<'_>) -> Reply {
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let prefix = text(call.input, "PathPrefix").unwrap_or("/");
     let users = iam(control, call)?
         .users
         .iter()
         .filter(|(_, user)| user.path.starts_with(prefix))
-        .map(|(name, user)| {
-            (name.clone(), shape(call.caller.partition, &call.caller.account, name, user))
-        })
-        .collect();
+        .map(|(name, user)| (name.clone(), shape(call, name, user)));
     listed(call, "Users", users)
 }
 
-fn delete(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "UserName")?;
     let arn = resource(control, call, name)?;
     call.allow(control, &arn)?;
@@ -136,6 +116,6 @@ fn delete(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     }
     let id = user.id.clone();
     state.users.remove(name);
-    crate::principals::forget(control, &simulation.s3, &arn, &id);
+    crate::principals::forget(control, &call.simulation.s3, &arn, &id);
     Ok(json!({}))
 }

@@ -65,24 +65,13 @@ pub(crate) fn find_key<'a>(
 ///
 /// `region` is where a key id or alias without ARN is looked up; `wanted` may
 /// be an AWS managed key of the caller's account (`alias/aws/s3`), which serves
-/// every principal of that account. Gives the key's ARN.
+/// every principal of that account. `via` is the service that asks for its caller
+/// (`kms:ViaService`). Gives the key's ARN.
 ///
 /// # Errors
 /// `NotFoundException`, `DisabledException`, `KMSInvalidStateException`,
 /// `AccessDeniedException`.
 pub(crate) fn use_key(
-    control: &Control,
-    caller: &Caller,
-    region: &Region,
-    wanted: &str,
-    action: &str,
-    encryption_context: &BTreeMap<String, String>,
-) -> Result<Arn, ApiError> {
-    use_key_via(control, caller, region, wanted, action, encryption_context, None)
-}
-
-/// The same, asked by a service for its caller (`kms:ViaService`).
-pub(crate) fn use_key_via(
     control: &Control,
     caller: &Caller,
     region: &Region,
@@ -100,9 +89,15 @@ pub(crate) fn use_key_via(
     }
     let key = find_key(control, &caller.account, region, wanted)?;
     let action = if action.contains(':') { action.to_owned() } else { format!("kms:{action}") };
-    allow_via(control, caller, key, &action, encryption_context, true, via)?;
+    allow(control, caller, key, &action, encryption_context, true, via)?;
+    require_enabled(key)?;
+    Ok(key.arn.clone())
+}
+
+/// Refuses a key in any other state.
+pub(super) fn require_enabled(key: &Key) -> Result<(), ApiError> {
     match key.state {
-        KeyState::Enabled => Ok(key.arn.clone()),
+        KeyState::Enabled => Ok(()),
         KeyState::Disabled => {
             Err(ApiError::new("DisabledException", format!("{} is disabled.", key.arn)))
         }
@@ -112,17 +107,6 @@ pub(crate) fn use_key_via(
 
 /// Whether the key's policy, and IAM where it delegates to IAM, allow an action.
 pub(super) fn allow(
-    control: &Control,
-    caller: &Caller,
-    key: &Key,
-    action: &str,
-    encryption_context: &BTreeMap<String, String>,
-    secure_transport: bool,
-) -> Result<(), ApiError> {
-    allow_via(control, caller, key, action, encryption_context, secure_transport, None)
-}
-
-fn allow_via(
     control: &Control,
     caller: &Caller,
     key: &Key,
@@ -148,27 +132,39 @@ fn allow_via(
     );
     let resource = key.arn.to_string();
     let region = key.arn.region.as_ref().ok_or_else(|| not_found(resource.as_str()))?;
-    control.authorize(
-        caller,
-        &Request {
-            action,
-            resource: &resource,
-            resource_account: owner,
-            region,
-            resource_policy: Some(key.policy.evaluator()),
-            context: &context,
-            secure_transport,
-        },
-    )
+    let request = Request {
+        resource_policy: Some(key.policy.evaluator()),
+        context: &context,
+        secure_transport,
+        ..Request::over_tls(action, &resource, owner, region)
+    };
+    control.authorize(caller, &request)
 }
 
 impl Call<'_> {
     /// The key of `KeyId`, once the caller may do this call's action on it.
     pub(super) fn key<'c>(&self, control: &'c Control) -> Result<&'c Key, ApiError> {
         let key = find_key(control, &self.caller.account, self.region, self.required("KeyId")?)?;
-        let action = format!("kms:{}", self.operation);
-        allow(control, self.caller, key, &action, &BTreeMap::new(), self.secure_transport)?;
+        self.allow_key(control, key)?;
         Ok(key)
+    }
+
+    /// Asks whether the caller may do this call's action on a key.
+    pub(super) fn allow_key(&self, control: &Control, key: &Key) -> Result<(), ApiError> {
+        let action = format!("kms:{}", self.operation);
+        let no_context = BTreeMap::new();
+        allow(control, self.caller, key, &action, &no_context, self.secure_transport, None)
+    }
+
+    /// The key of a cryptographic call, if the caller may use it so.
+    pub(super) fn usable_key<'c>(
+        &self,
+        control: &'c Control,
+        wanted: &str,
+    ) -> Result<&'c Key, ApiError> {
+        let context = input::map(self.input, "EncryptionContext");
+        use_key(control, self.caller, self.region, wanted, self.operation, &context, None)?;
+        find_key(control, &self.caller.account, self.region, wanted)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Names for keys.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Alias, ApiError, Call, Control, Reply, access, input, key, not_found};
 use crate::services::input::{account, account_mut, seconds};
@@ -34,15 +33,7 @@ fn name<'a>(call: &'a Call<'_>) -> Result<&'a str, ApiError> {
 fn allow(control: &Control, call: &Call<'_>, name: &str, target: &str) -> Result<String, ApiError> {
     call.allow(control, &call.arn(name).to_string())?;
     let key = access::find_key(control, &call.caller.account, call.region, target)?;
-    let action = format!("kms:{}", call.operation);
-    access::allow(
-        control,
-        call.caller,
-        key,
-        &action,
-        &std::collections::BTreeMap::new(),
-        call.secure_transport,
-    )?;
+    call.allow_key(control, key)?;
     if key.arn.account.as_ref() != Some(&call.caller.account) {
         return Err(not_found(format!("Key '{}' does not exist", key.arn)));
     }
@@ -52,7 +43,7 @@ fn allow(control: &Control, call: &Call<'_>, name: &str, target: &str) -> Result
     Ok(key.id.clone())
 }
 
-pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call)?;
     let target = allow(control, call, name, call.required("TargetKeyId")?)?;
     let aliases = &mut account_mut(control, &call.caller.account)?.kms.aliases;
@@ -67,19 +58,19 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
         name: name.to_owned(),
         region: call.region.clone(),
         key: target,
-        created: now,
-        updated: now,
+        created: call.now,
+        updated: call.now,
     };
     aliases.insert(place, alias);
     Ok(json!({}))
 }
 
-pub(super) fn update(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call)?;
     let target = allow(control, call, name, call.required("TargetKeyId")?)?;
     let alias = existing(control, call, name)?;
     alias.key = target;
-    alias.updated = now;
+    alias.updated = call.now;
     Ok(json!({}))
 }
 
@@ -110,25 +101,21 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
         None => None,
         Some(_) => Some(call.key(control)?.id.clone()),
     };
-    let aliases: Vec<&Alias> = account(control, &call.caller.account)?
+    let aliases = account(control, &call.caller.account)?
         .kms
         .aliases
         .values()
         .filter(|alias| alias.region == *call.region)
         .filter(|alias| of_key.as_ref().is_none_or(|key| alias.key == *key))
-        .collect();
-    let (aliases, next) = key::pages(call, aliases, |alias| alias.name.clone(), 50, 100)?;
-    let aliases: Vec<Value> = aliases
-        .iter()
         .map(|alias| {
-            json!({
+            let item = json!({
                 "AliasName": alias.name,
                 "AliasArn": call.arn(alias.name.as_str()),
                 "TargetKeyId": alias.key,
                 "CreationDate": seconds(alias.created),
                 "LastUpdatedDate": seconds(alias.updated),
-            })
-        })
-        .collect();
-    Ok(key::with_marker(json!({ "Aliases": aliases }), next))
+            });
+            (alias.name.clone(), item)
+        });
+    key::page(call, "Aliases", aliases, 50, 100)
 }

@@ -40,9 +40,7 @@ fn seal(key: &Key, context: &BTreeMap<String, String>, plain: &[u8]) -> Result<V
 }
 
 fn usable<'a>(control: &'a Control, call: &Call<'_>, wanted: &str) -> Result<&'a Key, ApiError> {
-    let context = input::map(call.input, "EncryptionContext");
-    access::use_key(control, call.caller, call.region, wanted, call.operation, &context)?;
-    let key = access::find_key(control, &call.caller.account, call.region, wanted)?;
+    let key = call.usable_key(control, wanted)?;
     if key.spec != "SYMMETRIC_DEFAULT" {
         return Err(ApiError::new(
             "InvalidKeyUsageException",

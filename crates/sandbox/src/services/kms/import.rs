@@ -7,9 +7,10 @@ use aws_lc_rs::rsa::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
+use super::crypto::blob;
 use super::{ApiError, Call, Control, KeyState, Reply, input, key};
 use crate::services::input::seconds;
 
@@ -24,7 +25,7 @@ fn external(key: &super::Key) -> Result<(), ApiError> {
 }
 
 /// Makes the key that the material is wrapped with. The token is its hash.
-pub(super) fn parameters(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn parameters(control: &mut Control, call: &Call<'_>) -> Reply {
     external(call.key(control)?)?;
     algorithm(call, "WrappingAlgorithm")?;
     let internal = |_| key::internal();
@@ -39,7 +40,7 @@ pub(super) fn parameters(control: &mut Control, call: &Call<'_>, now: Timestamp)
             "KeyId": key.arn,
             "ImportToken": token,
             "PublicKey": STANDARD.encode(public.as_ref()),
-            "ParametersValidTo": seconds(now + SignedDuration::from_hours(24)),
+            "ParametersValidTo": seconds(call.now + SignedDuration::from_hours(24)),
         }))
     })
 }
@@ -63,12 +64,7 @@ fn algorithm(
 
 pub(super) fn import(control: &mut Control, call: &Call<'_>) -> Reply {
     external(call.key(control)?)?;
-    let bytes = |name: &str| {
-        STANDARD
-            .decode(call.required(name)?)
-            .map_err(|_| ApiError::new("SerializationException", format!("{name} is not base64")))
-    };
-    let (wrapped, given) = (bytes("EncryptedKeyMaterial")?, call.required("ImportToken")?);
+    let (wrapped, given) = (blob(call, "EncryptedKeyMaterial")?, call.required("ImportToken")?);
     key::update(control, call, |key| {
         let private = key.import.clone().filter(|private| token(private) == given);
         let private =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
@@ -24,7 +24,7 @@ pub(super) fn id_of(parts: &[&str]) -> String {
     )
 }
 
-pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     if call.input.get("Tags").and_then(Value::as_array).is_some_and(|tags| !tags.is_empty()) {
         // The key has no id yet.
@@ -58,7 +58,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
     let multi_region = input::flag(call.input, "MultiRegion").unwrap_or(false);
     let account = account_mut(control, &call.caller.account)?;
     let nonce = account.kms.keys.len().to_string();
-    let now_text = now.to_string();
+    let now_text = call.now.to_string();
     let parts = [call.caller.account.as_str(), call.region.as_str(), &nonce, &now_text];
     let mut id = id_of(&parts);
     if multi_region {
@@ -72,7 +72,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
         origin: origin.to_owned(),
         import: None,
         id: id.clone(),
-        created: now,
+        created: call.now,
         description: input::text(call.input, "Description").unwrap_or_default().to_owned(),
         spec: spec.to_owned(),
         usage: usage.to_owned(),
@@ -89,12 +89,8 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
 
 /// The policy of a key that was created without one: IAM decides.
 fn default_policy(call: &Call<'_>) -> Result<ResourcePolicy, ApiError> {
-    let root = orgtrail_base::names::Arn::global(
-        call.caller.partition,
-        "iam",
-        &call.caller.account,
-        "root",
-    );
+    let (partition, account) = (call.caller.partition, &call.caller.account);
+    let root = orgtrail_base::names::Arn::global(partition, "iam", account, "root");
     let policy = json!({
         "Version": "2012-10-17",
         "Id": "key-default-1",
@@ -122,7 +118,7 @@ pub(super) fn metadata(key: &Key) -> Value {
         KeyState::PendingImport => "PendingImport",
         KeyState::PendingDeletion(_) => "PendingDeletion",
     };
-    let mut metadata = json!({
+    json!({
         "AWSAccountId": key.arn.account,
         "KeyId": key.id,
         "Arn": key.arn,
@@ -136,27 +132,21 @@ pub(super) fn metadata(key: &Key) -> Value {
         "CustomerMasterKeySpec": key.spec,
         "KeySpec": key.spec,
         "MultiRegion": key.multi_region,
-    });
-    if key.spec == "SYMMETRIC_DEFAULT" {
-        metadata["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]);
-    }
-    if let Some(algorithm) = super::mac::algorithm_of(key) {
-        metadata["MacAlgorithms"] = json!([algorithm]);
-    }
-    if key.origin == "EXTERNAL" && key.state != KeyState::PendingImport {
-        metadata["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE".into();
-    }
-    if key.multi_region {
-        metadata["MultiRegionConfiguration"] = json!({
+        "EncryptionAlgorithms":
+            (key.spec == "SYMMETRIC_DEFAULT").then_some(["SYMMETRIC_DEFAULT"]),
+        "MacAlgorithms": super::mac::algorithm_of(key).map(|algorithm| [algorithm]),
+        "ExpirationModel": (key.origin == "EXTERNAL" && key.state != KeyState::PendingImport)
+            .then_some("KEY_MATERIAL_DOES_NOT_EXPIRE"),
+        "MultiRegionConfiguration": key.multi_region.then(|| json!({
             "MultiRegionKeyType": "PRIMARY",
             "PrimaryKey": { "Arn": key.arn, "Region": key.arn.region },
             "ReplicaKeys": [],
-        });
-    }
-    if let KeyState::PendingDeletion(due) = key.state {
-        metadata["DeletionDate"] = seconds(due);
-    }
-    metadata
+        })),
+        "DeletionDate": match key.state {
+            KeyState::PendingDeletion(due) => Some(seconds(due)),
+            _ => None,
+        },
+    })
 }
 
 pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
@@ -165,43 +155,28 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
 
 pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let keys: Vec<&Key> = account(control, &call.caller.account)?
+    let keys = account(control, &call.caller.account)?
         .kms
         .keys
         .values()
         .filter(|key| key.arn.region.as_ref() == Some(call.region))
-        .collect();
-    let (keys, next) = pages(call, keys, |key| key.id.clone(), 100, 1000)?;
-    let keys: Vec<Value> =
-        keys.iter().map(|key| json!({ "KeyId": key.id, "KeyArn": key.arn })).collect();
-    Ok(with_marker(json!({ "Keys": keys }), next))
+        .map(|key| (key.id.clone(), json!({ "KeyId": key.id, "KeyArn": key.arn })));
+    page(call, "Keys", keys, 100, 1000)
 }
 
 /// One page in KMS's manner: `Limit`, `Marker`.
-pub(super) fn pages<T>(
+pub(super) fn page(
     call: &Call<'_>,
-    items: Vec<T>,
-    key: impl Fn(&T) -> String,
+    member: &str,
+    items: impl Iterator<Item = (String, Value)>,
     usual: usize,
     most: usize,
-) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let limit = match input::number(call.input, "Limit") {
-        None => usual,
-        Some(limit) => usize::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=most).contains(limit))
-            .ok_or_else(|| ApiError::validation(format!("Limit must be between 1 and {most}")))?,
-    };
-    input::page(items, key, input::text(call.input, "Marker"), limit)
-        .ok_or_else(|| ApiError::new("InvalidMarkerException", "The marker is invalid."))
-}
-
-pub(super) fn with_marker(mut reply: Value, next: Option<String>) -> Value {
-    reply["Truncated"] = next.is_some().into();
-    if let Some(next) = next {
-        reply["NextMarker"] = next.into();
-    }
-    reply
+) -> Reply {
+    let limit = input::limit(call.input, "Limit", usual, most)
+        .ok_or_else(|| ApiError::validation(format!("Limit must be between 1 and {most}")))?;
+    let (items, next) = input::page(items, input::text(call.input, "Marker"), limit)
+        .ok_or_else(|| ApiError::new("InvalidMarkerException", "The marker is invalid."))?;
+    Ok(json!({ member: items, "Truncated": next.is_some(), "NextMarker": next }))
 }
 
 /// Changes the key of `KeyId`. The caller is already authorized.
@@ -247,7 +222,7 @@ pub(super) fn set_enabled(control: &mut Control, call: &Call<'_>, enabled: bool)
     })
 }
 
-pub(super) fn schedule_deletion(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn schedule_deletion(control: &mut Control, call: &Call<'_>) -> Reply {
     call.key(control)?;
     let days = input::number(call.input, "PendingWindowInDays").unwrap_or(30);
     if !(7..=30).contains(&days) {
@@ -259,7 +234,7 @@ pub(super) fn schedule_deletion(control: &mut Control, call: &Call<'_>, now: Tim
         if matches!(key.state, KeyState::PendingDeletion(_)) {
             return Err(pending(key));
         }
-        let due = now + SignedDuration::from_hours(24 * days);
+        let due = call.now + SignedDuration::from_hours(24 * days);
         key.state = KeyState::PendingDeletion(due);
         Ok(json!({
             "KeyId": key.arn,

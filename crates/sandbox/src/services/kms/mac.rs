@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::crypto::blob;
-use super::{ApiError, Call, Control, Key, Reply, access, input, key};
+use super::{ApiError, Call, Control, Key, Reply, key};
 
 /// The longest message that KMS authenticates. Units: bytes.
 const MAX_MESSAGE_BYTES: usize = 4096;
@@ -27,10 +27,7 @@ fn usable<'a>(
     control: &'a Control,
     call: &Call<'_>,
 ) -> Result<(&'a Key, &'static str, hmac::Key, Vec<u8>), ApiError> {
-    let wanted = call.required("KeyId")?;
-    let context = input::map(call.input, "EncryptionContext");
-    access::use_key(control, call.caller, call.region, wanted, call.operation, &context)?;
-    let key = access::find_key(control, &call.caller.account, call.region, wanted)?;
+    let key = call.usable_key(control, call.required("KeyId")?)?;
     let asked = call.required("MacAlgorithm")?;
     let known = algorithm(&key.spec).filter(|(name, _)| *name == asked);
     let Some((name, algorithm)) = known.filter(|_| key.usage == "GENERATE_VERIFY_MAC") else {

@@ -8,7 +8,7 @@ use orgtrail_base::names::{Arn, Region};
 use serde::{Deserialize, Serialize};
 
 use super::resource_policy::ResourcePolicy;
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 mod access;
 mod alias;
@@ -18,7 +18,7 @@ mod key;
 mod mac;
 mod rotation;
 
-pub(crate) use access::{find_key, use_key, use_key_via};
+pub(crate) use access::{find_key, use_key};
 
 /// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -80,10 +80,10 @@ struct Alias {
     updated: Timestamp,
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = simulation.clock.now();
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
+    let now = call.now;
     delete_due(control, now);
-    let reply = answer(control, call, now)?;
+    let reply = answer(control, call)?;
     if matches!(call.operation, "CreateKey" | "PutKeyPolicy") {
         let made = reply.pointer("/KeyMetadata/Arn").and_then(serde_json::Value::as_str);
         let arn = if let Some(made) = made {
@@ -93,20 +93,20 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
             let wanted = call.required("KeyId")?;
             find_key(control, &call.caller.account, call.region, wanted)?.arn.to_string()
         };
-        simulation.faults.written(&arn, now);
+        call.simulation.faults.written(&arn, now);
     }
     Ok(reply)
 }
 
-fn answer(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
-        "CreateKey" => key::create(control, call, now),
+        "CreateKey" => key::create(control, call),
         "DescribeKey" => key::describe(control, call),
         "ListKeys" => key::list(control, call),
         "UpdateKeyDescription" => key::update_description(control, call),
         "EnableKey" => key::set_enabled(control, call, true),
         "DisableKey" => key::set_enabled(control, call, false),
-        "ScheduleKeyDeletion" => key::schedule_deletion(control, call, now),
+        "ScheduleKeyDeletion" => key::schedule_deletion(control, call),
         "CancelKeyDeletion" => key::cancel_deletion(control, call),
         "TagResource" => key::tag(control, call),
         "UntagResource" => key::untag(control, call),
@@ -114,16 +114,16 @@ fn answer(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
         "GetKeyPolicy" => access::get_policy(control, call),
         "PutKeyPolicy" => access::put_policy(control, call),
         "ListKeyPolicies" => access::list_policies(control, call),
-        "CreateAlias" => alias::create(control, call, now),
-        "UpdateAlias" => alias::update(control, call, now),
+        "CreateAlias" => alias::create(control, call),
+        "UpdateAlias" => alias::update(control, call),
         "DeleteAlias" => alias::delete(control, call),
         "ListAliases" => alias::list(control, call),
-        "GetParametersForImport" => import::parameters(control, call, now),
+        "GetParametersForImport" => import::parameters(control, call),
         "ImportKeyMaterial" => import::import(control, call),
         "DeleteImportedKeyMaterial" => import::delete(control, call),
-        "EnableKeyRotation" => rotation::enable(control, call, now),
+        "EnableKeyRotation" => rotation::enable(control, call),
         "DisableKeyRotation" => rotation::disable(control, call),
-        "GetKeyRotationStatus" => rotation::status(control, call, now),
+        "GetKeyRotationStatus" => rotation::status(control, call),
         "ListGrants" => key::list_grants(control, call),
         "Encrypt" => crypto::encrypt(control, call),
         "Decrypt" => crypto::decrypt(control, call),

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::access::require_enabled;
 use super::{ApiError, Call, Control, KeyState, Reply, input, key};
 use crate::services::input::seconds;
 
@@ -23,7 +24,7 @@ impl Rotation {
     }
 }
 
-pub(super) fn enable(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn enable(control: &mut Control, call: &Call<'_>) -> Reply {
     call.key(control)?;
     let wanted = input::number(call.input, "RotationPeriodInDays");
     if wanted.is_some_and(|days| !(90..=2560).contains(&days)) {
@@ -36,7 +37,7 @@ pub(super) fn enable(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
         let period_days = wanted.or(before.map(|rotation| rotation.period_days)).unwrap_or(365);
         let enabled_at = match before {
             Some(before) if before.period_days == period_days => before.enabled_at,
-            _ => now,
+            _ => call.now,
         };
         key.rotation = Some(Rotation { period_days, enabled_at });
         Ok(json!({}))
@@ -69,29 +70,20 @@ fn rotates(key: &super::Key) -> Result<(), ApiError> {
 
 fn usable(key: &super::Key) -> Result<(), ApiError> {
     rotates(key)?;
-    match key.state {
-        KeyState::Enabled => Ok(()),
-        KeyState::Disabled => {
-            Err(ApiError::new("DisabledException", format!("{} is disabled.", key.arn)))
-        }
-        KeyState::PendingDeletion(_) | KeyState::PendingImport => Err(key::pending(key)),
-    }
+    require_enabled(key)
 }
 
 /// A disabled key keeps its rotation; of one that is pending deletion it is off until the
 /// deletion is cancelled.
 ///
 /// Source: KMS API Reference, `GetKeyRotationStatus`.
-pub(super) fn status(control: &Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn status(control: &Control, call: &Call<'_>) -> Reply {
     let key = call.key(control)?;
     rotates(key)?;
-    let mut reply = json!({
+    Ok(json!({
         "KeyId": key.arn,
         "KeyRotationEnabled": key.rotation.is_some() && !matches!(key.state, KeyState::PendingDeletion(_)),
-    });
-    if let Some(rotation) = key.rotation {
-        reply["RotationPeriodInDays"] = rotation.period_days.into();
-        reply["NextRotationDate"] = seconds(rotation.next(now));
-    }
-    Ok(reply)
+        "RotationPeriodInDays": key.rotation.map(|rotation| rotation.period_days),
+        "NextRotationDate": key.rotation.map(|rotation| seconds(rotation.next(call.now))),
+    }))
 }

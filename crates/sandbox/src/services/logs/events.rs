@@ -1,11 +1,8 @@
 //! Log streams and their events.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
-    ApiError, Call, Control, Event, Reply, Stream, group_mut, input, invalid, pages, with_token,
-};
+use super::{ApiError, Call, Control, Event, Reply, Stream, group_mut, input, invalid, page};
 
 /// The most events of a response.
 const MOST: usize = 10_000;
@@ -14,7 +11,7 @@ fn no_stream() -> ApiError {
     ApiError::new("ResourceNotFoundException", "The specified log stream does not exist.")
 }
 
-pub(super) fn create_stream(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn create_stream(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("logStreamName")?;
     if name.len() > 512 || name.contains([':', '*']) {
         return Err(invalid("a log stream's name has at most 512 characters, and neither : nor *"));
@@ -26,7 +23,7 @@ pub(super) fn create_stream(control: &mut Control, call: &Call<'_>, now: Timesta
             "The specified log stream already exists",
         ));
     }
-    group.streams.insert(name.to_owned(), Stream::new(now));
+    group.streams.insert(name.to_owned(), Stream::new(call.now));
     Ok(json!({}))
 }
 
@@ -39,31 +36,24 @@ pub(super) fn delete_stream(control: &mut Control, call: &Call<'_>) -> Reply {
 pub(super) fn describe_streams(control: &mut Control, call: &Call<'_>) -> Reply {
     let prefix = input::text(call.input, "logStreamNamePrefix").unwrap_or_default();
     let group = group_mut(control, call)?;
-    let streams: Vec<(&String, &Stream)> =
-        group.streams.iter().filter(|(name, _)| name.starts_with(prefix)).collect();
-    let (streams, next) = pages(call, streams, |(name, _)| (*name).clone(), 50)?;
-    let streams: Vec<Value> = streams
-        .iter()
-        .map(|(name, stream)| {
-            let mut value = json!({
-                "logStreamName": name,
-                "creationTime": stream.created.as_millisecond(),
-                "arn": format!("{}:log-stream:{name}", group.arn),
-                "storedBytes": 0,
-            });
-            if let (Some(first), Some(last)) = (stream.events.first(), stream.events.last()) {
-                value["firstEventTimestamp"] = first.at.into();
-                value["lastEventTimestamp"] = last.at.into();
-                value["lastIngestionTime"] = last.ingested.into();
-            }
-            value
-        })
-        .collect();
-    Ok(with_token(json!({ "logStreams": streams }), next))
+    let streams = group.streams.iter().filter(|(name, _)| name.starts_with(prefix));
+    let streams = streams.map(|(name, stream)| {
+        let item = json!({
+            "logStreamName": name,
+            "creationTime": stream.created.as_millisecond(),
+            "arn": format!("{}:log-stream:{name}", group.arn),
+            "storedBytes": 0,
+            "firstEventTimestamp": stream.events.first().map(|first| first.at),
+            "lastEventTimestamp": stream.events.last().map(|last| last.at),
+            "lastIngestionTime": stream.events.last().map(|last| last.ingested),
+        });
+        (name.clone(), item)
+    });
+    page(call, "logStreams", streams, 50)
 }
 
-pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
-    let ingested = now.as_millisecond();
+pub(super) fn put(control: &mut Control, call: &Call<'_>) -> Reply {
+    let ingested = call.now.as_millisecond();
     let mut events = Vec::new();
     for event in input::list(call.input, "logEvents") {
         let (Some(at), Some(message)) =
@@ -95,13 +85,8 @@ fn in_range(call: &Call<'_>, event: &Event) -> bool {
 pub(super) fn get(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("logStreamName")?;
     let from_head = input::flag(call.input, "startFromHead").unwrap_or(false);
-    let limit = match input::number(call.input, "limit") {
-        None => MOST,
-        Some(limit) => usize::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .ok_or_else(|| invalid("The limit must be between 1 and 10000."))?,
-    };
+    let limit = input::limit(call.input, "limit", MOST, MOST)
+        .ok_or_else(|| invalid("The limit must be between 1 and 10000."))?;
     let stream = group_mut(control, call)?.streams.get(name).ok_or_else(no_stream)?;
     let matching: Vec<&Event> =
         stream.events.iter().filter(|event| in_range(call, event)).collect();
@@ -144,30 +129,27 @@ pub(super) fn filter(control: &mut Control, call: &Call<'_>) -> Reply {
     let names = input::texts(call.input, "logStreamNames");
     let prefix = input::text(call.input, "logStreamNamePrefix").unwrap_or_default();
     let group = group_mut(control, call)?;
-    let mut found: Vec<(String, &String, &Event)> = Vec::new();
+    let mut found = Vec::new();
     for (name, stream) in &group.streams {
         if !name.starts_with(prefix) || (!names.is_empty() && !names.contains(name)) {
             continue;
         }
         for (number, event) in stream.events.iter().enumerate() {
             if in_range(call, event) && words.iter().all(|word| event.message.contains(word)) {
-                found.push((format!("{:015}/{name}/{number:08}", event.at), name, event));
+                let id = format!("{:015}/{name}/{number:08}", event.at);
+                let item = json!({
+                    "logStreamName": name,
+                    "timestamp": event.at,
+                    "message": event.message,
+                    "ingestionTime": event.ingested,
+                    "eventId": id,
+                });
+                found.push((id, item));
             }
         }
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    let (found, next) = pages(call, found, |(key, ..)| key.clone(), 10_000)?;
-    let events: Vec<Value> = found
-        .iter()
-        .map(|(id, name, event)| {
-            json!({
-                "logStreamName": name,
-                "timestamp": event.at,
-                "message": event.message,
-                "ingestionTime": event.ingested,
-                "eventId": id,
-            })
-        })
-        .collect();
-    Ok(with_token(json!({ "events": events, "searchedLogStreams": [] }), next))
+    let mut reply = page(call, "events", found, 10_000)?;
+    reply["searchedLogStreams"] = json!([]);
+    Ok(reply)
 }

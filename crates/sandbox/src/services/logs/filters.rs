@@ -1,14 +1,13 @@
 //! Metric filters.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, group_mut, groups, input, invalid, pages, with_token};
+use super::{ApiError, Call, Control, Reply, group_mut, groups, input, invalid, page};
 
 /// The most metric filters of a group.
 const MAX_FILTERS: usize = 100;
 
-pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn put(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("filterName")?;
     if name.len() > 512 || name.contains([':', '*']) {
         return Err(invalid("a filter's name has at most 512 characters, and neither : nor *"));
@@ -34,7 +33,7 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
         "filterName": name,
         "filterPattern": pattern,
         "metricTransformations": transformations,
-        "creationTime": now.as_millisecond(),
+        "creationTime": call.now.as_millisecond(),
         "logGroupName": group.name,
         "applyOnTransformedLogs": false,
     });
@@ -55,16 +54,14 @@ pub(super) fn describe(control: &mut Control, call: &Call<'_>) -> Reply {
             .flat_map(|group| group.filters.values().cloned())
             .collect()
     };
-    let filters: Vec<Value> = filters
+    let filters = filters
         .into_iter()
         .filter(|filter| input::text(filter, "filterName").is_some_and(|n| n.starts_with(prefix)))
         .filter(|filter| {
             metric.is_none_or(|metric| filter["metricTransformations"][0]["metricName"] == metric)
         })
-        .collect();
-    let key = |filter: &Value| format!("{}/{}", filter["logGroupName"], filter["filterName"]);
-    let (filters, next) = pages(call, filters, key, 50)?;
-    Ok(with_token(json!({ "metricFilters": filters }), next))
+        .map(|filter| (format!("{}/{}", filter["logGroupName"], filter["filterName"]), filter));
+    page(call, "metricFilters", filters, 50)
 }
 
 pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {

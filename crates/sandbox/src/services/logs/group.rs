@@ -1,11 +1,10 @@
 //! Log groups.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     ApiError, Call, Control, Group, Reply, group_mut, groups, input, invalid, name_of, no_group,
-    pages, place, with_token,
+    page, place,
 };
 use crate::services::input::account_mut;
 use crate::services::kms;
@@ -16,7 +15,7 @@ const RETENTIONS: [i64; 22] = [
     3288, 3653,
 ];
 
-pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("logGroupName")?;
     let fits = name.len() <= 512
         && name
@@ -42,7 +41,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
     let group = Group {
         name: name.to_owned(),
         arn: call.arn(format!("log-group:{name}")),
-        created: now,
+        created: call.now,
         retention_days: None,
         key,
         class: input::text(call.input, "logGroupClass").unwrap_or("STANDARD").to_owned(),
@@ -70,7 +69,7 @@ fn check_key(
         Some(arn.to_string()),
     );
     let context = [("aws:logs:arn".to_owned(), arn.to_string())].into();
-    kms::use_key(control, &service, call.region, key, "Encrypt", &context)
+    kms::use_key(control, &service, call.region, key, "Encrypt", &context, None)
         .map(|arn| arn.to_string())
         .map_err(|_| {
             invalid(format!(
@@ -91,17 +90,13 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     let account_level = input::account(control, &call.caller.account)?.logs.retention.as_ref();
     let prefix = input::text(call.input, "logGroupNamePrefix").unwrap_or_default();
     let pattern = input::text(call.input, "logGroupNamePattern").unwrap_or_default();
-    let groups: Vec<&Group> = groups(control, &call.caller.account)?
+    let groups = groups(control, &call.caller.account)?
         .values()
         .filter(|group| group.arn.region.as_ref() == Some(call.region))
         .filter(|group| group.name.starts_with(prefix) && group.name.contains(pattern))
-        .collect();
-    let (groups, next) = pages(call, groups, |group| group.name.clone(), 50)?;
-    let groups: Vec<Value> = groups
-        .iter()
         .map(|group| {
             let bytes: u64 = group.streams.values().map(|stream| stream.bytes).sum();
-            let mut value = json!({
+            let item = json!({
                 "logGroupName": group.name,
                 "creationTime": group.created.as_millisecond(),
                 "metricFilterCount": group.filters.len(),
@@ -109,23 +104,14 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
                 "logGroupArn": group.arn,
                 "storedBytes": bytes,
                 "logGroupClass": group.class,
+                // The account's applies to everything in the group.
+                "retentionInDays": account_level.map(|(_, days)| *days).or(group.retention_days),
+                "retentionPolicyName": account_level.map(|(name, _)| name),
+                "kmsKeyId": group.key,
             });
-            match (account_level, group.retention_days) {
-                // It applies to everything in the group.
-                (Some((name, days)), _) => {
-                    value["retentionInDays"] = (*days).into();
-                    value["retentionPolicyName"] = name.as_str().into();
-                }
-                (None, Some(days)) => value["retentionInDays"] = days.into(),
-                (None, None) => {}
-            }
-            if let Some(key) = &group.key {
-                value["kmsKeyId"] = key.as_str().into();
-            }
-            value
-        })
-        .collect();
-    Ok(with_token(json!({ "logGroups": groups }), next))
+            (group.name.clone(), item)
+        });
+    page(call, "logGroups", groups, 50)
 }
 
 pub(super) fn put_retention(control: &mut Control, call: &Call<'_>) -> Reply {

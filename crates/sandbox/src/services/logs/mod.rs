@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, Arn, Region};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
 mod events;
 mod filters;
@@ -147,10 +147,9 @@ impl Stream {
     }
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = simulation.clock.now();
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
-        "CreateLogGroup" => group::create(control, call, now),
+        "CreateLogGroup" => group::create(control, call),
         "DeleteLogGroup" => group::delete(control, call),
         "DescribeLogGroups" => group::describe(control, call),
         "PutRetentionPolicy" => group::put_retention(control, call),
@@ -160,16 +159,16 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
         "TagResource" => group::tag(control, call),
         "UntagResource" => group::untag(control, call),
         "ListTagsForResource" => group::list_tags(control, call),
-        "CreateLogStream" => events::create_stream(control, call, now),
+        "CreateLogStream" => events::create_stream(control, call),
         "DeleteLogStream" => events::delete_stream(control, call),
         "DescribeLogStreams" => events::describe_streams(control, call),
-        "PutLogEvents" => events::put(control, call, now),
+        "PutLogEvents" => events::put(control, call),
         "GetLogEvents" => events::get(control, call),
         "FilterLogEvents" => events::filter(control, call),
-        "PutMetricFilter" => filters::put(control, call, now),
+        "PutMetricFilter" => filters::put(control, call),
         "DescribeMetricFilters" => filters::describe(control, call),
         "DeleteMetricFilter" => filters::delete(control, call),
-        "PutResourcePolicy" => policies::put(control, call, now),
+        "PutResourcePolicy" => policies::put(control, call),
         "DescribeResourcePolicies" => policies::describe(control, call),
         "DeleteResourcePolicy" => policies::delete(control, call),
         _ => Err(unknown_operation(call)),
@@ -217,26 +216,15 @@ fn group_mut<'a>(control: &'a mut Control, call: &Call<'_>) -> Result<&'a mut Gr
 }
 
 /// One page in the service's manner: `limit`, `nextToken`.
-fn pages<T>(
+fn page(
     call: &Call<'_>,
-    items: Vec<T>,
-    key: impl Fn(&T) -> String,
+    member: &str,
+    items: impl IntoIterator<Item = (String, Value)>,
     most: usize,
-) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let limit = match input::number(call.input, "limit") {
-        None => most,
-        Some(limit) => usize::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=most).contains(limit))
-            .ok_or_else(|| invalid(format!("limit is 1 to {most}")))?,
-    };
-    input::page(items, key, input::text(call.input, "nextToken"), limit)
-        .ok_or_else(|| invalid("The specified nextToken is invalid."))
-}
-
-fn with_token(mut reply: Value, next: Option<String>) -> Value {
-    if let Some(next) = next {
-        reply["nextToken"] = next.into();
-    }
-    reply
+) -> Reply {
+    let limit = input::limit(call.input, "limit", most, most)
+        .ok_or_else(|| invalid(format!("limit is 1 to {most}")))?;
+    let (items, next) = input::page(items, input::text(call.input, "nextToken"), limit)
+        .ok_or_else(|| invalid("The specified nextToken is invalid."))?;
+    Ok(json!({ member: items, "nextToken": next }))
 }

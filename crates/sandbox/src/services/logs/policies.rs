@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, input, invalid, pages, place, with_token};
+use super::{ApiError, Call, Control, Reply, input, invalid, page, place};
 use crate::services::input::{account, account_mut};
 use crate::services::resource_policy::ResourcePolicy;
 
@@ -26,7 +26,7 @@ fn describe_one(policy: &Policy) -> Value {
     })
 }
 
-pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+pub(super) fn put(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let name = call.required("policyName")?;
     let text = call.required("policyDocument")?;
@@ -41,7 +41,7 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
     if there >= MAX_POLICIES && !policies.contains_key(&place) {
         return Err(ApiError::new("LimitExceededException", "Resource limit exceeded."));
     }
-    let policy = Policy { name: name.to_owned(), document, updated: now };
+    let policy = Policy { name: name.to_owned(), document, updated: call.now };
     let reply = json!({ "resourcePolicy": describe_one(&policy) });
     policies.insert(place, policy);
     Ok(reply)
@@ -50,16 +50,13 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
 pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     let prefix = place(call.region, "");
-    let policies: Vec<&Policy> = account(control, &call.caller.account)?
+    let policies = account(control, &call.caller.account)?
         .logs
         .policies
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix))
-        .map(|(_, policy)| policy)
-        .collect();
-    let (policies, next) = pages(call, policies, |policy| policy.name.clone(), 10)?;
-    let policies: Vec<Value> = policies.into_iter().map(describe_one).collect();
-    Ok(with_token(json!({ "resourcePolicies": policies }), next))
+        .map(|(_, policy)| (policy.name.clone(), describe_one(policy)));
+    page(call, "resourcePolicies", policies, 10)
 }
 
 pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {

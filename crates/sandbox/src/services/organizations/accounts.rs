@@ -4,33 +4,26 @@ use orgtrail_base::names::AccountId;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Creation, Member, Organization, Reply, Simulation, invalid, listed, of, shape,
+    Call, Control, Creation, Member, Organization, Reply, invalid, listed, of, required, shape,
 };
 use crate::api::ApiError;
 use crate::bootstrap::{ACCESS_ROLE, access_role, new_account};
 use crate::services::input::{seconds, text};
 use crate::simulation::LOWER;
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    let organization = control.organization.as_ref()?;
+pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<Reply> {
     Some(match call.operation {
         "ListAccounts" => {
             let partition = call.caller.partition;
-            let accounts = organization
-                .members
-                .keys()
-                .map(|id| (id.to_string(), shape::account(partition, organization, id)))
-                .collect();
+            let accounts = organization.members.keys();
+            let accounts =
+                accounts.map(|id| (id.to_string(), shape::account(partition, organization, id)));
             listed(call, "Accounts", accounts)
         }
         "DescribeAccount" => member(organization, call).map(
             |id| json!({ "Account": shape::account(call.caller.partition, organization, &id) }),
         ),
-        "CreateAccount" => create(simulation, control, call),
+
         "DescribeCreateAccountStatus" => {
             let id = call.required("CreateAccountRequestId").unwrap_or_default();
             match organization.creations.get(id) {
@@ -42,23 +35,19 @@ pub(super) fn call(
             }
         }
         "ListCreateAccountStatus" => {
-            let statuses = organization
-                .creations
-                .iter()
-                .map(|(id, creation)| (id.clone(), status(id, creation)))
-                .collect();
+            let creations = organization.creations.iter();
+            let statuses = creations.map(|(id, creation)| (id.clone(), status(id, creation)));
             listed(call, "CreateAccountStatuses", statuses)
         }
-        "CloseAccount" => close(control, call),
-        "RemoveAccountFromOrganization" => remove(control, call),
+        "CloseAccount" => close(organization, call),
+        "RemoveAccountFromOrganization" => remove(organization, call),
         _ => return None,
     })
 }
 
 /// The account that a call names.
 pub(super) fn member(organization: &Organization, call: &Call<'_>) -> Result<AccountId, ApiError> {
-    let id = call.required("AccountId").map_err(|_| invalid("You must specify AccountId."))?;
-    let id: AccountId = id.parse().map_err(|_| {
+    let id: AccountId = required(call, "AccountId")?.parse().map_err(|_| {
         invalid("You provided a value for AccountId that does not match the required pattern.")
     })?;
     if organization.members.contains_key(&id) {
@@ -82,10 +71,9 @@ fn status(id: &str, creation: &Creation) -> Value {
     })
 }
 
-fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
-    let name =
-        call.required("AccountName").map_err(|_| invalid("You must specify AccountName."))?;
-    let email = call.required("Email").map_err(|_| invalid("You must specify Email."))?;
+pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
+    let name = required(call, "AccountName")?;
+    let email = required(call, "Email")?;
     if !email.contains('@') {
         return Err(invalid("You provided an invalid email address."));
     }
@@ -97,9 +85,9 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
             "An account with that email address already exists.",
         ));
     }
-    let now = simulation.clock.now();
+    let now = call.now;
     let failed = || ApiError::new("ServiceException", "the sandbox could not create an account id");
-    let mut random = fastrand::Rng::with_seed(simulation.random_number());
+    let mut random = fastrand::Rng::with_seed(call.simulation.random_number());
     let id: AccountId = loop {
         let id: AccountId =
             format!("4{:011}", random.u64(..100_000_000_000)).parse().map_err(|_| failed())?;
@@ -112,7 +100,7 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     let role = access_role(partition, &organization.management_account, now, &mut random)
         .map_err(|_| failed())?;
     account.iam.roles.insert(role_name, role);
-    let request = format!("car-{}", simulation.random_text(LOWER, 32));
+    let request = format!("car-{}", call.simulation.random_text(LOWER, 32));
     organization.attachments.insert(id.to_string(), organization.first_policies());
     organization.members.insert(
         id.clone(),
@@ -136,8 +124,7 @@ fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Re
     Ok(json!({ "CreateAccountStatus": answer }))
 }
 
-fn close(control: &mut Control, call: &Call<'_>) -> Reply {
-    let organization = of(control)?;
+fn close(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = member(organization, call)?;
     if id == organization.management_account {
         return Err(ApiError::new(
@@ -158,8 +145,7 @@ fn close(control: &mut Control, call: &Call<'_>) -> Reply {
     }
 }
 
-fn remove(control: &mut Control, call: &Call<'_>) -> Reply {
-    let organization = of(control)?;
+fn remove(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = member(organization, call)?;
     if id == organization.management_account {
         return Err(ApiError::new(

@@ -3,22 +3,15 @@
 use serde_json::json;
 
 use super::accounts::member;
-use super::{Call, Control, Reply, Simulation, invalid, listed, shape};
+use super::{Call, Organization, Reply, invalid, listed, required, shape};
 use crate::api::ApiError;
 use crate::services::input::{seconds, text};
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    let organization = control.organization.as_mut()?;
+pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<Reply> {
     let partition = call.caller.partition;
-    let now = simulation.clock.now();
+    let now = call.now;
     let principal = || {
-        let principal = call
-            .required("ServicePrincipal")
-            .map_err(|_| invalid("You must specify ServicePrincipal."))?;
+        let principal = required(call, "ServicePrincipal")?;
         if principal.ends_with(".amazonaws.com") || principal.ends_with(".amazonaws.com.cn") {
             Ok(principal.to_owned())
         } else {
@@ -48,14 +41,10 @@ pub(super) fn call(
             Ok(json!({}))
         }),
         "ListAWSServiceAccessForOrganization" => {
-            let services = organization
-                .trusted_services
-                .iter()
-                .map(|(name, at)| {
-                    let item = json!({ "ServicePrincipal": name, "DateEnabled": seconds(*at) });
-                    (name.clone(), item)
-                })
-                .collect();
+            let services = organization.trusted_services.iter().map(|(name, at)| {
+                let item = json!({ "ServicePrincipal": name, "DateEnabled": seconds(*at) });
+                (name.clone(), item)
+            });
             listed(call, "EnabledServicePrincipals", services)
         }
         "RegisterDelegatedAdministrator" => principal().and_then(|principal| {
@@ -104,8 +93,7 @@ pub(super) fn call(
                     let since = services.values().min().copied().unwrap_or(now);
                     account["DelegationEnabledDate"] = seconds(since);
                     (id.to_string(), account)
-                })
-                .collect();
+                });
             listed(call, "DelegatedAdministrators", administrators)
         }
         "ListDelegatedServicesForAccount" => member(organization, call).and_then(|account| {
@@ -115,14 +103,11 @@ pub(super) fn call(
                     "The specified account is not a delegated administrator.",
                 ));
             };
-            let services = services
-                .iter()
-                .map(|(name, at)| {
-                    let item =
-                        json!({ "ServicePrincipal": name, "DelegationEnabledDate": seconds(*at) });
-                    (name.clone(), item)
-                })
-                .collect();
+            let services = services.iter().map(|(name, at)| {
+                let at = seconds(*at);
+                let item = json!({ "ServicePrincipal": name, "DelegationEnabledDate": at });
+                (name.clone(), item)
+            });
             listed(call, "DelegatedServices", services)
         }),
         _ => return None,

@@ -13,8 +13,8 @@ pub(crate) use state::{
     Unit,
 };
 
-use super::input::{number, page, text};
-use super::{Call, Control, Reply, Simulation, unknown_operation};
+use super::input::{limit, page, text};
+use super::{Call, Control, Reply, unknown_operation};
 use crate::api::ApiError;
 
 /// What delegated administrators may call, like the management account.
@@ -35,22 +35,16 @@ fn conditions(control: &Control, call: &Call<'_>) -> Vec<(&'static str, String)>
     kind.into_iter().chain(service).collect()
 }
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow_with(control, "*", &conditions(control, call))?;
     let account = &call.caller.account;
     if call.operation == "CreateOrganization" {
-        return tree::create_organization(simulation, control, call);
+        return tree::create_organization(control, call);
     }
-    let organization = control
-        .organization
-        .as_ref()
-        .filter(|organization| organization.members.contains_key(account))
-        .ok_or_else(|| {
-            ApiError::new(
-                "AWSOrganizationsNotInUseException",
-                "Your account is not a member of an organization.",
-            )
-        })?;
+    let organization = of(control)?;
+    if !organization.members.contains_key(account) {
+        return Err(not_in_use());
+    }
     if call.operation == "DescribeOrganization" {
         return Ok(serde_json::json!({
             "Organization": shape::organization(call.caller.partition, organization),
@@ -60,20 +54,32 @@ pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'
     if organization.management_account != *account && !(delegated && is_read(call.operation)) {
         return Err(ApiError::access_denied("You don't have permissions to access this resource."));
     }
+    match call.operation {
+        "CreateAccount" => return accounts::create(control, call),
+        "DeleteOrganization" => return tree::delete_organization(control),
+        _ => {}
+    }
     let answer = [tree::call, accounts::call, administrators::call, policies::call]
         .into_iter()
-        .find_map(|family| family(simulation, control, call));
+        .find_map(|family| family(organization, call));
     answer.unwrap_or_else(|| Err(unknown_operation(call)))
 }
 
 /// The organization, which [`call`] has seen to be there.
 fn of(control: &mut Control) -> Result<&mut Organization, ApiError> {
-    control.organization.as_mut().ok_or_else(|| {
-        ApiError::new(
-            "AWSOrganizationsNotInUseException",
-            "Your account is not a member of an organization.",
-        )
-    })
+    control.organization.as_mut().ok_or_else(not_in_use)
+}
+
+fn not_in_use() -> ApiError {
+    ApiError::new(
+        "AWSOrganizationsNotInUseException",
+        "Your account is not a member of an organization.",
+    )
+}
+
+/// A member that must be a string with something in it.
+fn required<'a>(call: &'a Call<'_>, name: &str) -> Result<&'a str, ApiError> {
+    call.required(name).map_err(|_| invalid(format!("You must specify {name}.")))
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
@@ -81,16 +87,11 @@ fn invalid(message: impl Into<String>) -> ApiError {
 }
 
 /// One page of a list under `name`, by the call's `MaxResults` and `NextToken`.
-fn listed(call: &Call<'_>, name: &str, items: Vec<(String, Value)>) -> Reply {
-    let limit = number(call.input, "MaxResults").unwrap_or(20);
-    if !(1..=20).contains(&limit) {
-        return Err(invalid("You specified an invalid value for MaxResults: from 1 to 20"));
-    }
-    let limit = usize::try_from(limit).unwrap_or(20);
-    let (items, next) = page(items, |(key, _)| key.clone(), text(call.input, "NextToken"), limit)
-        .ok_or_else(|| {
-        invalid("You specified an invalid value for NextToken: INVALID_NEXT_TOKEN")
-    })?;
-    let items: Vec<Value> = items.into_iter().map(|(_, item)| item).collect();
+fn listed(call: &Call<'_>, name: &str, items: impl IntoIterator<Item = (String, Value)>) -> Reply {
+    let invalid = |what: &str| invalid(format!("You specified an invalid value for {what}"));
+    let limit = limit(call.input, "MaxResults", 20, 20)
+        .ok_or_else(|| invalid("MaxResults: from 1 to 20"))?;
+    let (items, next) = page(items, text(call.input, "NextToken"), limit)
+        .ok_or_else(|| invalid("NextToken: INVALID_NEXT_TOKEN"))?;
     Ok(serde_json::json!({ name: items, "NextToken": next }))
 }

@@ -6,8 +6,8 @@ use orgtrail_base::names::{AccountId, UnitId};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply, SCP,
-    Simulation, invalid, listed, shape,
+    Call, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply, SCP, invalid,
+    listed, required, shape,
 };
 use crate::api::ApiError;
 use crate::policy::{Document, PolicyType};
@@ -25,14 +25,9 @@ fn quotas(kind: &str) -> (usize, usize) {
     }
 }
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    let organization = control.organization.as_mut()?;
+pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<Reply> {
     Some(match call.operation {
-        "CreatePolicy" => create(simulation, organization, call),
+        "CreatePolicy" => create(organization, call),
         "UpdatePolicy" => update(organization, call),
         "DeletePolicy" => delete(organization, call),
         "DescribePolicy" => policy_id(organization, call)
@@ -55,8 +50,7 @@ pub(super) fn call(
 }
 
 fn filter(call: &Call<'_>) -> Result<String, ApiError> {
-    let kind = call.required("Filter").map_err(|_| invalid("You must specify Filter."))?;
-    known_type(kind).map(str::to_owned)
+    known_type(required(call, "Filter")?).map(str::to_owned)
 }
 
 fn known_type(kind: &str) -> Result<&str, ApiError> {
@@ -74,7 +68,7 @@ fn known_type(kind: &str) -> Result<&str, ApiError> {
 }
 
 fn policy_id(organization: &Organization, call: &Call<'_>) -> Result<String, ApiError> {
-    let id = call.required("PolicyId").map_err(|_| invalid("You must specify PolicyId."))?;
+    let id = required(call, "PolicyId")?;
     if organization.policies.contains_key(id) {
         Ok(id.to_owned())
     } else {
@@ -83,7 +77,7 @@ fn policy_id(organization: &Organization, call: &Call<'_>) -> Result<String, Api
 }
 
 fn target(organization: &Organization, call: &Call<'_>) -> Result<String, ApiError> {
-    let id = call.required("TargetId").map_err(|_| invalid("You must specify TargetId."))?;
+    let id = required(call, "TargetId")?;
     let account =
         id.parse::<AccountId>().ok().is_some_and(|id| organization.members.contains_key(&id));
     let unit = id
@@ -106,18 +100,17 @@ fn described(organization: &Organization, call: &Call<'_>, id: &str) -> Value {
 }
 
 fn summaries<'a>(
-    organization: &Organization,
-    call: &Call<'_>,
+    organization: &'a Organization,
+    call: &'a Call<'_>,
     ids: impl Iterator<Item = &'a String>,
-    kind: &str,
-) -> Vec<(String, Value)> {
+    kind: &'a str,
+) -> impl Iterator<Item = (String, Value)> {
     ids.filter_map(|id| Some((id, organization.policies.get(id)?)))
-        .filter(|(_, policy)| policy.kind == kind)
-        .map(|(id, policy)| {
+        .filter(move |(_, policy)| policy.kind == kind)
+        .map(move |(id, policy)| {
             let summary = shape::policy_summary(call.caller.partition, organization, id, policy);
             (id.clone(), summary)
         })
-        .collect()
 }
 
 fn content(text: &str, kind: &str) -> Result<Document, ApiError> {
@@ -140,31 +133,30 @@ fn content(text: &str, kind: &str) -> Result<Document, ApiError> {
     })
 }
 
-fn create(simulation: &Simulation, organization: &mut Organization, call: &Call<'_>) -> Reply {
-    let required =
-        |name: &str| call.required(name).map_err(|_| invalid(format!("You must specify {name}.")));
-    let kind = known_type(required("Type")?)?;
+fn duplicate() -> ApiError {
+    ApiError::new("DuplicatePolicyException", "A policy with the same name already exists.")
+}
+
+fn create(organization: &mut Organization, call: &Call<'_>) -> Reply {
+    let kind = known_type(required(call, "Type")?)?;
     if ![SCP, RCP].contains(&kind) {
         return Err(ApiError::new(
             "PolicyTypeNotAvailableForOrganizationException",
             "the sandbox supports only service and resource control policies",
         ));
     }
-    let name = required("Name")?;
+    let name = required(call, "Name")?;
     if organization.policies.values().any(|policy| policy.name == name) {
-        return Err(ApiError::new(
-            "DuplicatePolicyException",
-            "A policy with the same name already exists.",
-        ));
+        return Err(duplicate());
     }
     let policy = OrganizationPolicy {
         name: name.to_owned(),
         description: text(call.input, "Description").unwrap_or_default().to_owned(),
         kind: kind.to_owned(),
-        content: content(required("Content")?, kind)?,
+        content: content(required(call, "Content")?, kind)?,
         aws_managed: false,
     };
-    let id = format!("p-{}", simulation.random_text(LOWER, 8));
+    let id = format!("p-{}", call.simulation.random_text(LOWER, 8));
     organization.policies.insert(id.clone(), policy);
     Ok(json!({ "Policy": described(organization, call, &id) }))
 }
@@ -183,15 +175,12 @@ fn update(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = policy_id(organization, call)?;
     changeable(&id)?;
     let renamed = text(call.input, "Name");
-    let duplicate = organization
+    let is_taken = organization
         .policies
         .iter()
         .any(|(other, policy)| *other != id && Some(policy.name.as_str()) == renamed);
-    if duplicate {
-        return Err(ApiError::new(
-            "DuplicatePolicyException",
-            "A policy with the same name already exists.",
-        ));
+    if is_taken {
+        return Err(duplicate());
     }
     let kind = organization.policies[&id].kind.clone();
     let content = text(call.input, "Content").map(|text| content(text, &kind)).transpose()?;
@@ -244,8 +233,7 @@ fn targets(organization: &Organization, call: &Call<'_>) -> Reply {
                 "Type": kind,
             });
             (target.clone(), item)
-        })
-        .collect();
+        });
     listed(call, "Targets", targets)
 }
 

@@ -84,6 +84,17 @@ pub(crate) struct Creation {
 }
 
 impl Organization {
+    /// The accounts directly below a root or unit.
+    pub(super) fn accounts_in(&self, parent: &UnitId) -> impl Iterator<Item = &AccountId> {
+        let members = self.members.iter().filter(move |(_, member)| member.parent == *parent);
+        members.map(|(id, _)| id)
+    }
+
+    /// The units directly below a root or unit.
+    pub(super) fn units_in(&self, parent: &UnitId) -> impl Iterator<Item = &UnitId> {
+        let units = self.units.iter().filter(move |(_, unit)| unit.parent == *parent);
+        units.map(|(id, _)| id)
+    }
     /// Whether this account was closed.
     pub(crate) fn is_suspended(&self, account: &AccountId) -> bool {
         self.members.get(account).is_some_and(|member| member.suspended)
@@ -121,18 +132,10 @@ impl Organization {
         first
     }
 
-    /// The SCPs that bind an account, level by level; at every level one must
-    /// allow. None where SCPs are off or the account is no member.
-    pub(crate) fn scps_of(&self, account: &AccountId) -> Vec<impl Iterator<Item = &Document>> {
-        self.controls_of(account, SCP)
-    }
-
-    /// The RCPs that bind an account's resources, level by level: none may deny.
-    pub(crate) fn rcps_of(&self, account: &AccountId) -> Vec<impl Iterator<Item = &Document>> {
-        self.controls_of(account, RCP)
-    }
-
-    fn controls_of(
+    /// The policies of a kind that bind an account, level by level; none where the kind is
+    /// off or the account is no member. At every level one SCP must allow, and no RCP may
+    /// deny.
+    pub(crate) fn controls_of(
         &self,
         account: &AccountId,
         kind: &'static str,

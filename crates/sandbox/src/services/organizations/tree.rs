@@ -1,11 +1,11 @@
 //! The root, its units, and what is where.
 
 use orgtrail_base::names::{AccountId, OrgId, UnitId};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    Call, Control, FULL_ACCESS, Member, Organization, Reply, SCP, Simulation, Unit, invalid,
-    listed, shape,
+    Call, Control, FULL_ACCESS, Member, Organization, Reply, SCP, Unit, invalid, listed, of,
+    required, shape,
 };
 use crate::api::ApiError;
 use crate::bootstrap::full_access;
@@ -15,27 +15,18 @@ use crate::simulation::LOWER;
 /// How deep units may lie.
 const MAX_DEPTH: usize = 5;
 
-pub(super) fn call(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Option<Reply> {
-    let organization = control.organization.as_mut()?;
+pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<Reply> {
     Some(match call.operation {
         "ListRoots" => {
             let root = shape::root(call.caller.partition, organization);
-            listed(call, "Roots", vec![(organization.root.to_string(), root)])
+            listed(call, "Roots", [(organization.root.to_string(), root)])
         }
         "ListOrganizationalUnitsForParent" => units_of(organization, call),
         "ListAccountsForParent" => parent(organization, call, "ParentId").and_then(|parent| {
+            let partition = call.caller.partition;
             let accounts = organization
-                .members
-                .iter()
-                .filter(|(_, member)| member.parent == parent)
-                .map(|(id, _)| {
-                    (id.to_string(), shape::account(call.caller.partition, organization, id))
-                })
-                .collect();
+                .accounts_in(&parent)
+                .map(|id| (id.to_string(), shape::account(partition, organization, id)));
             listed(call, "Accounts", accounts)
         }),
         "ListParents" => parents(organization, call),
@@ -45,31 +36,27 @@ pub(super) fn call(
                 json!({ "OrganizationalUnit": shape::unit(call.caller.partition, organization, &id) })
             })
         }
-        "CreateOrganizationalUnit" => create_unit(simulation, organization, call),
+        "CreateOrganizationalUnit" => create_unit(organization, call),
         "UpdateOrganizationalUnit" => update_unit(organization, call),
         "DeleteOrganizationalUnit" => delete_unit(organization, call),
         "MoveAccount" => move_account(organization, call),
-        "DeleteOrganization" => {
-            if organization.members.len() > 1 {
-                Err(ApiError::new(
-                    "OrganizationNotEmptyException",
-                    "To delete an organization you must first remove all member accounts.",
-                ))
-            } else {
-                control.organization = None;
-                Ok(json!({}))
-            }
-        }
         _ => return None,
     })
 }
 
+pub(super) fn delete_organization(control: &mut Control) -> Reply {
+    if of(control)?.members.len() > 1 {
+        return Err(ApiError::new(
+            "OrganizationNotEmptyException",
+            "To delete an organization you must first remove all member accounts.",
+        ));
+    }
+    control.organization = None;
+    Ok(json!({}))
+}
+
 /// `CreateOrganization`: the caller's account becomes the management account.
-pub(super) fn create_organization(
-    simulation: &Simulation,
-    control: &mut Control,
-    call: &Call<'_>,
-) -> Reply {
+pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Reply {
     if control.organization.is_some() {
         return Err(ApiError::new(
             "AlreadyInOrganizationException",
@@ -77,9 +64,10 @@ pub(super) fn create_organization(
         ));
     }
     let internal = |_| ApiError::new("ServiceException", "the sandbox could not create an id");
-    let id: OrgId = format!("o-{}", simulation.random_text(LOWER, 10)).parse().map_err(internal)?;
+    let id: OrgId =
+        format!("o-{}", call.simulation.random_text(LOWER, 10)).parse().map_err(internal)?;
     let root: UnitId =
-        format!("r-{}", simulation.random_text(LOWER, 4)).parse().map_err(internal)?;
+        format!("r-{}", call.simulation.random_text(LOWER, 4)).parse().map_err(internal)?;
     let full_access =
         full_access().map_err(|malformed| ApiError::new("ServiceException", malformed.0))?;
     let account = call.caller.account.clone();
@@ -88,7 +76,7 @@ pub(super) fn create_organization(
         name: "management".to_owned(),
         email: "management@example.com".to_owned(),
         parent: root.clone(),
-        joined_at: simulation.clock.now(),
+        joined_at: call.now,
         created: false,
         suspended: false,
     };
@@ -120,8 +108,7 @@ pub(super) fn parent(
     call: &Call<'_>,
     name: &str,
 ) -> Result<UnitId, ApiError> {
-    let id = call.required(name).map_err(|_| invalid(format!("You must specify {name}.")))?;
-    let id: UnitId = id.parse().map_err(|_| {
+    let id: UnitId = required(call, name)?.parse().map_err(|_| {
         invalid(format!(
             "You provided a value for {name} that does not match the required pattern."
         ))
@@ -143,27 +130,20 @@ fn unit(organization: &Organization, call: &Call<'_>, name: &str) -> Result<Unit
             "You specified an organizational unit that doesn't exist.",
         )
     };
-    let id: UnitId = call
-        .required(name)
-        .map_err(|_| invalid(format!("You must specify {name}.")))?
-        .parse()
-        .map_err(|_| missing())?;
+    let id: UnitId = required(call, name)?.parse().map_err(|_| missing())?;
     if organization.units.contains_key(&id) { Ok(id) } else { Err(missing()) }
 }
 
 fn units_of(organization: &Organization, call: &Call<'_>) -> Reply {
     let parent = parent(organization, call, "ParentId")?;
     let units = organization
-        .units
-        .iter()
-        .filter(|(_, unit)| unit.parent == parent)
-        .map(|(id, _)| (id.to_string(), shape::unit(call.caller.partition, organization, id)))
-        .collect();
+        .units_in(&parent)
+        .map(|id| (id.to_string(), shape::unit(call.caller.partition, organization, id)));
     listed(call, "OrganizationalUnits", units)
 }
 
 fn parents(organization: &Organization, call: &Call<'_>) -> Reply {
-    let child = call.required("ChildId").map_err(|_| invalid("You must specify ChildId."))?;
+    let child = required(call, "ChildId")?;
     let account = child.parse::<AccountId>().ok();
     let parent = match (account, child.parse::<UnitId>()) {
         (Some(account), _) => organization.members.get(&account).map(|member| &member.parent),
@@ -177,32 +157,27 @@ fn parents(organization: &Organization, call: &Call<'_>) -> Reply {
         )
     })?;
     let kind = if parent.is_root() { "ROOT" } else { "ORGANIZATIONAL_UNIT" };
-    listed(call, "Parents", vec![(parent.to_string(), json!({ "Id": parent, "Type": kind }))])
+    listed(call, "Parents", [(parent.to_string(), json!({ "Id": parent, "Type": kind }))])
 }
 
 fn children(organization: &Organization, call: &Call<'_>) -> Reply {
     let parent = parent(organization, call, "ParentId")?;
-    let children: Vec<(String, Value)> = match text(call.input, "ChildType") {
-        Some("ACCOUNT") => organization
-            .members
-            .iter()
-            .filter(|(_, member)| member.parent == parent)
-            .map(|(id, _)| (id.to_string(), json!({ "Id": id, "Type": "ACCOUNT" })))
-            .collect(),
-        Some("ORGANIZATIONAL_UNIT") => organization
-            .units
-            .iter()
-            .filter(|(_, unit)| unit.parent == parent)
-            .map(|(id, _)| (id.to_string(), json!({ "Id": id, "Type": "ORGANIZATIONAL_UNIT" })))
-            .collect(),
+    let (kind, ids): (&str, Vec<String>) = match text(call.input, "ChildType") {
+        Some(kind @ "ACCOUNT") => {
+            (kind, organization.accounts_in(&parent).map(ToString::to_string).collect())
+        }
+        Some(kind @ "ORGANIZATIONAL_UNIT") => {
+            (kind, organization.units_in(&parent).map(ToString::to_string).collect())
+        }
         _ => return Err(invalid("ChildType must be ACCOUNT or ORGANIZATIONAL_UNIT")),
     };
+    let children = ids.into_iter().map(|id| (id.clone(), json!({ "Id": id, "Type": kind })));
     listed(call, "Children", children)
 }
 
-fn create_unit(simulation: &Simulation, organization: &mut Organization, call: &Call<'_>) -> Reply {
+fn create_unit(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let parent = parent(organization, call, "ParentId")?;
-    let name = call.required("Name").map_err(|_| invalid("You must specify Name."))?.to_owned();
+    let name = required(call, "Name")?.to_owned();
     taken(organization, &parent, &name)?;
     if organization.ancestors(&parent).len() > MAX_DEPTH {
         return Err(ApiError::new(
@@ -211,7 +186,7 @@ fn create_unit(simulation: &Simulation, organization: &mut Organization, call: &
         ));
     }
     let stem = organization.root.as_str().trim_start_matches("r-");
-    let id: UnitId = format!("ou-{stem}-{}", simulation.random_text(LOWER, 8))
+    let id: UnitId = format!("ou-{stem}-{}", call.simulation.random_text(LOWER, 8))
         .parse()
         .map_err(|_| ApiError::new("ServiceException", "the sandbox could not create an id"))?;
     organization.units.insert(id.clone(), Unit { name, parent });
@@ -245,9 +220,8 @@ fn update_unit(organization: &mut Organization, call: &Call<'_>) -> Reply {
 
 fn delete_unit(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = unit(organization, call, "OrganizationalUnitId")?;
-    let used = organization.units.values().any(|unit| unit.parent == id)
-        || organization.members.values().any(|member| member.parent == id);
-    if used {
+    if organization.units_in(&id).next().is_some() || organization.accounts_in(&id).next().is_some()
+    {
         return Err(ApiError::new(
             "OrganizationalUnitNotEmptyException",
             "The specified OU is not empty.",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::resource_policy::ResourcePolicy;
-use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 use crate::auth::Caller;
 use crate::policy::Request;
 use crate::principals;
@@ -74,18 +74,18 @@ const SETTABLE: [&str; 9] = [
     "FifoThroughputScope",
 ];
 
-pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "CreateTopic" => create(control, call),
         "DeleteTopic" => delete(control, call),
         "ListTopics" => list(control, call),
         "GetTopicAttributes" => attributes(control, call),
         "SetTopicAttributes" => set_attribute(control, call),
-        "Publish" => publish(simulation, control, call),
+        "Publish" => publish(control, call),
         "TagResource" => tag(control, call),
         "UntagResource" => untag(control, call),
         "ListTagsForResource" => list_tags(control, call),
-        "Subscribe" => subscriptions::subscribe(simulation, control, call),
+        "Subscribe" => subscriptions::subscribe(control, call),
         "ConfirmSubscription" => subscriptions::confirm(control, call),
         "Unsubscribe" => subscriptions::unsubscribe(control, call),
         "ListSubscriptionsByTopic" => subscriptions::list_by_topic(control, call),
@@ -138,18 +138,12 @@ pub(crate) fn may_publish(control: &Control, caller: &Caller, arn: &Arn) -> Resu
     let topic = find(control, arn).ok_or_else(no_topic)?;
     let owner = arn.account.as_ref().unwrap_or(&caller.account);
     let region = arn.region.as_ref().ok_or_else(no_topic)?;
-    control.authorize(
-        caller,
-        &Request {
-            action: "sns:Publish",
-            resource: &arn.to_string(),
-            resource_account: owner,
-            region,
-            resource_policy: Some(topic.policy.evaluator()),
-            context: &[],
-            secure_transport: true,
-        },
-    )
+    let resource = arn.to_string();
+    let request = Request {
+        resource_policy: Some(topic.policy.evaluator()),
+        ..Request::over_tls("sns:Publish", &resource, owner, region)
+    };
+    control.authorize(caller, &request)
 }
 
 /// Publishes as a service inside the sandbox, and counts the messages.
@@ -281,22 +275,20 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
 
 fn list(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
-    let topics: Vec<&String> = input::account(control, &call.caller.account)?
+    let topics = input::account(control, &call.caller.account)?
         .sns
         .topics
         .iter()
         .filter(|(_, topic)| topic.arn.region.as_ref() == Some(call.region))
-        .map(|(arn, _)| arn)
-        .collect();
-    let (topics, next) =
-        input::page(topics, ToString::to_string, input::text(call.input, "NextToken"), 100)
-            .ok_or_else(|| invalid("NextToken"))?;
-    let topics: Vec<Value> = topics.iter().map(|arn| json!({ "TopicArn": arn })).collect();
-    let mut reply = json!({ "Topics": topics });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+        .map(|(arn, _)| (arn.clone(), json!({ "TopicArn": arn })));
+    page(call, "Topics", topics)
+}
+
+/// One page of a list under `member`.
+fn page(call: &Call<'_>, member: &str, items: impl Iterator<Item = (String, Value)>) -> Reply {
+    let (items, next) = input::page(items, input::text(call.input, "NextToken"), 100)
+        .ok_or_else(|| invalid("NextToken"))?;
+    Ok(json!({ member: items, "NextToken": next }))
 }
 
 /// How a topic retries over HTTP by default.
@@ -350,7 +342,7 @@ fn checked(
 const KEPT: usize = 100;
 
 /// Source: SNS API Reference, `Publish`.
-fn publish(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+fn publish(control: &mut Control, call: &Call<'_>) -> Reply {
     let member =
         if input::text(call.input, "TargetArn").is_some() { "TargetArn" } else { "TopicArn" };
     if call.required("Message")?.len() > 256 * 1024 {
@@ -360,7 +352,7 @@ fn publish(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> R
     if subject.is_some_and(|subject| !is_subject(subject)) {
         return Err(invalid("Subject"));
     }
-    let id = simulation.uuid();
+    let id = call.simulation.uuid();
     let topic = topic_mut(control, call, member)?;
     topic.published += 1;
     let mut message = call.input.clone();

@@ -4,7 +4,7 @@ use orgtrail_base::names::{AccountId, Arn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, Simulation, input, invalid, topic_mut};
+use super::{ApiError, Call, Control, Reply, input, invalid, page, topic_mut};
 
 /// A subscription.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Subscription {
     }
 }
 
-pub(super) fn subscribe(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn subscribe(control: &mut Control, call: &Call<'_>) -> Reply {
     let protocol = call.required("Protocol")?;
     let endpoint = input::text(call.input, "Endpoint").unwrap_or_default();
     let fits = match protocol {
@@ -58,8 +58,9 @@ pub(super) fn subscribe(simulation: &Simulation, control: &mut Control, call: &C
     let own = matches!(protocol, "sqs" | "lambda" | "firehose")
         && endpoint.parse::<Arn>().is_ok_and(|arn| arn.account.as_ref() == Some(&owner));
     let return_arn = input::flag(call.input, "ReturnSubscriptionArn").unwrap_or(false);
-    let id = simulation.uuid();
-    let token = (!own && protocol != "sms").then(|| simulation.random_text("0123456789abcdef", 64));
+    let id = call.simulation.uuid();
+    let token =
+        (!own && protocol != "sms").then(|| call.simulation.random_text("0123456789abcdef", 64));
     let topic = topic_mut(control, call, "TopicArn")?;
     let known = topic
         .subscriptions
@@ -125,21 +126,13 @@ pub(super) fn unsubscribe(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn answer(call: &Call<'_>, found: Vec<&Subscription>) -> Reply {
-    let (page, next) =
-        input::page(found, |s| s.arn.clone(), input::text(call.input, "NextToken"), 100)
-            .ok_or_else(|| invalid("NextToken"))?;
-    let page: Vec<Value> = page.into_iter().map(Subscription::described).collect();
-    let mut reply = json!({ "Subscriptions": page });
-    if let Some(next) = next {
-        reply["NextToken"] = next.into();
-    }
-    Ok(reply)
+fn answer<'a>(call: &Call<'_>, found: impl Iterator<Item = &'a Subscription>) -> Reply {
+    page(call, "Subscriptions", found.map(|one| (one.arn.clone(), one.described())))
 }
 
 pub(super) fn list_by_topic(control: &mut Control, call: &Call<'_>) -> Reply {
     let topic = topic_mut(control, call, "TopicArn")?;
-    answer(call, topic.subscriptions.values().collect())
+    answer(call, topic.subscriptions.values())
 }
 
 pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
@@ -150,8 +143,7 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
         .flat_map(|account| account.sns.topics.values())
         .filter(|topic| topic.arn.region.as_ref() == Some(call.region))
         .flat_map(|topic| topic.subscriptions.values())
-        .filter(|subscription| subscription.owner == call.caller.account)
-        .collect();
+        .filter(|subscription| subscription.owner == call.caller.account);
     answer(call, found)
 }
 
