@@ -1,6 +1,6 @@
 //! `orgtrail accept`
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 
 use super::trust::{lines_to_add, print_unauthenticated};
 use super::{Context, Format, OpError, Outcome};
@@ -9,6 +9,7 @@ use crate::archive::authenticity::Authenticity;
 use crate::ops::accept::{acceptances, examine, outcome};
 use crate::report::contract::acceptance as contract;
 use crate::report::drift::plain;
+use crate::report::new_table;
 use crate::words::counted;
 
 /// The longest reason. Units: bytes.
@@ -139,11 +140,8 @@ async fn list(context: &Context) -> Result<Outcome, OpError> {
 }
 
 fn table(records: &[AcceptanceRecord]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["RECORD", "AUTHENTICATED", "TIME", "PRINCIPAL", "FINDINGS", "KEY", "REASON"]);
+    let mut table =
+        new_table(["RECORD", "AUTHENTICATED", "TIME", "PRINCIPAL", "FINDINGS", "KEY", "REASON"]);
     for AcceptanceRecord { acceptance: record, authenticated, .. } in records {
         let mut findings = record.findings.join(", ");
         if record.contradicts_digest {

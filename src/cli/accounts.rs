@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 
 use super::{Context, Format, OpError, Outcome};
 use crate::aws::ErrorKind;
 use crate::ops::accounts::accounts;
 use crate::org::{Access, Surveyed};
 use crate::report::drift::plain;
+use crate::report::new_table;
 use crate::words::counted;
 
 /// List the organization's accounts, and whether their role can be assumed
@@ -48,11 +49,7 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpErr
 }
 
 fn table(accounts: &[Surveyed]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["ACCOUNT", "NAME", "OU", "STATE", "REGIONS", "ACCESS"]);
+    let mut table = new_table(["ACCOUNT", "NAME", "OU", "STATE", "REGIONS", "ACCESS"]);
     for account in accounts {
         let regions = match (&account.regions, &account.regions_unread) {
             (Some(regions), None) => regions.len().to_string(),

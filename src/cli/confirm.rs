@@ -25,8 +25,8 @@ impl Context {
         if let Some(identity) = self.session.identity() {
             self.out.warn(identity);
         }
-        let unasked = |error: std::io::Error| OpError::new(error, Outcome::Unexpected);
-        write!(anstream::stderr().lock(), "{} [y/N] ", shown(question)).map_err(unasked)?;
+        write!(anstream::stderr().lock(), "{} [y/N] ", shown(question))
+            .map_err(OpError::unexpected)?;
         let env = self.env_of_caller()?;
         // A signal ends the prompt; the thread that waits for the answer is abandoned.
         let answer = tokio::task::spawn_blocking(|| {
@@ -37,7 +37,7 @@ impl Context {
         let answer = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(answered_or_stopped)
         })?;
-        answered(&answer.map_err(std::io::Error::other).flatten().map_err(unasked)?)
+        answered(&answer.map_err(std::io::Error::other).flatten().map_err(OpError::unexpected)?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::watch::Watcher;
-use super::{OpError, Outcome, Output};
+use super::{OpError, Output};
 use crate::aws::{Pacing, Propagation};
 use crate::config::{Config, ConfigError, Environment, Loaded};
 use crate::ops::{Connection, Env, Session, config_findings};
@@ -142,8 +142,7 @@ impl Context {
 
     /// The same as text.
     pub(super) fn document_text<T: Document>(&self, body: T) -> Result<String, OpError> {
-        serde_json::to_string_pretty(&self.session.emitted(body))
-            .map_err(|error| OpError::new(error, Outcome::Unexpected))
+        serde_json::to_string_pretty(&self.session.emitted(body)).map_err(OpError::unexpected)
     }
 
     /// How long to wait until a new resource takes effect:

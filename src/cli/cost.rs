@@ -1,6 +1,6 @@
 //! `orgtrail cost`
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, Format, OpError, Outcome, sources};
@@ -8,6 +8,7 @@ use crate::archive::consolidate::source_stats::CountMethod;
 use crate::cost::duplicates::Duplicate;
 use crate::ops::cost::{Costs, FailedRead, costs};
 use crate::report::drift::plain;
+use crate::report::new_table;
 
 /// Estimate the monthly cost of duplicate trails and of the archive
 ///
@@ -83,18 +84,9 @@ fn print(costs: &Costs, context: &Context) -> Result<(), OpError> {
     context.out.data(costs.prices)
 }
 
-fn unframed(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    table
-}
-
 fn duplicates_table(duplicates: &[Duplicate]) -> Table {
     let mut table =
-        unframed(&["SOURCE", "MANAGEMENT EVENTS/MONTH", "DATA EVENTS/MONTH", "USD/MONTH"]);
+        new_table(vec!["SOURCE", "MANAGEMENT EVENTS/MONTH", "DATA EVENTS/MONTH", "USD/MONTH"]);
     for duplicate in duplicates {
         table.add_row([
             plain(&duplicate.source).into_owned(),
@@ -108,7 +100,8 @@ fn duplicates_table(duplicates: &[Duplicate]) -> Table {
 
 fn storage_table(costs: &Costs) -> Table {
     let about = if costs.counting == CountMethod::Exact { "" } else { "~" };
-    let mut table = unframed(&["STORAGE CLASS", "OBJECTS", "BYTES", "BILLED BYTES", "USD/MONTH"]);
+    let mut table =
+        new_table(vec!["STORAGE CLASS", "OBJECTS", "BYTES", "BILLED BYTES", "USD/MONTH"]);
     for cost in &costs.storage {
         table.add_row([
             plain(&cost.class).into_owned(),

@@ -1,11 +1,12 @@
 //! `orgtrail coverage`
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 
 use super::{Context, Format, OpError, Outcome};
 use crate::checks::{Cell, Coverage};
 use crate::ops::coverage::coverage;
 use crate::report::drift::plain;
+use crate::report::new_table;
 
 /// Show coverage by the organization trail, by account and Region
 ///
@@ -46,13 +47,9 @@ fn word(cell: &Cell) -> &'static str {
 }
 
 fn table(coverage: &Coverage) -> Table {
-    let mut table = Table::new();
     let header = ["ACCOUNT", "NAME", "OU"].into_iter().map(str::to_owned);
     let regions = coverage.regions.iter().map(ToString::to_string);
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.chain(regions));
+    let mut table = new_table(header.chain(regions));
     for account in &coverage.accounts {
         let head = [account.account.as_str(), &account.name, &account.unit_path];
         let cells = account.cells.iter().map(|cell| word(cell).to_owned());

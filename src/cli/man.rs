@@ -48,7 +48,7 @@ fn write_pages(
 fn page(command: &clap::Command) -> Result<Vec<u8>, OpError> {
     let mut page = Vec::new();
     let man = clap_mangen::Man::new(command.clone());
-    man.render(&mut page).map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    man.render(&mut page).map_err(OpError::unexpected)?;
     Ok(page)
 }
 

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use super::{Explain, OpError, Outcome};
+use super::{Explain, OpError};
 use crate::printable;
 
 /// Standard output for data, standard error for people.
@@ -41,8 +41,7 @@ impl Output {
 
     /// Data as indented JSON.
     pub fn json(self, value: &impl Serialize) -> Result<(), OpError> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+        let text = serde_json::to_string_pretty(value).map_err(OpError::unexpected)?;
         self.data(text)
     }
 

@@ -1,12 +1,13 @@
 //! `orgtrail records`
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, Format, OpError, Outcome};
 use crate::archive::consolidate::history::{Fault, PastRun};
 use crate::ops::records::{Records, records};
 use crate::report::drift::plain;
+use crate::report::new_table;
 use crate::words::counted;
 
 /// List consolidation runs and verify their records
@@ -65,21 +66,17 @@ fn print(context: &Context, records: &Records) -> Result<(), OpError> {
 }
 
 fn table(runs: &[PastRun]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header([
-            "RECORDS",
-            "TIME",
-            "COPIED",
-            "BYTES",
-            "PRESENT",
-            "OTHER",
-            "ENDED",
-            "VALID MACS",
-            "PRINCIPAL",
-        ]);
+    let mut table = new_table([
+        "RECORDS",
+        "TIME",
+        "COPIED",
+        "BYTES",
+        "PRESENT",
+        "OTHER",
+        "ENDED",
+        "VALID MACS",
+        "PRINCIPAL",
+    ]);
     for run in runs {
         let counts = &run.counts;
         let other = [

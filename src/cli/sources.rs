@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 
 use super::{Context, Format, OpError, Outcome};
 use crate::archive::consolidate::discover::{FailedRead, Found};
@@ -12,6 +12,7 @@ use crate::names::{AccountId, Arn};
 use crate::ops::sources::{CountedSource, SourceList, sources};
 use crate::report::contract::sources::MissingSource;
 use crate::report::drift::plain;
+use crate::report::new_table;
 
 /// List the buckets of legacy trails and their logs outside the archive
 ///
@@ -146,13 +147,9 @@ fn by_reason(unread: &[FailedRead]) -> Vec<(&FailedRead, Vec<&FailedRead>)> {
 }
 
 fn table(sources: &[CountedSource]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header([
-            "SOURCE", "OWNER", "REGION", "TRAILS", "OBJECTS", "BYTES", "FROM", "TO", "DIGESTS",
-        ]);
+    let mut table = new_table([
+        "SOURCE", "OWNER", "REGION", "TRAILS", "OBJECTS", "BYTES", "FROM", "TO", "DIGESTS",
+    ]);
     for CountedSource { source, stats, .. } in sources {
         let trails = trails(&source.trails);
         let owner = match (&source.owner, stats) {

@@ -7,8 +7,8 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+use super::OpError;
 use super::progress::{NoProgress, Progress};
-use super::{OpError, Outcome};
 use crate::aws::{Aws, Pacing, Propagation};
 use crate::config::{Config, ConfigError, Environment, Origin};
 use crate::local_file::is_writable_by_others;
@@ -114,9 +114,7 @@ impl Env {
         match &self.configuration {
             Configuration::Valid(config) => Ok(config),
             Configuration::Invalid(error) => Err(Arc::clone(error).into()),
-            Configuration::NotLoaded => {
-                Err(OpError::new("no configuration was loaded", Outcome::Unexpected))
-            }
+            Configuration::NotLoaded => Err(OpError::unexpected("no configuration was loaded")),
         }
     }
 

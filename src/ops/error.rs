@@ -47,6 +47,11 @@ impl OpError {
         Self { error: error.into(), hint: None, report: None, outcome }
     }
 
+    /// An error that no request causes by itself.
+    pub fn unexpected(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(error, Outcome::Unexpected)
+    }
+
     /// The same, with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -4,8 +4,8 @@ use super::{Action, FieldChange, Plan, ResourceId, Step, build};
 use crate::aws::{Aws, AwsError, Observation, WriteAuthority, is_transient, retry_while};
 use crate::cost::prices;
 use crate::plan::apply::{StepOutcome, StepResult, entry};
-use crate::resources::catalogue::{CATALOGUE, Entry};
-use crate::resources::destroy::{Deletion, KeptCost};
+use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
+use crate::resources::destroy::{Deletion, Kept, KeptCost};
 use crate::resources::{ApplyContext, Desired, Observed, StepError, ensure_unchanged, reread};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
@@ -80,26 +80,24 @@ fn delete(id: &'static str, desired: &Desired, field: &str, value: String) -> St
 pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
     let mut all = Vec::new();
     for entry in CATALOGUE {
-        let (kept, unread) = (entry.kept)(desired, observed);
-        all.extend(kept.into_iter().map(|kept| {
-            let (usd_a_month, cost) = cost(&kept.cost);
-            let why = kept.why;
-            let why = match unread {
-                None => why.to_owned(),
-                Some(error) => {
+        let read = (entry.observed_json)(observed);
+        all.extend((entry.kept)(desired, observed).into_iter().map(|Kept { name, why, cost }| {
+            let (usd_a_month, cost) = price(&cost);
+            let (unreadable, why) = match read {
+                ObservedJson::Known(_) => (false, why.to_owned()),
+                ObservedJson::Unreadable(error) => {
                     let error = in_one_line(error);
-                    format!("if it exists, {why}; it could not be read: {error}")
+                    (true, format!("if it exists, {why}; it could not be read: {error}"))
                 }
             };
-            let (id, unreadable) = (entry.id.into(), unread.is_some());
-            Remains { id, name: kept.name, why, unreadable, usd_a_month, cost }
+            Remains { id: entry.id.into(), name, why, unreadable, usd_a_month, cost }
         }));
     }
     all
 }
 
 /// What something costs a month, if that does not depend on its size, and in words.
-fn cost(of: &KeptCost) -> (Option<f64>, String) {
+fn price(of: &KeptCost) -> (Option<f64>, String) {
     match of {
         KeptCost::Nothing => (Some(0.0), "nothing".to_owned()),
         KeptCost::NothingWhileIdle => {

@@ -50,8 +50,7 @@ pub(crate) struct Entry {
     pub(crate) apply: for<'a> fn(&'a ApplyContext<'a>) -> Boxed<'a, Result<(), StepError>>,
     pub(crate) deletion: fn(&Desired, &Observed) -> Observation<Deletion>,
     pub(crate) delete: for<'a> fn(&'a ApplyContext<'a>) -> Boxed<'a, Result<(), AwsError>>,
-    /// What is kept, and the error if it could not be read.
-    pub(crate) kept: for<'o> fn(&Desired, &'o Observed) -> (Vec<Kept>, Option<&'o AwsError>),
+    pub(crate) kept: fn(&Desired, &Observed) -> Vec<Kept>,
 }
 
 /// What was observed of a resource, as the plan and its fingerprint need it.
@@ -120,9 +119,9 @@ impl Entry {
             },
             delete: |context| Box::pin(R::delete(context)),
             kept: |desired, observed| match R::observation(observed) {
-                Observation::Present(state) => (R::kept(desired, Some(state)), None),
-                Observation::Absent => (Vec::new(), None),
-                Observation::Unreadable(error) => (R::kept(desired, None), Some(error)),
+                Observation::Present(state) => R::kept(desired, Some(state)),
+                Observation::Absent => Vec::new(),
+                Observation::Unreadable(_) => R::kept(desired, None),
             },
         }
     }

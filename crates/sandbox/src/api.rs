@@ -78,6 +78,7 @@ impl Service {
 /// One authenticated request to a service other than S3.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
+    /// What it is sent to.
     pub(super) simulation: &'a Simulation,
     /// When it was made, by the simulated clock.
     pub(super) now: Timestamp,

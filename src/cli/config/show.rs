@@ -28,14 +28,13 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> 
             };
             context.out.json(&Emitted::new(Show {
                 file: path.display().to_string(),
-                config: serde_json::to_value(&loaded.config)
-                    .map_err(|error| OpError::new(error, Outcome::Unexpected))?,
+                config: serde_json::to_value(&loaded.config).map_err(OpError::unexpected)?,
                 origins: loaded.origins.iter().map(origin).collect(),
             }))?;
         }
         Format::Text => {
             let text = loaded.annotated(path);
-            context.out.data(text.map_err(|error| OpError::new(error, Outcome::Unexpected))?)?;
+            context.out.data(text.map_err(OpError::unexpected)?)?;
         }
     }
     Ok(Outcome::Clean)

@@ -20,15 +20,8 @@ pub(super) async fn run(
         "An administrator of the management and log-archive accounts changes the trail, its key and\n\
          its bucket by hand. `drift` reports exactly these changes, and fixes them.",
     )?;
-    let output = env.program.run(&["drift"]).await?;
-    let passed = output.exited_with(Outcome::Clean);
-    let details = if passed { output.summary(1) } else { output.in_full() };
-    report.step(
-        "before the changes, every check passes",
-        Some("orgtrail drift"),
-        passed,
-        details,
-    )?;
+    let title = "before the changes, every check passes";
+    env.step(report, title, "orgtrail drift", &["drift"], Outcome::Clean).await?;
 
     let aws = env.aws().await?;
     let management = env.clients(&aws, &env.management);
@@ -61,15 +54,10 @@ pub(super) async fn run(
         details,
     )?;
 
-    let output = env.program.run(&["drift", "--fix", "--yes"]).await?;
-    let passed = output.exited_with(Outcome::Clean);
-    let details = if passed { output.summary(1) } else { output.in_full() };
-    report.step("drift fixes them", Some("orgtrail drift --fix"), passed, details)?;
-
-    let output = env.program.run(&["drift"]).await?;
-    let passed = output.exited_with(Outcome::Clean);
-    let details = if passed { output.summary(1) } else { output.in_full() };
-    report.step("re-checked, every check passes", Some("orgtrail drift"), passed, details)?;
+    let (command, fix) = ("orgtrail drift --fix", ["drift", "--fix", "--yes"]);
+    env.step(report, "drift fixes them", command, &fix, Outcome::Clean).await?;
+    let title = "re-checked, every check passes";
+    env.step(report, title, "orgtrail drift", &["drift"], Outcome::Clean).await?;
     Ok(())
 }
 

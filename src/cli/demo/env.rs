@@ -43,19 +43,19 @@ impl DemoEnv {
             "The sandbox enforces what orgtrail's guarantees need from AWS: accounts, policies, object\n\
              versions, locks and signed digests. It listens on loopback only.",
         )?;
-        let home_region: Region = "us-east-1".parse().map_err(unexpected)?;
+        let home_region: Region = "us-east-1".parse().map_err(OpError::unexpected)?;
         let mut options = Options::new(home_region);
-        let folder = Folder::new(keep).map_err(unexpected)?;
+        let folder = Folder::new(keep).map_err(OpError::unexpected)?;
         options.accounts = accounts;
         options.data = keep.then(|| folder.path().join(STATE));
-        let sandbox = Sandbox::start(options).await.map_err(unexpected)?;
+        let sandbox = Sandbox::start(options).await.map_err(OpError::unexpected)?;
         let ids = sandbox.accounts();
         let [management, log_archive, _, member, ..] = ids.as_slice() else {
             return Err(OpError::usage("the demo requires at least four accounts"));
         };
         let administrator = sandbox
             .administrator()
-            .ok_or_else(|| unexpected("the sandbox has no administrator".to_owned()))?;
+            .ok_or_else(|| OpError::unexpected("the sandbox has no administrator".to_owned()))?;
         let program = Program::new(folder.path(), &sandbox.endpoint(), &administrator)?;
         let organization =
             sandbox.organization_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -74,6 +74,23 @@ impl DemoEnv {
             folder,
             program,
         })
+    }
+
+    /// Runs orgtrail, and reports a step that passes if it exits as expected; returns whether
+    /// it did.
+    pub(super) async fn step(
+        &self,
+        report: &mut DemoReport,
+        title: &str,
+        command: &str,
+        arguments: &[&str],
+        exit: Outcome,
+    ) -> Result<bool, OpError> {
+        let output = self.program.run(arguments).await?;
+        let passed = output.exited_with(exit);
+        let details = if passed { output.summary(1) } else { output.in_full() };
+        report.step(title, Some(command), passed, details)?;
+        Ok(passed)
     }
 
     /// The connection that orgtrail's own commands use: the administrator's credentials, and
@@ -99,9 +116,4 @@ impl DemoEnv {
         let folder = self.folder.is_kept().then(|| self.folder.path().to_owned());
         Ok(folder.map(|folder| Kept { folder, state }))
     }
-}
-
-/// An error that has no exit code of its own.
-pub(super) fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OpError {
-    OpError::new(error, Outcome::Unexpected)
 }

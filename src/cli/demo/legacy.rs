@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::env::{BUCKET, DemoEnv, unexpected};
+use super::env::{BUCKET, DemoEnv};
 use super::program::ProgramOutput;
 use super::{DemoReport, Stop};
 use crate::aws::{At as _, Aws};
@@ -40,7 +40,7 @@ pub(super) async fn run(
     let members: Vec<&String> = accounts.iter().skip(3).take(MEMBERS).collect();
     let mut left = 0;
     for id in &members {
-        let account: AccountId = id.parse().map_err(unexpected)?;
+        let account: AccountId = id.parse().map_err(OpError::unexpected)?;
         left += fill(env, &aws, &account).await?;
     }
 
@@ -113,8 +113,8 @@ pub(super) async fn run(
 async fn fill(env: &DemoEnv, aws: &Aws, account: &AccountId) -> Result<usize, Stop> {
     let clients = env.clients(aws, account);
     let home = env.sandbox.home_region();
-    let bucket: BucketName = format!("{TRAIL}-{account}").parse().map_err(unexpected)?;
-    let trail: TrailName = TRAIL.parse().map_err(unexpected)?;
+    let bucket: BucketName = format!("{TRAIL}-{account}").parse().map_err(OpError::unexpected)?;
+    let trail: TrailName = TRAIL.parse().map_err(OpError::unexpected)?;
     let mut create = clients.s3().create_bucket().bucket(bucket.as_str());
     if home.as_str() != "us-east-1" {
         let place = BucketLocationConstraint::from(home.as_str());
@@ -132,7 +132,7 @@ async fn fill(env: &DemoEnv, aws: &Aws, account: &AccountId) -> Result<usize, St
         .send()
         .await
         .at(&clients, "s3:PutBucketPolicy")?;
-    let second: Region = "eu-central-1".parse().map_err(unexpected)?;
+    let second: Region = "eu-central-1".parse().map_err(OpError::unexpected)?;
     let until = env.sandbox.now() - STOPPED;
     let legacy = Legacy {
         account: account.clone(),
@@ -143,7 +143,7 @@ async fn fill(env: &DemoEnv, aws: &Aws, account: &AccountId) -> Result<usize, St
         from: until - LOGGED,
         until,
     };
-    env.sandbox.fill_legacy(&legacy).map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    env.sandbox.fill_legacy(&legacy).map_err(OpError::unexpected)?;
     Ok(env.sandbox.keys_raw(bucket.as_str(), "").len())
 }
 

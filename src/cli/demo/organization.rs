@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::env::{BUCKET, DemoEnv, unexpected};
+use super::env::{BUCKET, DemoEnv};
 use super::{DemoReport, Stop};
-use crate::cli::Outcome;
+use crate::cli::{OpError, Outcome};
 
 /// The accounts whose role could be assumed.
 pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<Vec<String>, Stop> {
@@ -22,7 +22,7 @@ pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<Vec<St
         env.log_archive,
         env.sandbox.home_region(),
     );
-    fs::write(env.folder.path().join("orgtrail.toml"), &config).map_err(unexpected)?;
+    fs::write(env.folder.path().join("orgtrail.toml"), &config).map_err(OpError::unexpected)?;
     let output = env.program.run(&["config", "check"]).await?;
     let passed = output.exited_with(Outcome::Clean);
     let details = if passed { output.summary(2) } else { output.in_full() };
@@ -34,7 +34,7 @@ pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<Vec<St
     )?;
 
     let wrong = config.replace(env.log_archive.as_str(), "22222222222");
-    fs::write(env.folder.path().join("wrong.toml"), wrong).map_err(unexpected)?;
+    fs::write(env.folder.path().join("wrong.toml"), wrong).map_err(OpError::unexpected)?;
     let output = env.program.run(&["--config", "wrong.toml", "config", "check"]).await?;
     let passed = output.exited_with(Outcome::Usage) && output.stdout.contains("wrong.toml:3:");
     let details = if passed { output.stdout.trim().to_owned() } else { output.in_full() };

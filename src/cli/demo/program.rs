@@ -30,8 +30,7 @@ impl Program {
         endpoint: &str,
         credentials: &Credentials,
     ) -> Result<Self, OpError> {
-        let executable =
-            std::env::current_exe().map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+        let executable = std::env::current_exe().map_err(OpError::unexpected)?;
         let home = folder.display().to_string();
         let variables = vec![
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -52,17 +51,16 @@ impl Program {
         arguments: &[&str],
         when: impl Fn() -> bool,
     ) -> Result<bool, OpError> {
-        let failed = |error| OpError::new(error, Outcome::Unexpected);
         let mut command = self.command(arguments);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(failed)?;
+        let mut child = command.spawn().map_err(OpError::unexpected)?;
         loop {
-            if child.try_wait().map_err(failed)?.is_some() {
+            if child.try_wait().map_err(OpError::unexpected)?.is_some() {
                 return Ok(false);
             }
             if when() {
-                child.kill().map_err(failed)?;
-                child.wait().map_err(failed)?;
+                child.kill().map_err(OpError::unexpected)?;
+                child.wait().map_err(OpError::unexpected)?;
                 return Ok(true);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -85,8 +83,8 @@ impl Program {
         let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
-            .map_err(|error| OpError::new(error, Outcome::Unexpected))?
-            .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+            .map_err(OpError::unexpected)?
+            .map_err(OpError::unexpected)?;
         Ok(ProgramOutput {
             exit: output.status.code().and_then(|code| u8::try_from(code).ok()),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use super::env::{DemoEnv, unexpected};
+use super::env::DemoEnv;
+use super::report::require;
 use super::{DemoReport, Stop};
-use crate::cli::Outcome;
+use crate::cli::{OpError, Outcome};
 
 pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
     report.section(
@@ -12,30 +13,14 @@ pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<(), St
         "A plan shows every step before anything is written. `apply` runs exactly these steps and\n\
          reads AWS again. The second plan is empty: AWS matches the configuration.",
     )?;
-    let output = env.program.run(&["plan"]).await?;
-    let passed = output.exited_with(Outcome::ChangesPending);
-    let details = if passed { output.summary(1) } else { output.in_full() };
-    report.step(
-        "the plan has changes, and exits with code 10",
-        Some("orgtrail plan"),
-        passed,
-        details,
-    )?;
+    let title = "the plan has changes, and exits with code 10";
+    env.step(report, title, "orgtrail plan", &["plan"], Outcome::ChangesPending).await?;
 
-    let output = env.program.run(&["apply", "--yes"]).await?;
-    let passed = output.exited_with(Outcome::Clean);
-    let details = if passed { output.summary(1) } else { output.in_full() };
-    report.required_step(
-        "apply applies them all",
-        Some("orgtrail apply --yes"),
-        passed,
-        details,
-    )?;
+    let (command, apply) = ("orgtrail apply --yes", ["apply", "--yes"]);
+    require(env.step(report, "apply applies them all", command, &apply, Outcome::Clean).await?)?;
 
-    let output = env.program.run(&["plan"]).await?;
-    let passed = output.exited_with(Outcome::Clean);
-    let details = if passed { output.summary(1) } else { output.in_full() };
-    report.step("the second plan is empty", Some("orgtrail plan"), passed, details)?;
+    let title = "the second plan is empty";
+    env.step(report, title, "orgtrail plan", &["plan"], Outcome::Clean).await?;
     alarms(report, env).await
 }
 
@@ -43,9 +28,9 @@ pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<(), St
 /// has to confirm.
 async fn alarms(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
     let path = env.folder.path().join("orgtrail.toml");
-    let config = fs::read_to_string(&path).map_err(unexpected)?;
+    let config = fs::read_to_string(&path).map_err(OpError::unexpected)?;
     let more = format!("{config}[alarms]\nsubscribers = [\"security@example.com\"]\n");
-    fs::write(&path, more).map_err(unexpected)?;
+    fs::write(&path, more).map_err(OpError::unexpected)?;
     let output = env.program.run(&["apply", "--yes"]).await?;
     let confirmed = env.sandbox.confirm_subscriptions();
     let aws = env.aws().await?;

@@ -47,6 +47,11 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Ends the demo if the step that was just reported failed.
+pub(super) fn require(passed: bool) -> Result<(), Stop> {
+    if passed { Ok(()) } else { Err(Stop::StepFailed(RequiredStepFailed(()))) }
+}
+
 impl DemoReport {
     pub(super) fn new(context: &Context) -> Self {
         let now = Instant::now();
@@ -76,7 +81,7 @@ impl DemoReport {
         found: impl Into<String>,
     ) -> Result<(), Stop> {
         self.step(title, command, passed, found)?;
-        if passed { Ok(()) } else { Err(Stop::StepFailed(RequiredStepFailed(()))) }
+        require(passed)
     }
 
     /// Reports a step.

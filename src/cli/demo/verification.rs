@@ -140,7 +140,7 @@ async fn get(
 ) -> Result<(Vec<u8>, HashMap<String, String>), OpError> {
     let object = clients.s3().get_object().bucket(bucket).key(key).send().await;
     let object = object.at(clients, "s3:GetObject")?;
-    let body = object.body.collect().await.map_err(super::env::unexpected)?;
+    let body = object.body.collect().await.map_err(OpError::unexpected)?;
     Ok((body.to_vec(), object.metadata.unwrap_or_default()))
 }
 

@@ -53,7 +53,7 @@ const POLL_EVERY: Duration = Duration::from_millis(20);
 
 fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> OpError {
     let what = format!("{doing} {}", path.display());
-    move |error| OpError::new(format!("{what}: {error}"), Outcome::Unexpected)
+    move |error| OpError::unexpected(format!("{what}: {error}"))
 }
 
 impl SandboxDir {
@@ -165,7 +165,6 @@ pub(super) async fn start(place: &SandboxDir, context: &Context) -> Result<Outco
     }
     place.prepare()?;
     place.clear()?;
-    let unexpected = |error: io::Error| OpError::new(error, Outcome::Unexpected);
     let failed_there = place.failed();
     if failed_there.exists() {
         fs::remove_file(&failed_there).map_err(failed("removing", &failed_there))?;
@@ -174,14 +173,14 @@ pub(super) async fn start(place: &SandboxDir, context: &Context) -> Result<Outco
     let errors = local_file::create_anew(&log).map_err(failed("creating", &log))?;
     // The same call again, but for this.
     let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--detach");
-    let mut child = Command::new(std::env::current_exe().map_err(unexpected)?)
+    let mut child = Command::new(std::env::current_exe().map_err(OpError::unexpected)?)
         .args(arguments)
         .arg("--in-background")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(errors)
         .spawn()
-        .map_err(unexpected)?;
+        .map_err(OpError::unexpected)?;
     let said = child.stdout.take();
     let line = tokio::task::spawn_blocking(move || {
         let mut line = String::new();
@@ -190,11 +189,11 @@ pub(super) async fn start(place: &SandboxDir, context: &Context) -> Result<Outco
         }
         Ok::<_, io::Error>(line)
     });
-    let line = line.await.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
-    let line = line.map_err(unexpected)?;
+    let line = line.await.map_err(OpError::unexpected)?;
+    let line = line.map_err(OpError::unexpected)?;
     let Ok(found) = Detached::read(line.as_bytes()) else {
         // It says why, as it would have here.
-        let status = child.wait().map_err(unexpected)?;
+        let status = child.wait().map_err(OpError::unexpected)?;
         let said = fs::read_to_string(&log).unwrap_or_default();
         let exit = if status.code() == Some(exit::code(Outcome::Usage).into()) {
             Outcome::Usage
@@ -223,9 +222,8 @@ pub(super) async fn serve(
     place: &SandboxDir,
     context: &Context,
 ) -> Result<Outcome, OpError> {
-    let unexpected = |error: io::Error| OpError::new(error, Outcome::Unexpected);
-    process::leave_terminal().map_err(unexpected)?;
-    let mut signals = Signals::ending().map_err(unexpected)?;
+    process::leave_terminal().map_err(OpError::unexpected)?;
+    let mut signals = Signals::ending().map_err(OpError::unexpected)?;
     let Launched { sandbox, config } = launch.start(context).await?;
     let config = if let Some(path) = config {
         path
@@ -234,7 +232,7 @@ pub(super) async fn serve(
         launch::write_config(&sandbox, &path)?;
         path
     };
-    let full = |path: &Path| absolute(path).map_err(unexpected);
+    let full = |path: &Path| absolute(path).map_err(OpError::unexpected);
     let process = Background {
         pid: std::process::id(),
         config: full(&config)?,
@@ -271,7 +269,7 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
         }
     };
     let sent = process::send(found.process.pid, Signal::Terminate);
-    sent.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    sent.map_err(OpError::unexpected)?;
     // Its file shows that everything is saved, not the process: that may remain as a
     // zombie that no process waits for.
     let is_known = || {
@@ -291,7 +289,7 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
         place.clear()?;
         let log = found.process.log.display();
         let message = format!("the sandbox ended without saving its state: see {log}");
-        return Err(OpError::new(message, Outcome::Unexpected));
+        return Err(OpError::unexpected(message));
     }
     context.out.note(format_args!("the sandbox at {} has stopped", found.sandbox.endpoint));
     Ok(Outcome::Clean)

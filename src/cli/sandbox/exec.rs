@@ -50,9 +50,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let unexpected = |error: std::io::Error| OpError::new(error, Outcome::Unexpected);
     // Before the sandbox is there: whatever ends it from now on lets it save.
-    let mut signals = Signals::all().map_err(unexpected)?;
+    let mut signals = Signals::all().map_err(OpError::unexpected)?;
     if args.detached {
         let found = args.place.running().await?;
         let variables = Variables::of(&found.sandbox, Some(&found.process.config));
@@ -60,9 +59,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         return leave(status);
     }
     let Launched { sandbox, config } = args.launch.start(context).await?;
-    let folder = Folder::new(false).map_err(unexpected)?;
+    let folder = Folder::new(false).map_err(OpError::unexpected)?;
     let config = if let Some(path) = config {
-        absolute(&path).map_err(unexpected)?
+        absolute(&path).map_err(OpError::unexpected)?
     } else {
         let path = folder.path().join("orgtrail.toml");
         launch::write_config(&sandbox, &path)?;
@@ -106,8 +105,8 @@ async fn child(
     loop {
         tokio::select! {
             status = ended.as_mut() => {
-                let status = status.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
-                return status.map_err(|error| OpError::new(error, Outcome::Unexpected));
+                let status = status.map_err(OpError::unexpected)?;
+                return status.map_err(OpError::unexpected);
             }
             signal = signals.next() => {
                 if !(from_terminal && signal == Signal::Interrupt) {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::config_of;
 use crate::aws::{At as _, Aws, Pacing, Retries, Settings, WriteAuthority, WriteClients};
-use crate::cli::{OpError, Outcome};
+use crate::cli::OpError;
 use crate::config::{Environment, Loaded};
 use crate::names::{AccountId, Partition};
 use crate::plan::apply::{StepOutcome, apply, wait_until_converged};
@@ -114,9 +114,9 @@ impl History {
 /// The way into a sandbox's accounts that orgtrail's commands take: the
 /// administrator, and the role that every member has.
 pub(in crate::cli) async fn aws_of(sandbox: &Sandbox) -> Result<Aws, OpError> {
-    let keys = sandbox.administrator().ok_or_else(|| {
-        OpError::new("the sandbox's organization has no administrator", Outcome::Unexpected)
-    })?;
+    let keys = sandbox
+        .administrator()
+        .ok_or_else(|| OpError::unexpected("the sandbox's organization has no administrator"))?;
     let credentials = aws_credential_types::Credentials::from_keys(
         keys.access_key_id,
         keys.secret_access_key,
@@ -190,9 +190,8 @@ async fn legacy_trail(member: &WriteClients, account: &AccountId) -> Result<(), 
 
 /// Provisions what the sandbox's config declares, as `apply` does.
 async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError> {
-    let unexpected = |what: String| OpError::new(what, Outcome::Unexpected);
     let loaded = Loaded::from_text(&config_of(sandbox), &Environment::default());
-    let config = loaded.map_err(|findings| unexpected(format!("{findings:?}")))?.config;
+    let config = loaded.map_err(|findings| OpError::unexpected(format!("{findings:?}")))?.config;
     let organization = OrganizationFacts::read(aws, &config).await?;
     let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = observe(aws, &desired).await;
@@ -200,7 +199,7 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
     let results = apply(aws, &desired, &observed, &steps, &[].into(), &|_| {}).await?;
     for result in &results {
         if let StepOutcome::Failed { error, .. } = &result.outcome {
-            return Err(unexpected(format!(
+            return Err(OpError::unexpected(format!(
                 "provisioning the organization trail: {}: {error}",
                 result.id
             )));
@@ -210,7 +209,7 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
     if left.is_empty() {
         return Ok(());
     }
-    Err(unexpected(format!(
+    Err(OpError::unexpected(format!(
         "the organization trail does not match the configuration:\n{}",
         left.to_text()
     )))
@@ -219,6 +218,7 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Outcome;
 
     #[test]
     fn a_span_is_days_or_hours() {

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::process::Signals;
 use super::{config_of, history};
 use crate::cli::output_path::replace;
-use crate::cli::{Context, OpError, Outcome};
+use crate::cli::{Context, OpError};
 use crate::names::Region;
-use crate::sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox};
+use crate::sandbox::{DigestEncryption, Options, Pace, Sandbox};
 
 /// The options of a new sandbox.
 #[derive(Debug, clap::Args)]
@@ -141,12 +141,11 @@ pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), OpError
 /// Stops a sandbox, which saves its state. A signal meanwhile ends the program
 /// immediately, and keeps the previously saved state.
 pub(super) async fn stop(sandbox: Sandbox, signals: &mut Signals) -> Result<(), OpError> {
-    let unexpected = |error: DataError| OpError::new(error, Outcome::Unexpected);
     tokio::select! {
-        stopped = sandbox.stop() => stopped.map_err(unexpected),
+        stopped = sandbox.stop() => stopped.map_err(OpError::unexpected),
         _ = signals.next() => {
             let message = "stopped before the state was saved; the previously saved state is kept";
-            Err(OpError::new(message, Outcome::Unexpected))
+            Err(OpError::unexpected(message))
         }
     }
 }

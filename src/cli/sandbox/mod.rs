@@ -161,8 +161,7 @@ fn running(sandbox: &Sandbox) -> contract::Sandbox {
 
 /// The document as one line of JSON.
 fn line(running: &contract::Sandbox) -> Result<String, OpError> {
-    serde_json::to_string(&Emitted::new(running.clone()))
-        .map_err(|error| OpError::new(error, Outcome::Unexpected))
+    serde_json::to_string(&Emitted::new(running.clone())).map_err(OpError::unexpected)
 }
 
 /// The config that a sandbox's organization needs.

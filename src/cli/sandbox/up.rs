@@ -45,9 +45,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if args.in_background {
         return Box::pin(detached::serve(&args.launch, &args.place, context)).await;
     }
-    let failed = |error| OpError::new(error, Outcome::Unexpected);
     // Before the sandbox is there: whatever ends it from now on lets it save.
-    let mut signals = Signals::ending().map_err(failed)?;
+    let mut signals = Signals::ending().map_err(OpError::unexpected)?;
     let Launched { sandbox, config } = args.launch.start(context).await?;
     let running = running(&sandbox);
     match context.format {

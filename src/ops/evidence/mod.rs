@@ -139,8 +139,7 @@ async fn pack(request: &Request, env: &Env, bundle: BundleWriter) -> Result<Pack
     }
     let (mut bundle, mut unpackable) = (packer.bundle, packer.unpackable);
     pack_records(&source, &mut bundle, &prefix, &mut unpackable).await?;
-    let list = serde_json::to_vec_pretty(&keys.all.to_list())
-        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    let list = serde_json::to_vec_pretty(&keys.all.to_list()).map_err(OpError::unexpected)?;
     bundle.file(PUBLIC_KEYS, &list)?;
     pack_report(&mut bundle, &subject, &verification)?;
     let manifest = bundle.finish(Manifest {
@@ -159,8 +158,7 @@ async fn pack(request: &Request, env: &Env, bundle: BundleWriter) -> Result<Pack
         regions_without_public_keys: keys.unread,
         files: Vec::new(),
     })?;
-    let text = serde_json::to_vec_pretty(&manifest)
-        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    let text = serde_json::to_vec_pretty(&manifest).map_err(OpError::unexpected)?;
     let manifest_sha256 = sha256_hex(&text);
     let bundle = request.output.clone();
     Ok(Packed { bundle, manifest, manifest_sha256, subject, verification })
@@ -242,7 +240,7 @@ fn pack_report(
     verification: &Verification,
 ) -> Result<(), OpError> {
     let json = serde_json::to_vec_pretty(&Emitted::new(Report::new(subject, verification)))
-        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+        .map_err(OpError::unexpected)?;
     bundle.file(REPORT_JSON, &json)?;
     bundle.file(REPORT_TEXT, report::text(subject, verification).as_bytes())?;
     Ok(())

@@ -267,7 +267,7 @@ fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, OpError> {
         ));
     }
     let own = sources.into_iter().find(is_own);
-    own.ok_or_else(|| OpError::new("the trail has no bucket", Outcome::Unexpected))
+    own.ok_or_else(|| OpError::unexpected("the trail has no bucket"))
 }
 
 /// The source of a trail, whatever the configuration says of it.
@@ -301,7 +301,7 @@ async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, 
     }
     let readable = found.readable.pop().map(|source| (source, false));
     let source = readable.or_else(|| found.missing.pop().map(|source| (source, true)));
-    source.ok_or_else(|| OpError::new("the trail has no bucket", Outcome::Unexpected))
+    source.ok_or_else(|| OpError::unexpected("the trail has no bucket"))
 }
 
 #[cfg(test)]

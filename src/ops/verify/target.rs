@@ -257,8 +257,7 @@ impl Target {
         } else {
             let (from, into) = (path.clone(), std::env::temp_dir());
             let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
-            let unpacked =
-                unpacking.await.map_err(|error| OpError::new(error, Outcome::Unexpected))??;
+            let unpacked = unpacking.await.map_err(OpError::unexpected)??;
             Some(Arc::new(unpacked))
         };
         let not_files = match &unpacked {
@@ -362,7 +361,7 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, OpError> {
     let found = tokio::task::spawn_blocking(move || not_files(&of_root));
     let (count, listed) = found
         .await
-        .map_err(|error| OpError::new(error, Outcome::Unexpected))?
+        .map_err(OpError::unexpected)?
         .map_err(|source| OpError::new(NoTarget { path: root, source }, Outcome::Incomplete))?;
     let unlisted = count - listed.len() as u64;
     let finding = |it: NotAFile| {

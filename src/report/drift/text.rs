@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use jiff::Timestamp;
 
 use super::{Cells, Counts, Status, by_check, extent, fix, places, plain, plural, title};
 use crate::checks::{Cell, Compared, Finding, Run, Severity, Verdict};
+use crate::report::new_table;
 
 /// How many findings of one check are listed.
 const LISTED: usize = 20;
@@ -46,11 +47,7 @@ pub fn text(run: &Run) -> String {
 }
 
 fn summary(run: &Run) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["SEVERITY", "FAILED", "UNKNOWN", "SUPPRESSED", "PASSED"]);
+    let mut table = new_table(["SEVERITY", "FAILED", "UNKNOWN", "SUPPRESSED", "PASSED"]);
     for severity in Severity::ALL {
         let counts = Counts::of_severity(run, severity);
         let columns = [counts.failed, counts.unknown, counts.suppressed, counts.passed];

@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use indicatif::HumanCount;
 
 use super::{Subject, digests, keys_by_origin, plain};
@@ -9,6 +9,7 @@ use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{ScopeReport, Verification};
 use crate::archive::verify::source::METADATA_SUFFIX;
 use crate::report::contract::verification::Outcome;
+use crate::report::new_table;
 
 /// How many findings of one kind are listed.
 const LISTED: usize = 50;
@@ -73,11 +74,8 @@ fn provenance(text: &mut String, subject: &Subject) {
 }
 
 fn table(scopes: &[ScopeReport]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["ACCOUNT", "REGION", "PROVEN", "DIGESTS", "LOG FILES", "GAPS", "BREAKS"]);
+    let mut table =
+        new_table(["ACCOUNT", "REGION", "PROVEN", "DIGESTS", "LOG FILES", "GAPS", "BREAKS"]);
     for scope in scopes {
         let (valid, invalid) = digests(scope);
         let proven = match scope.proven.as_slice() {

@@ -111,7 +111,7 @@ fn assume_role(control: &mut Control, call: &Call<'_>) -> Reply {
     let packed = session_policy.as_ref().map(|policy| policy.text().len() * 100 / 2048);
     // A trust policy can demand MFA; the session itself does not carry it.
     let mfa_at = None;
-    let session = Session { account, identity, duration, mfa_at, session_policy };
+    let session = Session { account, identity, duration, mfa_at, policy: session_policy };
     Ok(json!({
         "Credentials": issue(control, call, session),
         "AssumedRoleUser": { "AssumedRoleId": assumed_id, "Arn": assumed.arn() },
@@ -131,7 +131,7 @@ fn session_token(control: &mut Control, call: &Call<'_>) -> Reply {
     let duration =
         duration(number(call.input, "DurationSeconds"), default, max, "allowed maximum")?;
     let (account, identity) = (call.caller.account.clone(), call.caller.identity.clone());
-    let session = Session { account, identity, duration, mfa_at, session_policy: None };
+    let session = Session { account, identity, duration, mfa_at, policy: None };
     Ok(json!({ "Credentials": issue(control, call, session) }))
 }
 
@@ -195,7 +195,7 @@ struct Session {
     identity: Identity,
     duration: SignedDuration,
     mfa_at: Option<Timestamp>,
-    session_policy: Option<Document>,
+    policy: Option<Document>,
 }
 
 /// Gives out temporary credentials.
@@ -212,7 +212,7 @@ fn issue(control: &mut Control, call: &Call<'_>, session: Session) -> Value {
         identity: session.identity,
         expires_at: Some(real_now() + session.duration),
         mfa_at: session.mfa_at,
-        session_policy: session.session_policy,
+        session_policy: session.policy,
         active: true,
         created_at: call.now,
     };
