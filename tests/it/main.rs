@@ -71,6 +71,7 @@ mod sandbox_s3_model;
 mod sandbox_s3_settings;
 mod sandbox_trail;
 mod schemas;
+mod service_notifications;
 mod service_rounds;
 mod service_state;
 mod signals;

@@ -82,7 +82,7 @@ cron = "0 0 1 1 *"
         for _ in range(600):
             with open(self.log, encoding="utf-8") as log:
                 text = log.read()
-            found = re.search(r"listening on (http://[0-9.:]+)/", text)
+            found = re.search(r"SERVICE: (http://[0-9.:]+)/", text)
             if found:
                 return found[1]
             if self.process.poll() is not None:

@@ -38,6 +38,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     ..Endpoint::read("/metrics", "metrics", "The metrics.", || get(metrics))
 }];
 
+/// The metrics that are quantiles over accounts and Regions.
+const QUANTILES: [&str; 2] = [VERIFIED_THROUGH, DELIVERY_LAG];
+const VERIFIED_THROUGH: &str = "chain_verified_through_timestamp_seconds";
+const DELIVERY_LAG: &str = "delivery_lag_seconds";
+
 /// The media type of the format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -75,6 +80,11 @@ pub(super) fn text(app: &App) -> Result<String, std::fmt::Error> {
     metrics.of_process(app);
     let mut text = String::new();
     encode(&mut text, &metrics.registry)?;
+    // The library has no summaries, and only these may have the label `quantile`.
+    for name in QUANTILES {
+        let kind = |kind: &str| format!("# TYPE orgtrail_{name} {kind}\n");
+        text = text.replacen(&kind("gauge"), &kind("summary"), 1);
+    }
     Ok(text)
 }
 
@@ -185,7 +195,7 @@ impl Metrics {
         let through = coverage.proven_through();
         let through = through.iter().map(|end| end.map_or(0.0, seconds)).collect();
         self.quantiles(
-            "chain_verified_through_timestamp_seconds",
+            VERIFIED_THROUGH,
             "The end of the proven period, over accounts and Regions; 0 where nothing is proven",
             through,
         );
@@ -195,7 +205,7 @@ impl Metrics {
         let lags = cells.filter_map(|cell| cell.newest_log_file_at);
         let lag = |at: Timestamp| asked_at.duration_since(at).as_secs_f64().max(0.0);
         self.quantiles(
-            "delivery_lag_seconds",
+            DELIVERY_LAG,
             "The age of the newest log file when the newest check read it, over accounts and Regions",
             lags.map(lag).collect(),
         );

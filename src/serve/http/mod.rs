@@ -56,12 +56,12 @@ pub async fn serve(app: App, bound: Bound, bundles: Bundles, stop: Stop) -> Resu
 fn router(app: App, access: &Arc<Access>, bundles: Bundles, stop: &Stop) -> Router {
     let service = Service::new(app.clone(), bundles.clone(), stop.clone());
     let gate = access::Gate { app: app.clone(), access: Arc::clone(access) };
-    let unknown = async |uri: http::Uri| pages::not_found_at(&uri);
+    let pages = pages::routes().with_state(app).layer(from_fn_with_state(bundles, allow));
     Router::new()
         .merge(api::router().with_state(service))
         .merge(access::sign_in::router().with_state(gate.clone()))
-        .merge(pages::routes().with_state(app).layer(from_fn_with_state(bundles, allow)))
-        .fallback(unknown)
+        .merge(pages)
+        .fallback(async |uri: http::Uri| pages::not_found_at(&uri))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(gate, access::guard))

@@ -50,6 +50,8 @@ async fn the_metrics_are_those_of_the_documentation_and_name_no_account() {
     let found = names(&text);
     assert_eq!(found, expected.map(str::to_owned).into_iter().collect(), "{text}");
     for line in [
+        "# TYPE orgtrail_delivery_lag_seconds summary",
+        "# TYPE orgtrail_chain_verified_through_timestamp_seconds summary",
         "orgtrail_cells{state=\"dark\"} 17",
         "orgtrail_accounts{state=\"dark\"} 1",
         "orgtrail_round_exit_code{schedule=\"hourly\",part=\"verify\"} 13",
