@@ -54,8 +54,7 @@ pub(crate) fn run(options: &[String]) {
         [] => [500, 5_000].into_iter().for_each(compare),
         [name, accounts] if name == "--accounts" => compare(number(accounts)),
         [step, folder, accounts] => {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let (folder, accounts) = (Path::new(folder), number(accounts));
             match step.as_str() {
                 "--prepare" => runtime.block_on(prepare(folder, accounts)),
@@ -109,7 +108,7 @@ async fn measure(folder: &Path, accounts: usize) {
     let bound = http::bind(&app.config()).await.unwrap();
     let address = bound.address().unwrap();
     let (stopper, stop) = Stop::by_hand();
-    let bundles = Bundles::new(&folder.join("bundles"));
+    let bundles = Bundles::open(folder).unwrap();
     let server = tokio::spawn(http::serve(app.clone(), bound, bundles, stop));
     let is_over = Arc::new(AtomicBool::new(false));
     let round = tokio::spawn(round(app.clone(), Arc::clone(&is_over)));

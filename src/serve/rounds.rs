@@ -67,6 +67,13 @@ impl Rounds {
         format!("{inverted:012}-{}-{:08x}", schedule.as_str(), fastrand::u32(..))
     }
 
+    /// When a round started or was requested, according to its id.
+    #[must_use]
+    pub fn started_at(id: &str) -> Option<Timestamp> {
+        let inverted: i64 = id.get(..12)?.parse().ok()?;
+        Timestamp::from_second(END_OF_TIME.checked_sub(inverted)?).ok()
+    }
+
     /// Stores the report of a part; its size in bytes.
     ///
     /// # Errors

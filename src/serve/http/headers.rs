@@ -21,7 +21,8 @@ pub(super) async fn add(request: Request, next: Next) -> Response {
     let policy = if is_page { CONTENT_SECURITY_POLICY } else { DATA_POLICY };
     set(headers, header::CONTENT_SECURITY_POLICY, policy);
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(headers, header::REFERRER_POLICY, "no-referrer");
+    // Not `no-referrer`: with it, browsers hide the origin of forms from this site too.
+    set(headers, header::REFERRER_POLICY, "same-origin");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
     set(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");

@@ -27,13 +27,14 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 
-use self::access::Access;
+use self::access::{Access, Identity};
 use self::api::Service;
 pub use self::bound::{Bound, bind};
 use self::problem::Problem;
 use super::app::App;
 use super::evidence::Bundles;
 use super::pages;
+use crate::config::AccessScope;
 use crate::ops::OpError;
 use crate::stop::Stop;
 
@@ -53,18 +54,30 @@ pub async fn serve(app: App, bound: Bound, bundles: Bundles, stop: Stop) -> Resu
 
 /// Everything that is served.
 fn router(app: App, access: &Arc<Access>, bundles: Bundles, stop: &Stop) -> Router {
-    let service = Service::new(app.clone(), bundles, stop.clone());
+    let service = Service::new(app.clone(), bundles.clone(), stop.clone());
     let gate = access::Gate { app: app.clone(), access: Arc::clone(access) };
-    let unknown = async |uri: http::Uri| pages::not_found_at(&uri);
+    let pages = pages::routes().with_state(app).layer(from_fn_with_state(bundles, allow));
     Router::new()
         .merge(api::router().with_state(service))
         .merge(access::sign_in::router().with_state(gate.clone()))
-        .merge(pages::routes().with_state(app))
-        .fallback(unknown)
+        .merge(pages)
+        .fallback(async |uri: http::Uri| pages::not_found_at(&uri))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(gate, access::guard))
         .layer(from_fn(headers::add))
+}
+
+/// Lets pages know what the client may do.
+async fn allow(State(bundles): State<Bundles>, mut request: Request, next: Next) -> Response {
+    let identity = request.extensions().get::<Identity>();
+    let has = |scope| identity.is_some_and(|identity| identity.has(scope));
+    let allowed = pages::Allowed {
+        run: has(AccessScope::Run),
+        bundles: Some(bundles).filter(|_| has(AccessScope::Evidence)),
+    };
+    request.extensions_mut().insert(allowed);
+    next.run(request).await
 }
 
 /// Gives up on a handler that takes too long: on a slow body, or on an unreachable state.

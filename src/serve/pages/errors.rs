@@ -4,7 +4,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
-use super::components::{card, note, verdict};
+use super::components::{capital, card, command, note, verdict};
 use super::layout::{Page, Section, bare, response};
 use super::time;
 use super::view::View;
@@ -36,6 +36,27 @@ pub(super) fn not_found(view: Option<&View>, what: &str) -> Response {
         None => bare("Not found", &main),
     };
     with_status(StatusCode::NOT_FOUND, page)
+}
+
+/// A request that is refused: the scope that is missing, or another condition. The page has
+/// nothing of the organization.
+pub(in crate::serve) fn refused(status: StatusCode, detail: &str) -> Response {
+    let reason = status.canonical_reason().unwrap_or("Refused");
+    let state = format!("{} {reason}", status.as_u16());
+    let sentence = format!("{}.", capital(detail));
+    let next = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => html! {
+            p { a href="/sign-in" { "Sign in with another token" } ". Create one where the \
+                service runs:" }
+            (command("Create a token", "orgtrail service token --scope read --days 90"))
+        },
+        _ => html! { p { "Open the service by its own address, and send the form from there." } },
+    };
+    let main = html! {
+        (failed(&state, &sentence, ""))
+        (card("next", "What to do", &Markup::default(), &html! { div.pad { (next) } }))
+    };
+    with_status(status, bare(reason, &main))
 }
 
 /// 503: the state could not be read, so nothing current can be shown.
@@ -84,11 +105,11 @@ pub(super) fn unreadable_state(view: &View, health: &Health) -> Response {
             @match (reason, action) {
                 (_, Some(action)) => {
                     p { "Allow the service's role " code { (action) } " on the state bucket. \
-                        The service tries again every few seconds." }
+                        The service tries again within 30 seconds." }
                 },
                 (Some(_), None) => {
                     p { "Check the place of the state, " code { "service.state" } " in the \
-                        configuration. The service tries again every few seconds." }
+                        configuration. The service tries again within 30 seconds." }
                 },
                 (None, None) => { p { "Reload this page in a few seconds." } },
             }

@@ -1,5 +1,6 @@
 //! `/evidence`: how to pack a bundle of logs with their proof, and how to verify it.
 
+use axum::Extension;
 use axum::extract::State as Extracted;
 use axum::http::Uri;
 use axum::response::Response;
@@ -7,17 +8,26 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use maud::{Markup, html};
+use orgtrail_base::percent::encode;
 
-use super::components::{card, command, field, note, select, tag, verdict};
+use super::components::{
+    card, command, count, field, list, note, only_note, select, size, tag, verdict,
+};
 use super::layout::{Page, Section};
 use super::time;
-use super::view::{View, respond};
+use super::view::{Allowed, View, respond_to};
 use crate::names::{AccountId, Region};
+use crate::printable::plain;
+use crate::report::contract::api::{Bundle, BundleState};
 use crate::serve::app::App;
 
 /// `GET /evidence`
-pub(super) async fn page(Extracted(app): Extracted<App>, uri: Uri) -> Response {
-    respond(&app, &uri, |view| Ok(evidence(view))).await
+pub(super) async fn page(
+    Extracted(app): Extracted<App>,
+    allowed: Option<Extension<Allowed>>,
+    uri: Uri,
+) -> Response {
+    respond_to(&app, &uri, allowed, evidence).await
 }
 
 /// What a bundle contains.
@@ -32,12 +42,14 @@ struct Request {
 /// The page.
 pub(super) fn evidence(view: &View) -> Markup {
     let request = request(view);
-    let through = view.board.newest().and_then(|round| round.knowledge.verified_through);
     let more = html! {
-        @if let Some(through) = through {
-            "Everything is proven through " (time::clock(through, view.now)) "; later hours of a \
-             bundle are incomplete."
-        } @else { "Not everything is proven: a bundle says what is, and what is missing." }
+        @match view.proven_through() {
+            (Some(through), 0) => {
+                "Everything is proven through " (time::clock(through, view.now)) "; later hours \
+                 of a bundle are incomplete."
+            },
+            _ => { "Not everything is proven: a bundle says what is, and what is missing." },
+        }
     };
     let line = tag("delivering", "Evidence");
     let main = html! {
@@ -49,6 +61,7 @@ pub(super) fn evidence(view: &View) -> Markup {
             &Markup::default(),
         ))
         (form(view, &request))
+        (bundles(view, &request))
         div.two { (pack(&request)) (verify(&request)) }
     };
     Page::new(view, Section::Evidence, "Evidence").render(&main)
@@ -89,7 +102,7 @@ fn form(view: &View, request: &Result<Request, &'static str>) -> Markup {
     let regions = view.board.coverage.as_ref().map_or(&[][..], |coverage| &coverage.regions);
     let today = view.now.to_zoned(TimeZone::UTC).date();
     let day = |name: &str, default: Date| match query.get(name) {
-        Some(text) => text.to_owned(),
+        Some(text) => plain(text).into_owned(),
         None => default.to_string(),
     };
     html! {
@@ -108,9 +121,104 @@ fn form(view: &View, request: &Result<Request, &'static str>) -> Markup {
             button { "Show the command" }
         }
         @if let Err(problem) = request {
-            section.card aria-label="Problem" { div.pad { p {} (note(&html! {
+            section.card aria-label="Problem" { div.pad { (note(&html! {
                 (tag("failed", "not possible")) " " (problem)
             })) } }
+        }
+    }
+}
+
+/// The bundles that this replica built, and a button to build the one of the form.
+fn bundles(view: &View, request: &Result<Request, &'static str>) -> Markup {
+    let heading = "Bundles of this replica";
+    let Some(bundles) = &view.allowed.bundles else {
+        let body = only_note(&html! {
+            "To build bundles here, sign in with a token that has the scope " code { "evidence" }
+            ". The command below does the same."
+        });
+        return card("bundles", heading, &Markup::default(), &body);
+    };
+    let bundles = bundles.list(view.now);
+    let is_building = bundles.iter().any(|bundle| bundle.state == BundleState::Building);
+    let build = html! { div.pad {
+        @match request {
+            Ok(request) if is_building => {
+                p { "A bundle is being built: reload this page. The next one of "
+                    (subject(request)) " can be built after it." }
+            },
+            Ok(request) => {
+                p { "The form asks for " (subject(request)) ", from " (time::at(request.from, view.now))
+                    " to " (time::at(request.until, view.now)) "." }
+                form method="post" action="/api/v1/evidence" {
+                    input type="hidden" name="from" value=(stamp(request.from));
+                    input type="hidden" name="to" value=(stamp(request.until));
+                    @if let Some(account) = &request.account {
+                        input type="hidden" name="accounts" value=(account);
+                    }
+                    @if let Some(region) = &request.region {
+                        input type="hidden" name="regions" value=(region);
+                    }
+                    button { "Build it in the background" }
+                }
+            },
+            Err(_) => { p { "Correct the form first." } },
+        }
+    } };
+    let rows = html! { @for bundle in &bundles { (row(view, bundle)) } };
+    let columns = ["State", "Requested", "Contents", "#Files", "#Size", "SHA-256 of the manifest"];
+    let body = html! {
+        (build)
+        @if !bundles.is_empty() { (list(heading, &columns, &rows)) }
+    };
+    card("bundles", heading, &html! { a href="/api/v1/evidence" { "JSON" } }, &body)
+}
+
+/// What a bundle is about.
+fn subject(request: &Request) -> String {
+    let account = request.account.as_ref().map_or("all accounts".to_owned(), ToString::to_string);
+    let region = request.region.as_ref().map_or("all Regions".to_owned(), ToString::to_string);
+    format!("{account} in {region}")
+}
+
+fn row(view: &View, bundle: &Bundle) -> Markup {
+    let all = |list: Vec<String>, all: &str| match list.len() {
+        0 => all.to_owned(),
+        _ => list.join(", "),
+    };
+    let accounts = all(bundle.accounts.iter().map(ToString::to_string).collect(), "all accounts");
+    let regions = all(bundle.regions.iter().map(ToString::to_string).collect(), "all Regions");
+    html! {
+        tr {
+            td {
+                @match bundle.state {
+                    BundleState::Building => { (tag("running", "building")) },
+                    BundleState::Failed => { (tag("failed", "failed")) },
+                    BundleState::Ready => {
+                        (tag("resolved", "ready"))
+                        " " br; a href={ "/api/v1/evidence/" (encode(&bundle.id)) "/bundle" } { "Download" }
+                    },
+                }
+            }
+            td { (time::recent(bundle.requested_at, view.now)) }
+            th.wide scope="row" {
+                (accounts) ", " (regions) " " br;
+                small { (time::at(bundle.period.from, view.now)) " to " (time::at(bundle.period.to, view.now)) }
+                @match bundle.proven {
+                    Some(true) => { " " (tag("proven", "proven")) },
+                    Some(false) => { " " (tag("failed", "not proven")) },
+                    None => {},
+                }
+                @if let Some(reason) = &bundle.reason { " " br; small { (plain(reason)) } }
+                @if !bundle.omitted.is_empty() {
+                    " " br; small { "Not in the bundle: " (plain(&bundle.omitted.join(", "))) }
+                }
+            }
+            td.num { @match bundle.files { Some(files) => { (count(files)) }, None => { "–" } } }
+            td.num { @match bundle.size_bytes { Some(bytes) => { (size(bytes)) }, None => { "–" } } }
+            td { @match &bundle.manifest_sha256 {
+                Some(hash) => { code { (plain(hash)) } },
+                None => { "–" },
+            } }
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::report::contract::round::Part;
 use crate::report::contract::service::{Round, RoundPart, Signals};
 use crate::serve::app::{App, Health};
 use crate::serve::board::Changes;
-use crate::serve::rounds::RoundsError;
+use crate::serve::rounds::{Rounds, RoundsError};
 use crate::serve::store::StoreError;
 use crate::words::with_causes;
 
@@ -55,12 +55,52 @@ pub(super) async fn page(
                 response,
             )
         }
-        Ok(None) => not_found(Some(&view), &format!("There is no round `{id}`.")),
+        Ok(None) => match requested_at(&view, &id) {
+            Some(at) => response(not_stored(&view, &id, at)),
+            None => not_found(Some(&view), &format!("There is no round `{id}`.")),
+        },
         Err(error) => {
             let health = Health { state: Some(with_causes(&error)), ..app.health() };
             unreadable_state(&view, &health)
         }
     }
+}
+
+/// When a round was requested or started, according to its id: within the last day, of a
+/// schedule of the configuration.
+fn requested_at(view: &View, id: &str) -> Option<Timestamp> {
+    let at = Rounds::started_at(id)?;
+    let schedules = &view.config.service.schedule;
+    let is_known = schedules.iter().any(|schedule| {
+        let middle = format!("-{}-", schedule.name.as_str());
+        id.get(12..).is_some_and(|rest| rest.starts_with(&middle))
+    });
+    let age = view.now.duration_since(at);
+    let is_recent = age >= SignedDuration::from_mins(-1) && age <= SignedDuration::from_hours(24);
+    (is_known && is_recent).then_some(at)
+}
+
+/// The page of a round that this replica does not run, and that is not in the state.
+pub(super) fn not_stored(view: &View, id: &str, at: Timestamp) -> Markup {
+    let line = html! {
+        (tag("waiting", "No report yet")) " "
+        span.soft { "requested at " (time::clock(at, view.now)) ", " (time::ago(at, view.now)) }
+    };
+    let more = html! {
+        "It waits to start, or another replica runs it. If its replica was stopped without a \
+         report, the next slot finishes the work."
+    };
+    let main = html! {
+        (crumbs(&[("/rounds", "Rounds")], &html! { code { (plain(id)) } }))
+        (verdict(
+            "run",
+            &line,
+            "This round has no report yet.",
+            &more,
+            &button(&view.address, "Reload"),
+        ))
+    };
+    Page { is_top: false, ..Page::new(view, Section::Rounds, "No report yet") }.render(&main)
 }
 
 /// A round, and what it is compared with.
@@ -131,7 +171,7 @@ pub(super) fn finished_page(view: &View, finished: &Finished) -> Markup {
     let sentence = match failed.as_slice() {
         [] if round.exit_code == 0 => format!("{name} round: every part is clean."),
         [] => format!("{name} round: it ended with exit code {}.", round.exit_code),
-        parts => format!("{name} round: {} found problems.", parts.join(", ")),
+        parts => format!("{name} round: {} found problems.", and(parts)),
     };
     let line = html! {
         (outcome(round.outcome)) " "
@@ -156,6 +196,14 @@ pub(super) fn finished_page(view: &View, finished: &Finished) -> Markup {
     };
     let title = format!("Exit code {}. {name} round", round.exit_code);
     Page { is_top: false, ..Page::new(view, Section::Rounds, title) }.render(&main)
+}
+
+/// `consolidate, verify and drift`
+fn and(parts: &[&str]) -> String {
+    match parts {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        parts => parts.join(", "),
+    }
 }
 
 const PARTS: [&str; 6] = ["Part", "State", "Started", "#Took", "Result", "Exit code"];

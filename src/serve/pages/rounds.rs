@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State as Extracted;
 use axum::http::Uri;
 use axum::response::Response;
@@ -13,7 +14,7 @@ use super::components::{capital, card, list, only_note, outcome, pages, tag, ver
 use super::layout::{Page, Section};
 use super::query::Part as Slice;
 use super::time;
-use super::view::{View, respond};
+use super::view::{Allowed, View, respond_to};
 use crate::printable::plain;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{Round, Trigger};
@@ -24,8 +25,12 @@ use crate::words::counted;
 const ON_PAGE: usize = 50;
 
 /// `GET /rounds`
-pub(super) async fn page(Extracted(app): Extracted<App>, uri: Uri) -> Response {
-    respond(&app, &uri, |view| Ok(rounds(view))).await
+pub(super) async fn page(
+    Extracted(app): Extracted<App>,
+    allowed: Option<Extension<Allowed>>,
+    uri: Uri,
+) -> Response {
+    respond_to(&app, &uri, allowed, rounds).await
 }
 
 /// The path of a round's page.
@@ -109,6 +114,8 @@ fn schedules(view: &View) -> Markup {
             "The configuration has no schedule: add " code { "[[service.schedule]]" } "."
         });
     }
+    // The API refuses a second round while one runs.
+    let may_start = view.allowed.run && view.live.is_none();
     let rows = html! {
         @for (schedule, timetable) in view.timetables() {
             tr {
@@ -136,10 +143,20 @@ fn schedules(view: &View) -> Markup {
                 td.num {
                     (time::duration(SignedDuration::from_mins(schedule.deadline_minutes.into())))
                 }
+                @if may_start {
+                    td { form method="post" action="/api/v1/rounds" {
+                        input type="hidden" name="schedule" value=(schedule.name.as_str());
+                        button aria-label={ "Run " (schedule.name.as_str()) " now" } { "Run now" }
+                    } }
+                }
             }
         }
     };
-    list("Schedules", &["Schedule", "Parts", "Time", "Next round", "#Deadline"], &rows)
+    let mut columns = vec!["Schedule", "Parts", "Time", "Next round", "#Deadline"];
+    if may_start {
+        columns.push("Start a round");
+    }
+    list("Schedules", &columns, &rows)
 }
 
 /// A table of rounds; the one that runs first, if there is one.

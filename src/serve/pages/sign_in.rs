@@ -1,53 +1,52 @@
-//! Signing in with a token, and requests that are refused.
+//! The form to sign in with a token.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
-use super::components::{card, note, verdict};
+use super::components::{card, command, note, tag, verdict};
 use super::layout::{bare, response};
 use crate::printable::plain;
 
-/// The form for a token. `next` is the path that it leads to.
-pub fn sign_in(status: StatusCode, error: Option<&str>, next: &str) -> Response {
-    let main = html! {
-        @if let Some(error) = error {
-            p role="alert" { span.tag.failed { "Not signed in" } " " (error) }
+/// The form, with what was wrong with the last try. It leads to the path `next`.
+pub(in crate::serve) fn sign_in(status: StatusCode, error: Option<&str>, next: &str) -> Response {
+    let form = html! {
+        div.pad {
+            @if let Some(error) = error {
+                p.note role="alert" { (tag("failed", "refused")) " " (plain(error)) }
+            }
+            form.filter method="post" action="/sign-in" {
+                label {
+                    "Token "
+                    input name="token" type="password" required autocomplete="off";
+                }
+                input type="hidden" name="next" value=(plain(next));
+                button { "Sign in" }
+            }
+            (note(&html! {
+                "The browser keeps the token in a cookie that scripts cannot read, until it expires \
+                 or you sign out."
+            }))
+            form method="post" action="/sign-out" { button { "Sign out" } }
         }
-        form.card.filter method="post" action="/sign-in" aria-label="Sign in" {
-            label { "Token "
-                input name="token" type="password" required autocomplete="off" maxlength="256"; }
-            input type="hidden" name="next" value=(next);
-            button { "Sign in" }
-        }
-        (card("next", "No token?", &Markup::default(), &html! { div.pad { (note(&html! {
-            "An administrator of the service creates one: "
-            code { "orgtrail service token --scope read --days 90" }
-        })) } }))
     };
+    let create = html! {
+        div.pad {
+            p { "Create a token where the service runs. It is shown once:" }
+            (command("Create a token", "orgtrail service token --scope read --days 90"))
+        }
+    };
+    let none = Markup::default();
     let main = html! {
         (verdict(
             "run",
-            &html! { span.tag.delivering { "Sign in" } },
-            "Sign in with a token.",
-            &Markup::default(),
-            &Markup::default(),
+            &tag("waiting", "Signed out"),
+            "Sign in to see the organization.",
+            &html! { "This service requires a token." },
+            &none,
         ))
-        (main)
+        (card("token", "Token", &none, &form))
+        (card("create", "No token yet?", &none, &create))
     };
     (status, response(bare("Sign in", &main))).into_response()
-}
-
-/// A request that is refused, and why.
-pub fn refused(status: StatusCode, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or("Refused");
-    let line = html! { span.tag.failed { (status.as_u16()) " " (title) } };
-    let sentence = format!("{}.", plain(detail));
-    let main = html! {
-        (verdict("bad", &line, &sentence, &Markup::default(), &Markup::default()))
-        (card("next", "What to do", &Markup::default(), &html! { div.pad { (note(&html! {
-            a href="/sign-in" { "Sign in with another token" }
-        })) } }))
-    };
-    (status, response(bare(title, &main))).into_response()
 }

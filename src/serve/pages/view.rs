@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
@@ -14,7 +15,8 @@ use crate::config::{Config, Schedule};
 use crate::names::{AccountId, BucketName};
 use crate::report::contract::live::LiveRound;
 use crate::serve::app::{App, Health};
-use crate::serve::board::{Account, Board};
+use crate::serve::board::{Account, Board, Coverage};
+use crate::serve::evidence::Bundles;
 use crate::serve::slots::Timetable;
 use crate::serve::status;
 
@@ -35,6 +37,17 @@ pub(super) struct View {
     pub address: String,
     /// The parameters.
     pub query: Query,
+    /// What the client may do.
+    pub allowed: Allowed,
+}
+
+/// What a client may do, except reading pages.
+#[derive(Debug, Clone, Default)]
+pub(in crate::serve) struct Allowed {
+    /// Whether it may ask for rounds.
+    pub run: bool,
+    /// The evidence bundles, if it may have them.
+    pub bundles: Option<Bundles>,
 }
 
 /// The next round.
@@ -61,6 +74,7 @@ impl View {
             replica: app.replica().to_owned(),
             address: address(uri),
             query: Query::of(uri.query()),
+            allowed: Allowed::default(),
         };
         match health {
             Health { state: None, state_at: Some(_), .. } => Ok(view),
@@ -99,6 +113,14 @@ impl View {
         status::evidence_is_old(&self.config, &self.board, self.now)
     }
 
+    /// Through when everything is proven of which something is, and how many accounts and
+    /// Regions are not proven at all.
+    pub(super) fn proven_through(&self) -> (Option<Timestamp>, usize) {
+        let ends = self.board.coverage.as_ref().map(Coverage::proven_through).unwrap_or_default();
+        let unproven = ends.iter().filter(|end| end.is_none()).count();
+        (ends.into_iter().flatten().next(), unproven)
+    }
+
     /// An account of the organization.
     pub(super) fn account(&self, id: &AccountId) -> Option<&Account> {
         self.board.coverage.as_ref()?.account(id)
@@ -110,6 +132,21 @@ fn address(uri: &Uri) -> String {
     let address = uri.path_and_query().map_or("/", |it| it.as_str());
     // `//host` would be a link to another site.
     format!("/{}", address.trim_start_matches('/'))
+}
+
+/// Renders a page for a client that may not only read.
+pub(super) async fn respond_to(
+    app: &App,
+    uri: &Uri,
+    allowed: Option<Extension<Allowed>>,
+    page: fn(&View) -> Markup,
+) -> Response {
+    let mut view = match View::of(app, uri) {
+        Ok(view) => view,
+        Err(response) => return response,
+    };
+    view.allowed = allowed.map(|Extension(allowed)| allowed).unwrap_or_default();
+    super::layout::response(page(&view))
 }
 
 /// Renders a page apart from the tasks of rounds, because a large organization takes a while.

@@ -186,6 +186,11 @@ async fn a_browser_signs_in_with_a_token_and_out_again() {
     // The cookie has the token's scope, and no more.
     let metrics = Request::get("/metrics").header("cookie", cookie);
     server.send(&metrics).await.problem(403);
+    let post = Request::form("/rounds", "").header("origin", &origin).header("accept", "text/html");
+    let answer = server.send(&post).await;
+    assert!(answer.status == 401 && answer.text().contains("/sign-in"), "{}", answer.text());
+    let answer = server.send(&post.header("cookie", cookie)).await;
+    assert!(answer.status == 403 && answer.text().contains("`run`"), "{}", answer.text());
     // Another site cannot sign a browser in, nor lead it away.
     let other = Request::form("/sign-in", "token=x").header("origin", "https://evil.example");
     assert_eq!(server.send(&other).await.status, 403);
@@ -212,7 +217,8 @@ async fn every_answer_has_the_headers_that_protect_browsers() {
         assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        // With `no-referrer`, browsers would hide the origin of the service's own forms.
+        assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
         // Only over TLS.

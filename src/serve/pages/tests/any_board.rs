@@ -160,7 +160,7 @@ fn pages(view: &mut View, texts: &[String], times: &[Timestamp]) -> Vec<Markup> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn any_board_is_rendered_and_escaped(

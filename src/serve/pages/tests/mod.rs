@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::view::View;
+use super::view::{Allowed, View};
 use crate::ops::round::Part;
 use crate::report::contract::live::{LivePart, LiveRound, PartState};
 use crate::report::contract::round::Part as ReportedPart;
@@ -34,6 +34,7 @@ fn view(board: Board, address: &str) -> View {
         replica: "orgtrail-0".to_owned(),
         address: address.to_owned(),
         query: Query::of(Some(query)),
+        allowed: Allowed::default(),
     }
 }
 
@@ -109,12 +110,14 @@ fn text(page: &Markup) -> String {
         let tag = tag.split(' ').next().unwrap();
         match tag {
             "/td" | "/th" | "/dt" | "/option" => text.push_str(" | "),
+            "/span" | "/a" | "/h3" => text.push(' '),
             "/p" | "/li" | "/tr" | "/dd" | "/h1" | "/h2" | "/summary" | "/pre" | "/caption"
-            | "/label" => text.push('\n'),
+            | "/label" | "/button" => text.push('\n'),
             _ => {}
         }
         text.push_str(content);
     }
+    let text = text.replace(" .", ".").replace(" ,", ",");
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }

@@ -7,10 +7,12 @@ use maud::{PreEscaped, html};
 
 use super::{empty, live_round, text};
 use crate::serve::app::App;
+use crate::serve::evidence::Bundles;
 use crate::serve::pages::{
-    CONTENT_SECURITY_POLICY, assets, chain, coverage, forbidden, not_found_at, overview, round,
-    unauthorized,
+    Allowed, CONTENT_SECURITY_POLICY, assets, chain, coverage, evidence, not_found_at, overview,
+    refused, round, rounds, sign_in,
 };
+use crate::serve::rounds::Rounds;
 use crate::serve::samples;
 
 async fn read(response: Response) -> (StatusCode, String) {
@@ -155,12 +157,91 @@ async fn a_state_that_cannot_be_read_is_said_instead_of_showing_old_results() {
 
 #[tokio::test]
 async fn refusals_name_the_scope_and_nothing_of_the_organization() {
-    let next = html! { "Send a token." };
-    let (status, page) = read(unauthorized("read", &next)).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!(page.contains("This page requires the scope `read`"), "{page}");
-    assert!(!page.contains("<nav") && !page.contains("acme"), "{page}");
-    let (status, page) = read(forbidden("The token lacks the scope `run`.", &next)).await;
+    let detail = "this needs the scope `run`";
+    let (status, page) = read(refused(StatusCode::FORBIDDEN, detail)).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    assert!(page.contains("The token lacks the scope `run`."), "{page}");
+    let shown = text(&PreEscaped(page.clone()));
+    assert!(shown.starts_with("403 Forbidden\nThis needs the scope `run`."), "{shown}");
+    assert!(shown.contains("Sign in with another token"), "{shown}");
+    assert!(!page.contains("<nav") && !page.contains("acme"), "{page}");
+    let (status, page) = read(refused(StatusCode::MISDIRECTED_REQUEST, "another host")).await;
+    assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+    assert!(page.contains("Another host.") && !page.contains("/sign-in"), "{page}");
+}
+
+#[tokio::test]
+async fn the_form_to_sign_in_says_what_was_wrong_and_leads_back() {
+    let response = sign_in(StatusCode::UNAUTHORIZED, Some("The token is not valid."), "/a?b=\"");
+    assert_eq!(response.headers()["content-security-policy"], CONTENT_SECURITY_POLICY);
+    let (status, page) = read(response).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(page.contains("role=\"alert\""), "{page}");
+    assert!(page.contains("name=\"next\" value=\"/a?b=&quot;\""), "{page}");
+    let (_, page) = read(sign_in(StatusCode::OK, None, "/")).await;
+    assert!(!page.contains("role=\"alert\""), "{page}");
+}
+
+#[tokio::test]
+async fn only_clients_that_may_start_rounds_get_the_buttons() {
+    let (_folder, app) = app().await;
+    let page = |allowed: Option<Allowed>| {
+        let app = app.clone();
+        async move {
+            let allowed = allowed.map(axum::Extension);
+            read(rounds::page(State(app), allowed, uri("/rounds")).await).await.1
+        }
+    };
+    let form = "<form method=\"post\" action=\"/api/v1/rounds\">";
+    assert!(!page(None).await.contains(form));
+    assert!(!page(Some(Allowed::default())).await.contains(form));
+    let may_run = Allowed { run: true, bundles: None };
+    assert_eq!(page(Some(may_run.clone())).await.matches(form).count(), 3);
+    // The API refuses a second round.
+    let _progress = app.live().start(live_round());
+    assert!(!page(Some(may_run)).await.contains(form));
+}
+
+#[tokio::test]
+async fn only_clients_with_the_scope_see_bundles_and_build_them() {
+    let (folder, app) = app().await;
+    let page = |allowed: Allowed, address: &'static str| {
+        let (app, allowed) = (app.clone(), Some(axum::Extension(allowed)));
+        async move { read(evidence::page(State(app), allowed, uri(address)).await).await.1 }
+    };
+    let form = "<form method=\"post\" action=\"/api/v1/evidence\">";
+    let shown = page(Allowed::default(), "/evidence").await;
+    assert!(!shown.contains(form) && shown.contains("a token that has the scope"), "{shown}");
+    let bundles = Some(Bundles::open(&folder.path().join("bundles")).unwrap());
+    let allowed = Allowed { run: false, bundles };
+    let address = "/evidence?account=100000000008&first=2026-11-01&last=2026-11-02";
+    let shown = page(allowed.clone(), address).await;
+    for part in [
+        form,
+        "name=\"from\" value=\"2026-11-01T00:00:00Z\"",
+        "name=\"to\" value=\"2026-11-03T00:00:00Z\"",
+        "name=\"accounts\" value=\"100000000008\"",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("name=\"regions\""), "{shown}");
+    assert!(!page(allowed, "/evidence?account=1").await.contains(form));
+}
+
+#[tokio::test]
+async fn a_round_that_was_requested_has_a_page_before_it_starts() {
+    let (_folder, app) = app().await;
+    let page = |id: String| {
+        let app = app.clone();
+        async move { read(round::page(State(app), Path(id), uri("/rounds/x")).await).await }
+    };
+    let name = app.config().service.schedule[0].name.clone();
+    let id = Rounds::new_id(&name, app.now());
+    let (status, shown) = page(id.clone()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(shown.contains("This round has no report yet."), "{shown}");
+    // Neighbours: of another schedule, and of last week.
+    let last_week = app.now() - jiff::SignedDuration::from_hours(7 * 24);
+    for id in [id.replace("hourly", "yearly"), Rounds::new_id(&name, last_week)] {
+        assert_eq!(page(id).await.0, StatusCode::NOT_FOUND);
+    }
 }
