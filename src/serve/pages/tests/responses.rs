@@ -209,7 +209,7 @@ async fn only_clients_with_the_scope_see_bundles_and_build_them() {
     let form = "<form method=\"post\" action=\"/api/v1/evidence\">";
     let shown = page(Allowed::default(), "/evidence").await;
     assert!(!shown.contains(form) && shown.contains("a token that has the scope"), "{shown}");
-    let bundles = Some(Bundles::new(&folder.path().join("bundles")));
+    let bundles = Some(Bundles::open(folder.path()).unwrap());
     let allowed = Allowed { run: false, bundles };
     let address = "/evidence?account=100000000008&first=2026-11-01&last=2026-11-02";
     let shown = page(allowed.clone(), address).await;
