@@ -13,6 +13,7 @@ mod drift;
 mod organization;
 mod provision;
 mod sandbox;
+mod serve;
 mod verify;
 
 /// A bench's entry; it gets what follows the bench's name.
@@ -25,6 +26,7 @@ const BENCHES: &[(&str, Run)] = &[
     ("organization", organization::run),
     ("provision", provision::run),
     ("sandbox", sandbox::run),
+    ("serve", serve::run),
     ("verify", verify::run),
 ];
 

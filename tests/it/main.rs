@@ -73,6 +73,7 @@ mod sandbox_trail;
 mod schemas;
 mod service_client;
 mod service_documents;
+mod service_notifications;
 mod service_rounds;
 mod service_state;
 mod signals;

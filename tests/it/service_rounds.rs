@@ -23,11 +23,15 @@ use crate::retire_env::{MEMBER, config, with_legacy_trail};
 const NIGHTLY: &str = "[[service.schedule]]\nname = \"nightly\"\n\
     run = [\"consolidate\", \"verify\", \"drift\"]\ncron = \"17 3 * * *\"\n";
 
-fn service_config(state: &Path) -> String {
-    format!("{}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"{}\"\n{NIGHTLY}", config(), state.display())
+pub(crate) fn service_config(state: &Path) -> String {
+    format!(
+        "{}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"{}\"\n{NIGHTLY}",
+        config(),
+        state.display()
+    )
 }
 
-async fn service(env: &ConfiguredEnv, config: &str) -> App {
+pub(crate) async fn service(env: &ConfiguredEnv, config: &str) -> App {
     let connection = Connection {
         pacing: Pacing::Off,
         base: Some(env.sdk_config(env.administrator(), "us-east-1")),
@@ -48,7 +52,7 @@ async fn service(env: &ConfiguredEnv, config: &str) -> App {
 }
 
 /// Runs a round of the schedule `nightly` to its end.
-async fn round(app: &App) {
+pub(crate) async fn round(app: &App) {
     let (stopper, stop) = Stop::by_hand();
     let mut boards = app.boards();
     boards.mark_unchanged();

@@ -45,6 +45,8 @@ pub struct Notification {
     pub findings: Vec<Change>,
     /// How many changes are left out of `findings`.
     pub findings_left_out: usize,
+    /// How many open findings are not followed one by one, because there are more than 20,000.
+    pub findings_not_followed: usize,
 }
 
 /// How a finding changed.

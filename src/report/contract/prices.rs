@@ -1,10 +1,10 @@
 //! Prices, and what is estimated with them.
 
-use super::mirror;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::mirror;
 use crate::cost::{consolidation, prices};
 
 /// The prices that amounts are estimated with: list prices, without discounts.

@@ -47,12 +47,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(
-    app: App,
-    bound: Bound,
-    bundles: Bundles,
-    stop: Stop,
-) -> Result<(), OpError> {
+pub async fn serve(app: App, bound: Bound, bundles: Bundles, stop: Stop) -> Result<(), OpError> {
     let router = router(app, &bound.access, bundles, &stop);
     server::run(bound, router, stop).await
 }

@@ -77,6 +77,7 @@ impl Configured {
             outcome: Outcome::Clean,
             verdict: Verdict::Fine,
             sentence: "This is a test of the channel. Nothing is wrong.".to_owned(),
+            not_followed: 0,
             changes: vec![Change {
                 transition,
                 changed_at: now.checked_add(later).unwrap_or(now),

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::message::{Message, new_id};
-use super::transitions::{Known, Seen, transitions};
-use crate::report::contract::notification::Change;
+use super::transitions::{Known, Seen, Transitions, transitions};
 use crate::report::contract::service::Round;
 use crate::serve::store::{Created, Replaced, Store, StoreError, Version};
 
@@ -69,6 +68,7 @@ impl LastRound {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pending {
     pub(super) message: String,
+    /// By the clock of deliveries: rounds have AWS's time.
     pub(super) created_at: Timestamp,
     /// The channels that it is not known to be delivered to.
     pub(super) channels: BTreeSet<String>,
@@ -100,33 +100,30 @@ impl LedgerFile {
     /// Compares a round with what channels know, and records the changes as pending. The
     /// message of the changes is stored before it is pending, and sent only after that: a
     /// replica that is killed in between has not lost it. `channels` are those that want a
-    /// message.
+    /// message; `now` is the time by the clock of deliveries.
     pub(super) async fn record(
         &self,
         round: &Round,
         seen: Seen<'_>,
-        message: impl Fn(Vec<Change>) -> Message,
+        message: impl Fn(Transitions) -> Message,
         channels: impl Fn(&Message) -> BTreeSet<String>,
+        now: Timestamp,
     ) -> Result<(), LedgerError> {
         for _ in 0..TRIES {
             let (mut ledger, version) = self.read().await?;
             if ledger.round.as_ref().is_some_and(|last| last.is_after(round)) {
                 return Ok(());
             }
-            let (known, changes) = transitions(std::mem::take(&mut ledger.known), seen);
+            let (known, found) = transitions(std::mem::take(&mut ledger.known), seen);
             ledger.known = known;
             ledger.round = Some(LastRound { id: round.id.clone(), ended_at: round.ended_at });
-            if !changes.is_empty() {
-                let message = message(changes);
+            if !found.changes.is_empty() {
+                let message = message(found);
                 let channels = channels(&message);
                 if !channels.is_empty() {
                     let json = serde_json::to_vec(&message)?;
                     self.store.create(&message_key(&message.id), json.into()).await?;
-                    ledger.pending.push(Pending {
-                        message: message.id,
-                        created_at: message.created_at,
-                        channels,
-                    });
+                    ledger.pending.push(Pending { message: message.id, created_at: now, channels });
                 }
             }
             let too_many = ledger.pending.len().saturating_sub(MOST_PENDING);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::transitions::Transitions;
 use crate::config::NotifySeverity;
 use crate::names::AccountId;
 use crate::report::contract::checks::Severity;
@@ -40,10 +41,13 @@ pub(super) struct Message {
     pub(super) sentence: String,
     /// The most severe first.
     pub(super) changes: Vec<Change>,
+    /// How many open findings are not followed, because there are too many.
+    pub(super) not_followed: usize,
 }
 
 impl Message {
-    pub(super) fn of_round(round: &Round, sentence: String, changes: Vec<Change>) -> Self {
+    pub(super) fn of_round(round: &Round, sentence: String, transitions: Transitions) -> Self {
+        let Transitions { changes, not_followed } = transitions;
         Self {
             id: new_id(),
             is_test: false,
@@ -56,6 +60,7 @@ impl Message {
             verdict: round.knowledge.verdict,
             sentence,
             changes,
+            not_followed,
         }
     }
 
@@ -100,6 +105,7 @@ impl Message {
             groups_left_out,
             findings: self.changes.iter().take(findings).cloned().collect(),
             findings_left_out: self.changes.len().saturating_sub(findings),
+            findings_not_followed: self.not_followed,
         }
     }
 }
@@ -251,6 +257,7 @@ pub(super) mod tests {
             verdict: Verdict::Attention,
             sentence: "1 check fails.".to_owned(),
             changes,
+            not_followed: 0,
         }
     }
 

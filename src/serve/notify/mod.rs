@@ -246,7 +246,8 @@ impl Notifier {
                 self.0.configured.channels.iter().filter(|it| message.has(it.min_severity));
             channels.map(|channel| channel.name.clone()).collect()
         };
-        self.0.outbox.ledger.record(round, seen, message, wanted).await?;
+        let now = (self.0.outbox.now)();
+        self.0.outbox.ledger.record(round, seen, message, wanted, now).await?;
         self.deliver().await
     }
 

@@ -111,11 +111,15 @@ pub(super) fn fix(group: &Group) -> Option<String> {
     Some(short(fix))
 }
 
-/// How many groups are left out, in words.
+/// How many groups and findings are left out, in words.
 pub(super) fn left_out(notification: &Notification) -> Option<String> {
-    let left_out = notification.groups_left_out;
     let where_to = if notification.url.is_some() { ": see the page of the round" } else { "" };
-    (left_out > 0).then(|| format!("and {}{where_to}", counted(left_out, "more line")))
+    let lines = notification.groups_left_out;
+    let findings = notification.findings_not_followed;
+    let counts = [(lines, "more line"), (findings, "more finding")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, noun)| counted(count, noun)).collect();
+    (!counts.is_empty()).then(|| format!("and {}{where_to}", counts.join(", ")))
 }
 
 pub(super) fn word(severity: Severity) -> &'static str {
@@ -153,7 +157,9 @@ mod tests {
         }));
         changes.push(change(Transition::Resolved, Severity::High, 2, "key-rotation"));
         let url = Some("https://orgtrail.example/rounds/1".to_owned());
-        insta::assert_snapshot!(text(&message(changes).notification(url, 0)));
+        let mut message = message(changes);
+        message.not_followed = 1234;
+        insta::assert_snapshot!(text(&message.notification(url, 0)));
     }
 
     #[test]

@@ -66,14 +66,14 @@ fn said(view: &View, coverage: &Coverage, account: &Account) -> Markup {
     let number = account.cells.iter().filter(|cell| cell.state == worst).count();
     let name = plain(&account.name);
     let all = account.cells.len();
-    let sentence = match worst {
-        _ if number == all => format!("{name} is {} in every Region.", worst.word()),
-        _ => format!(
-            "{name} is {} in {} of {}.",
-            worst.word(),
-            count(number),
-            counted(all, "Region")
-        ),
+    let is = match worst {
+        State::Failed => "fails verification".to_owned(),
+        State::Delivering => "is not fully verified".to_owned(),
+        _ => format!("is {}", worst.word()),
+    };
+    let sentence = match number {
+        _ if number == all => format!("{name} {is} in every Region."),
+        _ => format!("{name} {is} in {} of {}.", count(number), counted(all, "Region")),
     };
     let line = html! {
         (state(worst)) " "

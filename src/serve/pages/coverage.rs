@@ -156,7 +156,9 @@ pub(super) fn coverage(view: &View) -> Markup {
 
 fn not_checked(view: &View) -> Markup {
     let next = match view.next_slot() {
-        Some(next) => html! { "The next round starts at " (time::clock(next.at, view.now)) " UTC." },
+        Some(next) => {
+            html! { "The next round starts at " (time::clock(next.at, view.now)) " UTC." }
+        }
         None => html! { "No schedule starts one." },
     };
     let line = tag("waiting", "Waiting");

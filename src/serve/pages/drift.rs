@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::components::{
-    Fact, button, capital, card, command, count, facts, field, list, note, only_note, pages,
-    prose, select, severity, severity_word, tag, verdict, weight,
+    Fact, button, capital, card, command, count, facts, field, list, note, only_note, pages, prose,
+    select, severity, severity_word, tag, verdict, weight,
 };
 use super::coverage::shown_unit;
 use super::layout::{Page, Section};
@@ -218,9 +218,11 @@ fn cause(view: &View, group: &Group<'_>, is_open: bool) -> Markup {
         @for signal in group.signals.iter().take(FINDINGS) {
             tr {
                 th scope="row" { (findings::scope(view, &signal.scope)) }
-                td.wide { @match (&signal.expected, problem.state) {
-                    (Some(expected), SignalState::Failing) => { (plain(expected)) },
-                    _ => { (plain(&signal.title)) },
+                td.wide { @match (&signal.expected, problem.state, signal.part) {
+                    (Some(expected), SignalState::Failing, _) => { (plain(expected)) },
+                    (None, SignalState::Failing, Part::Verify) => { "what CloudTrail signed" },
+                    (None, SignalState::Failing, _) => { "–" },
+                    (_, SignalState::Unreadable, _) => { (plain(&signal.title)) },
                 } }
                 td.wide { (plain(&signal.found)) }
                 td { (time::at(signal.since, view.now)) }
@@ -301,6 +303,12 @@ fn fix(group: &Group<'_>) -> Markup {
                 (command(&format!("Fix: {}", problem.check), fix))
             },
             (Some(fix), _) => { (note(&html! { b { "Fix." } " " (prose(&capital(fix))) "." })) },
+            (None, Part::Verify) if problem.state == SignalState::Unreadable => {
+                (note(&html! {
+                    "A later round verifies it again. The page of each chain has the command to \
+                     do it now. It cannot be suppressed."
+                }))
+            },
             (None, Part::Verify) => {
                 (note(&html! {
                     b { "orgtrail does not fix this." }
@@ -453,9 +461,9 @@ impl<'a> Filter<'a> {
 
     fn matches(&self, signal: &Signal) -> bool {
         let of_severity = self.severity.is_none_or(|it| severity_word(signal.severity) == it);
-        let of_unit = self
-            .unit
-            .is_none_or(|wanted| signal.unit_path.as_deref().map(shown_unit).as_deref() == Some(wanted));
+        let of_unit = self.unit.is_none_or(|wanted| {
+            signal.unit_path.as_deref().map(shown_unit).as_deref() == Some(wanted)
+        });
         let of_time = self.since.is_none_or(|since| signal.since >= since);
         of_severity
             && of_unit

@@ -42,12 +42,14 @@ struct Request {
 /// The page.
 pub(super) fn evidence(view: &View) -> Markup {
     let request = request(view);
-    let through = view.board.newest().and_then(|round| round.knowledge.verified_through);
     let more = html! {
-        @if let Some(through) = through {
-            "Everything is proven through " (time::clock(through, view.now)) "; later hours of a \
-             bundle are incomplete."
-        } @else { "Not everything is proven: a bundle says what is, and what is missing." }
+        @match view.proven_through() {
+            (Some(through), 0) => {
+                "Everything is proven through " (time::clock(through, view.now)) "; later hours \
+                 of a bundle are incomplete."
+            },
+            _ => { "Not everything is proven: a bundle says what is, and what is missing." },
+        }
     };
     let line = tag("delivering", "Evidence");
     let main = html! {

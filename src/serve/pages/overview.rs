@@ -118,27 +118,18 @@ fn last_verification(view: &View) -> Option<jiff::Timestamp> {
 }
 
 fn verified_through(view: &View) -> Fact {
-    let through = view.board.newest().and_then(|round| round.knowledge.verified_through);
-    let (value, more) = match through {
-        Some(through) => (
+    let (value, more) = match view.proven_through() {
+        (Some(through), unproven) => (
             time::recent(through, view.now),
-            html! { (time::ago(through, view.now)) ", in every account and Region" },
+            html! {
+                (time::ago(through, view.now)) ", "
+                @match unproven {
+                    0 => { "in every account and Region" },
+                    _ => { "except " (counted(unproven, "cell")) " not proven at all" },
+                }
+            },
         ),
-        None => {
-            let ends = view.board.coverage.as_ref().map(board::Coverage::proven_through);
-            let ends = ends.unwrap_or_default();
-            let unproven = ends.iter().filter(|end| end.is_none()).count();
-            match ends.into_iter().flatten().next() {
-                Some(oldest) => (
-                    html! { "Not everywhere" },
-                    html! {
-                        (counted(unproven, "account Region")) " not proven, the others through "
-                        (time::clock(oldest, view.now))
-                    },
-                ),
-                None => (html! { "Nothing yet" }, Markup::default()),
-            }
-        }
+        (None, _) => (html! { "Nothing yet" }, Markup::default()),
     };
     Fact { name: html! { "Verified through" }, value, more }
 }

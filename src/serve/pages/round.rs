@@ -171,7 +171,7 @@ pub(super) fn finished_page(view: &View, finished: &Finished) -> Markup {
     let sentence = match failed.as_slice() {
         [] if round.exit_code == 0 => format!("{name} round: every part is clean."),
         [] => format!("{name} round: it ended with exit code {}.", round.exit_code),
-        parts => format!("{name} round: {} found problems.", parts.join(", ")),
+        parts => format!("{name} round: {} found problems.", and(parts)),
     };
     let line = html! {
         (outcome(round.outcome)) " "
@@ -196,6 +196,14 @@ pub(super) fn finished_page(view: &View, finished: &Finished) -> Markup {
     };
     let title = format!("Exit code {}. {name} round", round.exit_code);
     Page { is_top: false, ..Page::new(view, Section::Rounds, title) }.render(&main)
+}
+
+/// `consolidate, verify and drift`
+fn and(parts: &[&str]) -> String {
+    match parts {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        parts => parts.join(", "),
+    }
 }
 
 const PARTS: [&str; 6] = ["Part", "State", "Started", "#Took", "Result", "Exit code"];

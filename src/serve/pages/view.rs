@@ -15,7 +15,7 @@ use crate::config::{Config, Schedule};
 use crate::names::{AccountId, BucketName};
 use crate::report::contract::live::LiveRound;
 use crate::serve::app::{App, Health};
-use crate::serve::board::{Account, Board};
+use crate::serve::board::{Account, Board, Coverage};
 use crate::serve::evidence::Bundles;
 use crate::serve::slots::Timetable;
 use crate::serve::status;
@@ -111,6 +111,14 @@ impl View {
     /// Whether the evidence is older than the schedules allow.
     pub(super) fn evidence_is_old(&self) -> bool {
         status::evidence_is_old(&self.config, &self.board, self.now)
+    }
+
+    /// Through when everything is proven of which something is, and how many accounts and
+    /// Regions are not proven at all.
+    pub(super) fn proven_through(&self) -> (Option<Timestamp>, usize) {
+        let ends = self.board.coverage.as_ref().map(Coverage::proven_through).unwrap_or_default();
+        let unproven = ends.iter().filter(|end| end.is_none()).count();
+        (ends.into_iter().flatten().next(), unproven)
     }
 
     /// An account of the organization.

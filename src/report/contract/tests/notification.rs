@@ -61,6 +61,7 @@ pub(super) fn service_notification() -> Notification {
             finding,
         }],
         findings_left_out: 0,
+        findings_not_followed: 0,
     }
 }
 

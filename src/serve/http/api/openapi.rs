@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
-use schemars::generate::SchemaSettings;
 use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Answer, Content, Endpoint, emitted, schema};

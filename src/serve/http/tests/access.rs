@@ -65,9 +65,8 @@ async fn a_revoked_or_expired_token_is_refused_at_once() {
 #[tokio::test]
 async fn requests_for_other_hosts_are_refused() {
     let server = Server::with("hosts = [\"orgtrail.example.com\"]").await;
-    let with_host = async |host: &str| {
-        server.send(&Request::get(STATUS).header("host", host)).await.status
-    };
+    let with_host =
+        async |host: &str| server.send(&Request::get(STATUS).header("host", host)).await.status;
     for host in [
         "localhost",
         "LOCALHOST:8686",
@@ -95,7 +94,8 @@ async fn requests_for_other_hosts_are_refused() {
     let none = server.send_raw(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
     assert_eq!(none.status, 400);
     // The address in the first line counts too.
-    let absolute = "GET http://evil.example/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let absolute =
+        "GET http://evil.example/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     assert_eq!(server.send_raw(absolute.as_bytes()).await.status, 421);
     // Nothing about the service is known to others: health checks too are for its hosts.
     let health = Request::get("/livez").header("host", "evil.example");
@@ -110,7 +110,9 @@ async fn requests_that_another_site_causes_are_refused() {
     // 422: the request was admitted, and there is no such schedule.
     for admitted in [
         form().header("origin", &format!("http://{address}")),
-        form().header("origin", &format!("http://{address}")).header("sec-fetch-site", "same-origin"),
+        form()
+            .header("origin", &format!("http://{address}"))
+            .header("sec-fetch-site", "same-origin"),
         Request::json("/api/v1/rounds", &serde_json::json!({ "schedule": "unknown" })),
     ] {
         server.send(&admitted).await.problem(422);
@@ -133,7 +135,8 @@ async fn requests_that_another_site_causes_are_refused() {
     assert_eq!(server.send(&navigates).await.status, 200);
     let document = navigates.clone().header("sec-fetch-dest", "document");
     assert_eq!(server.send(&document).await.status, 200);
-    for refused in [link.header("sec-fetch-mode", "no-cors"), navigates.header("sec-fetch-dest", "iframe")]
+    for refused in
+        [link.header("sec-fetch-mode", "no-cors"), navigates.header("sec-fetch-dest", "iframe")]
     {
         assert_eq!(server.send(&refused).await.status, 403);
     }
@@ -176,7 +179,10 @@ async fn a_browser_signs_in_with_a_token_and_out_again() {
     }
     let cookie = cookie.split(';').next().unwrap();
     assert_eq!(server.send(&html("/coverage").header("cookie", cookie)).await.status, 200);
-    assert_eq!(server.send(&html("/").header("cookie", &format!("{cookie}; {cookie}"))).await.status, 303);
+    assert_eq!(
+        server.send(&html("/").header("cookie", &format!("{cookie}; {cookie}"))).await.status,
+        303
+    );
     // The cookie has the token's scope, and no more.
     let metrics = Request::get("/metrics").header("cookie", cookie);
     server.send(&metrics).await.problem(403);

@@ -69,7 +69,9 @@ async fn rounds_are_paged_the_newest_first() {
     }
     let all: Vec<_> = server.app.board().rounds.iter().map(|round| round.id.clone()).collect();
     assert_eq!(ids, all);
-    for query in ["limit=0", "limit=501", "limit=x", "before=A", "before=../x", "x=1", "limit=1&limit=2"] {
+    for query in
+        ["limit=0", "limit=501", "limit=x", "before=A", "before=../x", "x=1", "limit=1&limit=2"]
+    {
         server.get(&format!("/api/v1/rounds?{query}")).await.problem(400);
     }
 }
@@ -105,7 +107,10 @@ async fn a_report_is_the_stored_one_or_a_conversion_of_the_drift_report() {
         assert_eq!(answer.status, 200, "{format}: {}", answer.text());
         assert_eq!(answer.header("content-type"), Some(kind));
         let text = answer.text();
-        assert!(text.starts_with(begins) && text.contains("bucket-tls-only"), "{format}: {text:.200}");
+        assert!(
+            text.starts_with(begins) && text.contains("bucket-tls-only"),
+            "{format}: {text:.200}"
+        );
         // A page of findings is saved, not shown as one of the service.
         assert!(answer.header("content-disposition").unwrap().starts_with("attachment"));
         assert!(answer.header("content-security-policy").unwrap().contains("sandbox"));
@@ -158,7 +163,10 @@ async fn a_round_is_started_once_for_each_key() {
     let first = server.send(&key(post("hourly"), "one")).await;
     assert_eq!(first.status, 202, "{}", first.text());
     let json = first.json();
-    assert_eq!((&json["document"], &json["schedule"]), (&json!("service-requested-round"), &json!("hourly")));
+    assert_eq!(
+        (&json["document"], &json["schedule"]),
+        (&json!("service-requested-round"), &json!("hourly"))
+    );
     let id = json["id"].as_str().unwrap();
     assert_eq!(first.header("location"), Some(&*format!("/api/v1/rounds/{id}")));
     let again = server.send(&key(post("hourly"), "one")).await;
@@ -182,7 +190,12 @@ async fn a_request_for_a_round_that_means_nothing_starts_none() {
     let server = Server::local().await;
     let mut requests = server.app.take_requests().unwrap();
     let post = |body: &Value| Request::json("/api/v1/rounds", body);
-    for body in [json!({}), json!({ "schedule": 1 }), json!([]), json!({ "schedule": "hourly", "fix": true })] {
+    for body in [
+        json!({}),
+        json!({ "schedule": 1 }),
+        json!([]),
+        json!({ "schedule": "hourly", "fix": true }),
+    ] {
         server.send(&post(&body)).await.problem(400);
     }
     let good = post(&json!({ "schedule": "hourly" }));
@@ -192,7 +205,8 @@ async fn a_request_for_a_round_that_means_nothing_starts_none() {
     let two = good.clone().header("idempotency-key", "a").header("idempotency-key", "b");
     server.send(&two).await.problem(400);
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
-        let request = Request::new(method, "/api/v1/rounds").header("content-type", "application/json");
+        let request =
+            Request::new(method, "/api/v1/rounds").header("content-type", "application/json");
         let status = server.send(&request).await.status;
         assert_eq!(status, 405, "{method}");
     }
@@ -224,7 +238,8 @@ async fn coverage_is_filtered_and_paged() {
     let one = coverage(&format!("?account={}", samples::account(7))).await;
     assert_eq!(one["accounts"][0]["cells"][7]["state"], "failed");
     let unit = coverage("?ou=Root/Workloads").await;
-    let paths = unit["accounts"].as_array().unwrap().iter().map(|it| it["unit_path"].as_str().unwrap());
+    let paths =
+        unit["accounts"].as_array().unwrap().iter().map(|it| it["unit_path"].as_str().unwrap());
     assert!(paths.clone().count() > 5 && paths.clone().all(|it| it.starts_with("Root/Workloads/")));
     assert_eq!(coverage("?ou=Root/Work").await["matching"], 0);
     let mut found = Vec::new();
@@ -247,11 +262,15 @@ async fn coverage_is_filtered_and_paged() {
 #[tokio::test]
 async fn the_chains_of_an_account_show_what_is_not_proven() {
     let server = Server::local().await;
-    let path = format!("/api/v1/chains?account={}&region={}", samples::account(7), samples::REGIONS[7]);
+    let path =
+        format!("/api/v1/chains?account={}&region={}", samples::account(7), samples::REGIONS[7]);
     let chains = document(&server, &path, "service-chains").await;
     let [chain] = chains["chains"].as_array().unwrap().as_slice() else { panic!("{chains}") };
     assert_eq!(chain["proven"].as_array().unwrap().len(), 2);
-    assert_eq!((&chain["findings"][0]["broken"], &chain["findings"][0]["kind"]), (&json!(true), &json!("digest-missing")));
+    assert_eq!(
+        (&chain["findings"][0]["broken"], &chain["findings"][0]["kind"]),
+        (&json!(true), &json!("digest-missing"))
+    );
     let path = format!("/api/v1/chains?account={}", samples::account(7));
     let all = document(&server, &path, "service-chains").await;
     assert_eq!(all["chains"].as_array().unwrap().len(), samples::REGIONS.len());

@@ -180,7 +180,9 @@ pub(super) struct Answer {
 impl Answer {
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        let Some(end) = end else { return Self { status: 0, headers: Vec::new(), body: Vec::new() } };
+        let Some(end) = end else {
+            return Self { status: 0, headers: Vec::new(), body: Vec::new() };
+        };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -205,7 +207,8 @@ impl Answer {
 
     #[track_caller]
     pub(super) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("{} {}", self.status, self.text()))
     }
 
     /// That it is a problem of this status; its detail.
@@ -223,7 +226,8 @@ impl Answer {
 fn without_chunks(mut bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") {
-        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
+        let length =
+            usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
         let Some(chunk) = bytes.get(end + 2..end + 2 + length) else { break };
         if length == 0 {
             break;

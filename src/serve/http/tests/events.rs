@@ -76,7 +76,10 @@ async fn a_client_gets_events_as_they_happen_and_those_that_it_missed() {
     let event = reader.event().await.unwrap();
     // Those before it came are not news.
     assert_eq!((event.id.as_str(), event.name.as_str()), ("2", "slot_skipped"));
-    assert_eq!((&event.data["document"], &event.data["reason"]), (&"service-event".into(), &"2".into()));
+    assert_eq!(
+        (&event.data["document"], &event.data["reason"]),
+        (&"service-event".into(), &"2".into())
+    );
     drop(reader);
     for number in 3..6 {
         server.app.live().add(skipped(number));
@@ -95,7 +98,10 @@ async fn a_client_learns_that_events_are_missing() {
     let mut reader = Reader::start(&server, Some("900")).await;
     let gap = reader.event().await.unwrap();
     assert_eq!((gap.name.as_str(), gap.id.as_str()), ("gap", ""));
-    assert_eq!((&gap.data["document"], &gap.data["first"]), (&"service-event-gap".into(), &1.into()));
+    assert_eq!(
+        (&gap.data["document"], &gap.data["first"]),
+        (&"service-event-gap".into(), &1.into())
+    );
     assert_eq!(reader.event().await.unwrap().id, "1");
     server.get("/api/v1/status").await;
     let wrong = Request::get("/api/v1/events").header("last-event-id", "x");
@@ -118,7 +124,10 @@ async fn a_client_sees_the_progress_of_the_round_that_runs() {
     // An unchanged snapshot is not repeated.
     let _phase = progress.phase("listing", 3);
     let event = reader.event().await.unwrap();
-    assert_eq!((event.name.as_str(), &event.data["phase"]["name"]), ("progress", &"listing".into()));
+    assert_eq!(
+        (event.name.as_str(), &event.data["phase"]["name"]),
+        ("progress", &"listing".into())
+    );
     server.app.live().end(Outcome::Clean, true);
     assert_eq!(reader.event().await.unwrap().name, "round_ended");
 }

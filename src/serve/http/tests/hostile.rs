@@ -107,20 +107,37 @@ fn no_value_of_a_header_or_a_parameter_causes_a_failure() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::local());
     let header = prop::sample::select(vec![
-        "host", "origin", "cookie", "authorization", "if-none-match", "idempotency-key", "accept",
-        "content-type", "sec-fetch-site", "x-forwarded-for", "range",
+        "host",
+        "origin",
+        "cookie",
+        "authorization",
+        "if-none-match",
+        "idempotency-key",
+        "accept",
+        "content-type",
+        "sec-fetch-site",
+        "x-forwarded-for",
+        "range",
     ]);
     let path = prop::sample::select(vec![
-        "/api/v1/rounds", "/api/v1/coverage", "/api/v1/findings", "/api/v1/chains",
-        "/api/v1/accounts", "/api/v1/status", "/sign-in", "/metrics",
+        "/api/v1/rounds",
+        "/api/v1/coverage",
+        "/api/v1/findings",
+        "/api/v1/chains",
+        "/api/v1/accounts",
+        "/api/v1/status",
+        "/sign-in",
+        "/metrics",
     ]);
-    let name = prop::sample::select(vec!["limit", "before", "after", "since", "account", "state", "next"]);
+    let name =
+        prop::sample::select(vec!["limit", "before", "after", "since", "account", "state", "next"]);
     let case = (header, "[ -~\u{80}-\u{ff}]{0,40}", path, name, "[!-~]{0,20}", any::<bool>());
     let mut runner = TestRunner::new(Config { cases: 300, ..Config::default() });
     let ended = runner.run(&case, |(header, value, path, name, parameter, is_post)| {
         let parameter = parameter.replace('#', "");
         let method = if is_post { "POST" } else { "GET" };
-        let request = Request::new(method, &format!("{path}?{name}={parameter}")).header(header, &value);
+        let request =
+            Request::new(method, &format!("{path}?{name}={parameter}")).header(header, &value);
         let status = runtime.block_on(server.send(&request)).status;
         prop_assert!(status < 500, "{status}: {request:?}");
         Ok(())

@@ -44,7 +44,10 @@ async fn the_description_has_every_route_and_every_reference_leads_somewhere() {
             assert_eq!(response["description"], answer.description);
         }
         for parameter in operation["parameters"].as_array().unwrap() {
-            assert!(!parameter["description"].as_str().unwrap_or_default().is_empty(), "{parameter}");
+            assert!(
+                !parameter["description"].as_str().unwrap_or_default().is_empty(),
+                "{parameter}"
+            );
             assert!(parameter["schema"].is_object(), "{parameter}");
         }
     }

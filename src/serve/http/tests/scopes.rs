@@ -39,7 +39,8 @@ async fn a_token_opens_the_routes_of_its_scope_and_no_others() {
                 continue;
             }
             let status = server.send(&request.clone().bearer(token)).await.status;
-            let place = format!("{} {} with {scope}: {status}", request_line(&endpoint), path(&endpoint));
+            let place =
+                format!("{} {} with {scope}: {status}", request_line(&endpoint), path(&endpoint));
             assert_eq!(status == 403, !is_allowed, "{place}");
             assert_ne!(status, 401, "{place}");
         }

@@ -95,7 +95,7 @@ async fn record_round(outbox: &Outbox, round: Round, numbers: &BTreeSet<u8>) {
     let seen = Seen { ran: &[Part::Drift], signals: &signals, at: now() };
     let message = |changes| Message::of_round(&round, String::new(), changes);
     let channels = |_: &Message| CHANNELS.iter().map(|&it| it.to_owned()).collect();
-    outbox.ledger.record(&round, seen, message, channels).await.unwrap();
+    outbox.ledger.record(&round, seen, message, channels, now()).await.unwrap();
 }
 
 /// What channels received, in order.

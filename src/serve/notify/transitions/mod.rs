@@ -15,6 +15,8 @@ use crate::report::contract::service::{Signal, SignalState, Signals};
 
 /// After how many rounds in a row an unreadable finding is sent: one may be a passing fault.
 const UNREADABLE_ROUNDS: u32 = 2;
+/// The most findings that are followed one by one: what channels know must fit into memory.
+const MOST_FOLLOWED: usize = 20_000;
 /// After how long an open finding is sent again.
 const REMIND_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The same for a critical one.
@@ -49,17 +51,36 @@ pub(super) struct Seen<'a> {
     pub(super) at: Timestamp,
 }
 
-/// What channels know after a round, and what they are notified of, the most severe first.
-pub(super) fn transitions(mut known: Known, seen: Seen<'_>) -> (Known, Vec<Change>) {
+/// The difference between what channels know and a round.
+#[derive(Debug, Default)]
+pub(super) struct Transitions {
+    /// What channels are notified of, the most severe first.
+    pub(super) changes: Vec<Change>,
+    /// How many open findings are not followed, because there are too many.
+    pub(super) not_followed: usize,
+}
+
+/// What channels know after a round, and what they are notified of.
+pub(super) fn transitions(known: Known, seen: Seen<'_>) -> (Known, Transitions) {
+    limited(known, seen, MOST_FOLLOWED)
+}
+
+fn limited(mut known: Known, seen: Seen<'_>, most: usize) -> (Known, Transitions) {
+    let mut not_followed = 0;
     let mut after = Known::new();
     let mut changes = Vec::new();
     for signal in &seen.signals.signals {
-        let before = known.remove(&signal.fingerprint).unwrap_or_default();
+        let before = known.remove(&signal.fingerprint);
         // What the configuration suppresses is forgotten: it is new once it is not.
         if signal.suppressed {
             continue;
         }
-        let (finding, change) = compared(before, signal, seen);
+        // The most severe come first. What is known is compared in any case.
+        if before.is_none() && after.len() + known.len() >= most {
+            not_followed += 1;
+            continue;
+        }
+        let (finding, change) = compared(before.unwrap_or_default(), signal, seen);
         after.insert(signal.fingerprint.clone(), finding);
         changes.extend(change);
     }
@@ -79,7 +100,7 @@ pub(super) fn transitions(mut known: Known, seen: Seen<'_>) -> (Known, Vec<Chang
         let rank = (it.transition == Transition::Resolved, severity, is_unreadable, it.transition);
         (rank, signal.fingerprint.clone())
     });
-    (after, changes)
+    (after, Transitions { changes, not_followed })
 }
 
 /// A finding after a round, and how it changed.

@@ -43,7 +43,7 @@ fn run(rounds: Vec<Vec<Signal>>) -> Vec<Vec<Transition>> {
     for (hour, round) in (0..).zip(rounds) {
         let signals = signals(round);
         let seen = Seen { ran: &PARTS, signals: &signals, at: at(hour) };
-        let (after, changes) = transitions(known, seen);
+        let (after, Transitions { changes, .. }) = transitions(known, seen);
         known = after;
         sent.push(changes.iter().map(|change| change.transition).collect());
     }
@@ -127,11 +127,12 @@ fn without_a_result_of_their_part_findings_are_not_resolved() {
     let first = signals(failing(Severity::High, "bad"));
     let (known, _) = transitions(Known::new(), Seen { ran: &PARTS, signals: &first, at: at(0) });
     let empty = Signals { parts: vec![Part::Verify], ..signals(vec![]) };
-    let (known, changes) =
+    let (known, Transitions { changes, .. }) =
         transitions(known, Seen { ran: &[Part::Verify], signals: &empty, at: at(1) });
     assert_eq!(changes, []);
     let both = signals(vec![]);
-    let (known, changes) = transitions(known, Seen { ran: &PARTS, signals: &both, at: at(2) });
+    let (known, Transitions { changes, .. }) =
+        transitions(known, Seen { ran: &PARTS, signals: &both, at: at(2) });
     assert!(known.is_empty() && changes.len() == 1, "{changes:?}");
 }
 
@@ -141,11 +142,39 @@ fn a_round_without_the_part_does_not_count_as_a_second_failure_to_read() {
     let mut known = Known::new();
     let mut sent = Vec::new();
     for ran in [&PARTS[..], &[Part::Verify], &PARTS] {
-        let (after, changes) = transitions(known, Seen { ran, signals: &signals, at: at(0) });
+        let (after, Transitions { changes, .. }) =
+            transitions(known, Seen { ran, signals: &signals, at: at(0) });
         known = after;
         sent.push(changes.len());
     }
     assert_eq!(sent, [0, 0, 1]);
+}
+
+#[test]
+fn too_many_findings_are_counted_and_none_that_is_followed_is_lost() {
+    let open = |count: u8| {
+        signals(
+            (0..count).map(|it| signal(it, SignalState::Failing, Severity::Low, "bad")).collect(),
+        )
+    };
+    let run = |known, signals: &Signals, hour| {
+        limited(known, Seen { ran: &PARTS, signals, at: at(hour) }, 3)
+    };
+    let (known, first) = run(Known::new(), &open(5), 0);
+    assert_eq!((known.len(), first.changes.len(), first.not_followed), (3, 3, 2));
+    // The same findings in another order: what is followed stays so, and is not resolved.
+    let mut other = open(5);
+    other.signals.reverse();
+    let (known, second) = run(known, &other, 1);
+    assert_eq!((second.changes.len(), second.not_followed), (0, 2));
+    // What is resolved makes room in the next round.
+    other.signals.retain(|it| it.fingerprint >= format!("{:032x}", 2));
+    let (known, third) = run(known, &other, 2);
+    assert!(third.changes.iter().all(|it| it.transition == Transition::Resolved));
+    assert_eq!((third.changes.len(), third.not_followed), (2, 2));
+    let (known, fourth) = run(known, &other, 3);
+    assert!(fourth.changes.iter().all(|it| it.transition == Transition::New));
+    assert_eq!((known.len(), fourth.changes.len(), fourth.not_followed), (3, 2, 0));
 }
 
 type Step = (i64, Vec<Part>, BTreeMap<u8, (SignalState, Severity, &'static str, bool)>);
@@ -187,7 +216,7 @@ proptest! {
             let suppressed = |fingerprint: &str| {
                 signals.signals.iter().any(|it| it.suppressed && it.fingerprint == fingerprint)
             };
-            let (after, changes) = transitions(known, seen);
+            let (after, Transitions { changes, .. }) = transitions(known, seen);
             for change in changes {
                 let fingerprint = change.finding.fingerprint.clone();
                 prop_assert!(!suppressed(&fingerprint));
@@ -222,7 +251,7 @@ proptest! {
             // The configuration's own doing is not announced.
             view.retain(|fingerprint, _| !suppressed(fingerprint));
             // The same round once more changes nothing.
-            let (again, changes) = transitions(after.clone(), Seen { ran: &[], ..seen });
+            let (again, Transitions { changes, .. }) = transitions(after.clone(), Seen { ran: &[], ..seen });
             prop_assert_eq!(&changes, &[]);
             prop_assert_eq!(&again, &after);
             known = after;

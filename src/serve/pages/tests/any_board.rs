@@ -11,7 +11,7 @@ use crate::report::contract::Period;
 use crate::report::contract::drift::{Suppression, Verdict};
 use crate::report::contract::live::{LivePhase, Message};
 use crate::report::contract::service::Verdict as Overall;
-use crate::serve::board::{Board, Changes, ChainFinding, ScopeChains};
+use crate::serve::board::{Board, ChainFinding, Changes, ScopeChains};
 use crate::serve::pages::round::Finished;
 use crate::serve::pages::view::View;
 use crate::serve::pages::{
@@ -38,9 +38,8 @@ fn time() -> impl Strategy<Value = Timestamp> {
         Just(Timestamp::MAX),
         (Timestamp::MIN.as_second()..=Timestamp::MAX.as_second())
             .prop_map(|second| Timestamp::from_second(second).unwrap()),
-        (-400_i64..400).prop_map(|hours| {
-            samples::now() + jiff::SignedDuration::from_hours(hours)
-        }),
+        (-400_i64..400)
+            .prop_map(|hours| { samples::now() + jiff::SignedDuration::from_hours(hours) }),
     ]
 }
 
@@ -161,7 +160,7 @@ fn pages(view: &mut View, texts: &[String], times: &[Timestamp]) -> Vec<Markup> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn any_board_is_rendered_and_escaped(

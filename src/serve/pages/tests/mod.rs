@@ -61,12 +61,15 @@ fn fine() -> Board {
     let mut round = std::sync::Arc::unwrap_or_clone(round);
     let drift = changed(samples::drift(6), &[("findings", json!([])), ("causes", json!([]))]);
     let verification = changed(samples::verification(6), &[("findings", json!([]))]);
-    let sources = changed(samples::consolidation(), &[
-        ("complete", json!(true)),
-        ("failures", json!([])),
-        ("unreadable_regions", json!([])),
-        ("by_source", json!({})),
-    ]);
+    let sources = changed(
+        samples::consolidation(),
+        &[
+            ("complete", json!(true)),
+            ("failures", json!([])),
+            ("unreadable_regions", json!([])),
+            ("by_source", json!({})),
+        ],
+    );
     let mut sources: crate::serve::board::Consolidation = serde_json::from_value(sources).unwrap();
     sources.counts.conflicts = 0;
     let mut board = Board::of(Reports {
@@ -107,12 +110,14 @@ fn text(page: &Markup) -> String {
         let tag = tag.split(' ').next().unwrap();
         match tag {
             "/td" | "/th" | "/dt" | "/option" => text.push_str(" | "),
+            "/span" | "/a" | "/h3" => text.push(' '),
             "/p" | "/li" | "/tr" | "/dd" | "/h1" | "/h2" | "/summary" | "/pre" | "/caption"
-            | "/label" => text.push('\n'),
+            | "/label" | "/button" => text.push('\n'),
             _ => {}
         }
         text.push_str(content);
     }
+    let text = text.replace(" .", ".").replace(" ,", ",");
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }

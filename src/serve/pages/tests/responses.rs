@@ -75,13 +75,15 @@ async fn what_is_not_known_is_named_with_a_way_back() {
     {
         let (status, page) = read(of_chain(account, region).await).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
-        let what = html! { "Nothing is known about the account `" (account) "` in `" (region) "`." };
+        let what =
+            html! { "Nothing is known about the account `" (account) "` in `" (region) "`." };
         assert!(page.contains(&what.0), "{page}");
         assert!(page.contains("<a href=\"/coverage\">Coverage</a>"), "{page}");
     }
     for id in ["none", "../../etc/passwd", "%00"] {
         let path = Path(id.to_owned());
-        let (status, page) = read(round::page(State(app.clone()), path, uri("/rounds/x")).await).await;
+        let (status, page) =
+            read(round::page(State(app.clone()), path, uri("/rounds/x")).await).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{page}");
         assert!(page.contains(&format!("There is no round `{id}`.")), "{page}");
     }
@@ -209,7 +211,7 @@ async fn only_clients_with_the_scope_see_bundles_and_build_them() {
     let form = "<form method=\"post\" action=\"/api/v1/evidence\">";
     let shown = page(Allowed::default(), "/evidence").await;
     assert!(!shown.contains(form) && shown.contains("a token that has the scope"), "{shown}");
-    let bundles = Some(Bundles::open(folder.path()).unwrap());
+    let bundles = Some(Bundles::open(&folder.path().join("bundles")).unwrap());
     let allowed = Allowed { run: false, bundles };
     let address = "/evidence?account=100000000008&first=2026-11-01&last=2026-11-02";
     let shown = page(allowed.clone(), address).await;

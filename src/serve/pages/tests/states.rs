@@ -128,13 +128,11 @@ fn thousands_of_findings_of_one_cause_are_counted_not_listed() {
     let all = accounts.iter().map(|account| {
         let mut signal = first.clone();
         signal.fingerprint = account.account.to_string();
-        signal.scope = crate::report::contract::drift::Scope::Account {
-            account: account.account.clone(),
-        };
+        signal.scope =
+            crate::report::contract::drift::Scope::Account { account: account.account.clone() };
         signal
     });
-    board.signals =
-        Some(Arc::new(Signals { signals: all.collect(), ..Signals::clone(signals) }));
+    board.signals = Some(Arc::new(Signals { signals: all.collect(), ..Signals::clone(signals) }));
     let page = drift::drift(&view(board, "/drift"));
     assert!(page.0.len() < 60_000, "{}", page.0.len());
     let page = text(&page);

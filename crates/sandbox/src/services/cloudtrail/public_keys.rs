@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-
 use serde_json::{Value, json};
 
 use super::{ApiError, Call, Control, Reply, time};
