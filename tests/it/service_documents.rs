@@ -11,7 +11,12 @@ use crate::service_client::Service;
 
 /// Every document that the API answers, that a round stores, and that `orgtrail status` and
 /// `orgtrail service token` print. `period` is one with logs.
-pub(crate) fn all(env: &ConfiguredEnv, config: &str, folder: &Path, period: [&str; 2]) -> Vec<Value> {
+pub(crate) fn all(
+    env: &ConfiguredEnv,
+    config: &str,
+    folder: &Path,
+    period: [&str; 2],
+) -> Vec<Value> {
     let state = folder.join("state");
     let config = format!(
         "{config}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"{}\"\n[[service.schedule]]\n\

@@ -67,7 +67,8 @@ async fn a_token_that_reads_starts_nothing_and_takes_no_logs() {
     );
     let command = env.command(folder.path(), &config(folder.path(), &lines), &["serve"]);
     let service = tokio::task::spawn_blocking(move || Service::start(command)).await.unwrap();
-    let with = |token: &str| format!("authorization: Bearer {token}\ncontent-type: application/json");
+    let with =
+        |token: &str| format!("authorization: Bearer {token}\ncontent-type: application/json");
     let start = json!({ "schedule": "unknown" }).to_string();
     let refused = service.send("POST /api/v1/rounds", &with(&read), &start);
     assert_eq!(refused.0, 403, "{}", refused.1);
@@ -105,10 +106,8 @@ async fn a_file_of_tokens_that_others_can_change_is_refused() {
     token(&env, folder.path(), "read").await;
     let file = folder.path().join("tokens.toml");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
-    let lines = format!(
-        "listen = \"127.0.0.1:0\"\n[service.access]\ntokens = \"{}\"\n",
-        file.display()
-    );
+    let lines =
+        format!("listen = \"127.0.0.1:0\"\n[service.access]\ntokens = \"{}\"\n", file.display());
     let ran = env.run_in(folder.path(), &config(folder.path(), &lines), &["serve"]).await;
     assert_eq!(ran.code, 2, "{}", ran.text());
     assert!(ran.stderr.contains("others can change the file of tokens"), "{}", ran.stderr);

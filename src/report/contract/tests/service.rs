@@ -154,11 +154,7 @@ pub(super) fn service_rounds() -> RoundList {
 }
 
 pub(super) fn service_requested_round() -> RequestedRound {
-    RequestedRound {
-        id: ROUND.to_owned(),
-        schedule: "nightly".to_owned(),
-        requested_at: of(AT),
-    }
+    RequestedRound { id: ROUND.to_owned(), schedule: "nightly".to_owned(), requested_at: of(AT) }
 }
 
 pub(super) fn service_round_diff() -> RoundDiff {

@@ -31,9 +31,12 @@ pub(in crate::serve::http) struct Service {
     pub(in crate::serve::http) stop: Stop,
     downloads: Arc<Semaphore>,
     readers: Arc<Semaphore>,
-    status: Arc<tokio::sync::Mutex<Option<(Instant, Arc<Status>)>>>,
+    status: Arc<tokio::sync::Mutex<Option<ReadStatus>>>,
     pub(super) requests: Arc<Mutex<VecDeque<KnownRequest>>>,
 }
+
+/// A status, and when it was read.
+type ReadStatus = (Instant, Arc<Status>);
 
 impl Service {
     pub(in crate::serve::http) fn new(app: App, bundles: Bundles, stop: Stop) -> Self {
