@@ -129,10 +129,10 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
          allow_private = true\nsecret_env = \"HOOK_KEY\"\n",
         receiver.origin
     );
-    let text = format!("{}\n{channel}", config());
+    let with_channel = format!("{}\n{channel}", config());
     let arguments = ["service", "test-notification", "--format", "json"];
-    let mut test = env.command(folder, &text, &arguments);
-    let tested = tokio::task::block_in_place(|| test.env("HOOK_KEY", "key").output()).unwrap();
+    let mut command = env.command(folder, &with_channel, &arguments);
+    let tested = tokio::task::block_in_place(|| command.env("HOOK_KEY", "key").output()).unwrap();
     seen.check("orgtrail service test-notification", &tested.stdout);
     for request in receiver.received() {
         seen.check("a request to a webhook", &request.body);
