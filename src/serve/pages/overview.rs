@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::components::{
-    Fact, card, count, facts, list, note, only_note, prose, severity, tag, verdict, verdict_word,
-    weight,
+    Fact, card, count, facts, is_or_are, list, note, only_note, prose, severity, tag, verdict,
+    verdict_word, weight,
 };
 use super::layout::{Page, Section};
 use super::view::{View, respond};
@@ -211,6 +211,7 @@ fn to_do(view: &View, groups: &[Group<'_>]) -> Markup {
             }
         }
     };
+    let delivering = view.board.newest().map(|round| round.knowledge.accounts.delivering);
     let body = if groups.is_empty() {
         only_note(&html! {
             @match (view.board.newest(), view.next_slot()) {
@@ -219,6 +220,11 @@ fn to_do(view: &View, groups: &[Group<'_>]) -> Markup {
                     "Nothing. Next round at " (time::clock(next.at, view.now)) "."
                 },
                 (_, None) => { "Nothing." },
+            }
+            @if let Some(delivering) = delivering.filter(|number| *number > 0) {
+                " " (counted(delivering, "account")) " " (is_or_are(delivering))
+                " not verified everywhere yet: "
+                a href="/coverage?state=delivering" { "which ones" } "."
             }
         })
     } else {

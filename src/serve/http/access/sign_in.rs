@@ -85,4 +85,3 @@ fn own_path(path: &str) -> Option<&str> {
     let is_own = path.starts_with('/') && !path.starts_with("//");
     (is_plain && is_own && path.len() <= LONGEST_PATH).then_some(path)
 }
-
