@@ -66,9 +66,10 @@ pub(super) fn overview(view: &View) -> Markup {
 /// The verdict in a sentence.
 fn said(view: &View, newest: Option<&Round>) -> Markup {
     let Some(Round { knowledge, .. }) = newest else {
-        let more = match view.next_slot() {
-            Some(next) => html! { "The first starts at " (time::clock(next.at, view.now)) " UTC." },
-            None => html! { "No schedule starts one: see the configuration." },
+        let more = html! {
+            @if let Some(next) = view.next_slot() {
+                "The first starts at " (time::clock(next.at, view.now)) " UTC."
+            } @else { "No schedule starts one: see the configuration." }
         };
         let line = tag("waiting", "Waiting");
         return verdict("run", &line, "No round has finished yet.", &more, &Markup::default());
@@ -186,9 +187,9 @@ fn since_previous(view: &View) -> Fact {
     let (value, more) = match (view.board.rounds.first(), view.board.rounds.get(1)) {
         (Some(newest), Some(previous)) => {
             let Knowledge { new, resolved, .. } = newest.knowledge;
-            let value = match (new, resolved) {
-                (0, 0) => html! { "Nothing changed" },
-                _ => html! { (count(new)) " new, " (count(resolved)) " resolved" },
+            let value = html! {
+                @if new + resolved == 0 { "Nothing changed" }
+                @else { (count(new)) " new, " (count(resolved)) " resolved" }
             };
             let more = html! {
                 (time::clock(previous.started_at, view.now)) " to "
