@@ -13,6 +13,7 @@ use crate::consolidate_env::log_body;
 use crate::env::receiver::Receiver;
 use crate::json_schema::{mismatches, mismatches_of, without_each_field};
 use crate::retire_env::{TRAIL, config, with_legacy_trail};
+use crate::service_documents;
 
 const ARCHIVE: &str = "acme-log-archive";
 
@@ -128,13 +129,21 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
          allow_private = true\nsecret_env = \"HOOK_KEY\"\n",
         receiver.origin
     );
-    let text = format!("{}\n{channel}", config());
+    let with_channel = format!("{}\n{channel}", config());
     let arguments = ["service", "test-notification", "--format", "json"];
-    let mut test = env.command(folder, &text, &arguments);
-    let tested = tokio::task::block_in_place(|| test.env("HOOK_KEY", "key").output()).unwrap();
+    let mut command = env.command(folder, &with_channel, &arguments);
+    let tested = tokio::task::block_in_place(|| command.env("HOOK_KEY", "key").output()).unwrap();
     seen.check("orgtrail service test-notification", &tested.stdout);
     for request in receiver.received() {
         seen.check("a request to a webhook", &request.body);
+    }
+
+    // What the service answers and stores.
+    let answered = tokio::task::block_in_place(|| {
+        service_documents::all(&env, &config(), folder, [&from, &until])
+    });
+    for document in answered {
+        seen.check("orgtrail serve", document.to_string().as_bytes());
     }
 
     // What they saved and stored.

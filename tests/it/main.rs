@@ -71,6 +71,8 @@ mod sandbox_s3_model;
 mod sandbox_s3_settings;
 mod sandbox_trail;
 mod schemas;
+mod service_client;
+mod service_documents;
 mod service_notifications;
 mod service_rounds;
 mod service_state;

@@ -50,9 +50,9 @@ async fn every_channel_receives_an_example_and_its_end() {
     let report = ran.json();
     assert_eq!(report["document"], "notification-test");
     assert_eq!(report["deliveries"].as_array().unwrap().len(), 5);
-    let received = receiver.received();
+    let requests = receiver.received();
     let mut paths: Vec<&str> =
-        received.iter().map(|it| it.path.split('?').next().unwrap()).collect();
+        requests.iter().map(|it| it.path.split('?').next().unwrap()).collect();
     paths.sort_unstable();
     let expected = [
         "/am/api/v2/alerts",
@@ -66,7 +66,7 @@ async fn every_channel_receives_an_example_and_its_end() {
         "/slack/T0/B0",
     ];
     assert_eq!(paths, expected);
-    let hooks = received.iter().filter(|it| it.path == "/hook");
+    let hooks = requests.iter().filter(|it| it.path == "/hook");
     let transitions: Vec<Value> = hooks
         .map(|it| serde_json::from_slice::<Value>(&it.body).unwrap())
         .inspect(|document| assert_eq!(document["is_test"], true))

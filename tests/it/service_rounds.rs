@@ -24,7 +24,11 @@ const NIGHTLY: &str = "[[service.schedule]]\nname = \"nightly\"\n\
     run = [\"consolidate\", \"verify\", \"drift\"]\ncron = \"17 3 * * *\"\n";
 
 pub(crate) fn service_config(state: &Path) -> String {
-    format!("{}[service]\nstate = \"{}\"\n{NIGHTLY}", config(), state.display())
+    format!(
+        "{}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"{}\"\n{NIGHTLY}",
+        config(),
+        state.display()
+    )
 }
 
 pub(crate) async fn service(env: &ConfiguredEnv, config: &str) -> App {
@@ -143,7 +147,10 @@ fn coverage_of(board: &board::Board) -> State {
 async fn before_the_first_round_nothing_is_known() {
     let env = ConfiguredEnv::new(MINIMAL).await;
     let state = tempfile::tempdir().unwrap();
-    let config = format!("{MINIMAL}[service]\nstate = \"{}\"\n", state.path().display());
+    let config = format!(
+        "{MINIMAL}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"{}\"\n",
+        state.path().display()
+    );
     let ran = env.run(&config, &["status"]).await;
     assert_eq!(ran.code, 14, "{}", ran.text());
     assert!(ran.stdout.starts_with("No round has finished yet."), "{}", ran.stdout);
@@ -161,7 +168,10 @@ async fn the_service_reads_its_configuration_again_and_ends_cleanly() {
     let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let config = format!("{MINIMAL}[service]\nstate = \"{}\"\n{NIGHTLY}", state.display());
+    let config = format!(
+        "{MINIMAL}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"{}\"\n{NIGHTLY}",
+        state.display()
+    );
     let mut command = env.command(folder.path(), &config, &["serve", "--log-json"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -194,7 +204,9 @@ async fn the_service_reads_its_configuration_again_and_ends_cleanly() {
 #[tokio::test]
 async fn a_state_that_is_the_archive_is_refused() {
     let env = ConfiguredEnv::new(MINIMAL).await;
-    let config = format!("{MINIMAL}[service]\nstate = \"s3://acme-log-archive/state\"\n");
+    let config = format!(
+        "{MINIMAL}[service]\nlisten = \"127.0.0.1:0\"\nstate = \"s3://acme-log-archive/state\"\n"
+    );
     let ran = env.run(&config, &["serve"]).await;
     assert_eq!(ran.code, 2, "{}", ran.text());
     assert!(ran.stderr.contains("the state is in the archive"), "{}", ran.stderr);

@@ -21,6 +21,6 @@ enum Command {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
         Command::TestNotification(args) => test_notification::run(args, context).await,
-        Command::Token(args) => token::run(args, context).await,
+        Command::Token(args) => token::run(&args, context),
     }
 }

@@ -37,13 +37,13 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, OpError> {
     let Args { scope, days, name, file } = args;
     let file = match file {
-        Some(file) => file,
+        Some(file) => file.clone(),
         None => of_config(context)?,
     };
-    let new = NewToken { name, scopes: scope.into_iter().collect(), days };
+    let new = NewToken { name: name.clone(), scopes: scope.iter().copied().collect(), days: *days };
     let now = context.env_of_caller()?.now();
     let (token, entry) = create(&file, &new, now)?;
     match context.format {
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             context.out.note(format_args!(
                 "{}, valid for {}, until {}",
                 entry.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                counted(days, "day"),
+                counted(*days, "day"),
                 entry.expires_at
             ));
             context.out.note(format_args!(

@@ -50,13 +50,11 @@ async fn metrics(State(service): Here) -> Result<Response, Problem> {
     let app = service.app;
     // Thousands of accounts are sorted: other tasks must not wait for it.
     let text = tokio::task::spawn_blocking(move || text(&app)).await;
-    match text {
-        Ok(Ok(text)) => Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response()),
-        _ => {
-            let detail = "the metrics could not be written";
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
-        }
-    }
+    let Ok(Ok(text)) = text else {
+        let detail = "the metrics could not be written";
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail));
+    };
+    Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
 /// The metrics of a service.

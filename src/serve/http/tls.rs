@@ -1,6 +1,6 @@
 //! TLS, and the certificates of clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orgtrail_base::cloudtrail::digest::sha256_hex;
@@ -73,7 +73,7 @@ fn read(files: &[PathBuf]) -> Result<ServerConfig, String> {
     Ok(config)
 }
 
-fn certificates(file: &PathBuf, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let wrong = || format!("`{}` has no certificate in PEM", file.display());
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     read.ok().filter(|certificates| !certificates.is_empty()).ok_or_else(wrong)

@@ -9,4 +9,5 @@ mod management_administrator;
 mod member_administrator;
 mod name_owner;
 mod second_operator;
+mod service_client;
 mod supplier;

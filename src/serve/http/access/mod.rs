@@ -27,7 +27,7 @@ use self::route::Required;
 use super::problem::Problem;
 use super::server::Peer;
 use super::watched::{OnError, Watched};
-use crate::config::{self, AccessScope, Config};
+use crate::config::{self, AccessScope, Config, WebUrl};
 use crate::ops::OpError;
 use crate::printable::plain;
 use crate::serve::app::App;
@@ -92,8 +92,7 @@ impl Access {
         let tokens = tokens.transpose().map_err(|error| {
             OpError::usage(error).with_hint("`orgtrail service token` creates a token and the file")
         })?;
-        let is_public_https =
-            config.service.public_url.as_ref().is_some_and(|url| url.is_encrypted());
+        let is_public_https = config.service.public_url.as_ref().is_some_and(WebUrl::is_encrypted);
         Ok(Self {
             hosts: Hosts::new(config),
             tokens,
@@ -183,16 +182,17 @@ fn refused(refusal: &Refusal, request: &Request) -> Response {
     let is_unknown = refusal.status == StatusCode::UNAUTHORIZED;
     if route::is_page(request.uri().path()) && accepts_html(request.headers()) {
         let is_get = request.method() == Method::GET;
-        return match is_unknown && is_get {
-            true => sign_in::redirect(request.uri()),
-            false => pages::refused(refusal.status, &refusal.detail),
+        return if is_unknown && is_get {
+            sign_in::redirect(request.uri())
+        } else {
+            pages::refused(refusal.status, &refusal.detail)
         };
     }
     let problem = Problem::new(refusal.status, refusal.detail.clone());
-    let problem = match is_unknown {
-        true => problem.with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"orgtrail\""),
-        false => problem,
-    };
+    if is_unknown {
+        let realm = "Bearer realm=\"orgtrail\"";
+        return problem.with_header(header::WWW_AUTHENTICATE, realm).into_response();
+    }
     problem.into_response()
 }
 

@@ -13,6 +13,7 @@ use crate::names::AccountId;
 use crate::report::contract::api::{
     AccountList, AccountState, CellState, CoverageAccount, CoverageCell, CoverageList,
 };
+use crate::report::contract::service::CellStates;
 use crate::serve::board::{Account, Cell, State as BoardState};
 use crate::serve::http::Here;
 use crate::serve::http::problem::Problem;
@@ -74,7 +75,7 @@ async fn coverage(
     let Some(coverage) = &board.coverage else {
         return document(CoverageList {
             as_of: None,
-            cells: Default::default(),
+            cells: CellStates::default(),
             regions: Vec::new(),
             accounts: Vec::new(),
             matching: 0,
@@ -104,7 +105,7 @@ async fn accounts(
 ) -> Result<Response, Problem> {
     let board = service.app.board();
     let Some(coverage) = &board.coverage else {
-        let states = Default::default();
+        let states = CellStates::default();
         return document(AccountList { as_of: None, states, accounts: Vec::new(), next: None });
     };
     let all: Vec<&Account> = coverage.accounts.iter().collect();

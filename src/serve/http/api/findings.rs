@@ -67,13 +67,11 @@ async fn findings(
     let matching: Vec<&Signal> = signals.signals.iter().filter(is_wanted).collect();
     let from = match &after {
         None => 0,
-        Some(after) => match matching.iter().position(|it| it.fingerprint == *after) {
-            Some(at) => at + 1,
-            None => {
-                let detail = "the finding that `after` names is gone: start again without it";
-                return Err(Problem::new(http::StatusCode::GONE, detail));
-            }
-        },
+        Some(after) => {
+            let at = matching.iter().position(|it| it.fingerprint == *after);
+            let detail = "the finding that `after` names is gone: start again without it";
+            at.ok_or_else(|| Problem::new(http::StatusCode::GONE, detail))? + 1
+        }
     };
     let rest = matching.get(from..).unwrap_or_default();
     let page = rest.get(..Limit::items(limit)).unwrap_or(rest);

@@ -41,7 +41,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         },
         NO_ROUND,
         Answer::problem(422, "The stored report cannot be converted by this version."),
-        Answer::problem(503, "Too many downloads are running, or the state cannot be read."),
+        Answer::problem(
+            503,
+            "Too many downloads are running, another report is being converted, or the state \
+             cannot be read.",
+        ),
     ],
     ..Endpoint::read(
         "/api/v1/rounds/{id}/report",
@@ -116,8 +120,13 @@ async fn report(
     let (bytes, kind, ending) = match converted {
         None => (stored, "application/json", "json"),
         Some((format, kind, ending)) => {
+            let conversion = service.conversion()?;
             // Reports of thousands of accounts are large: converting must not delay others.
-            let text = tokio::task::spawn_blocking(move || convert(&stored, format)).await;
+            let text = tokio::task::spawn_blocking(move || {
+                let _place = conversion;
+                convert(&stored, format)
+            })
+            .await;
             let text = text.map_err(|_| {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping")
             })??;

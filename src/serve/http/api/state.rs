@@ -30,10 +30,14 @@ pub(in crate::serve::http) struct Service {
     pub(in crate::serve::http) bundles: Bundles,
     pub(in crate::serve::http) stop: Stop,
     downloads: Arc<Semaphore>,
+    conversions: Arc<Semaphore>,
     readers: Arc<Semaphore>,
-    status: Arc<tokio::sync::Mutex<Option<(Instant, Arc<Status>)>>>,
+    status: Arc<tokio::sync::Mutex<Option<ReadStatus>>>,
     pub(super) requests: Arc<Mutex<VecDeque<KnownRequest>>>,
 }
+
+/// A status, and when it was read.
+type ReadStatus = (Instant, Arc<Status>);
 
 impl Service {
     pub(in crate::serve::http) fn new(app: App, bundles: Bundles, stop: Stop) -> Self {
@@ -42,6 +46,7 @@ impl Service {
             bundles,
             stop,
             downloads: Arc::new(Semaphore::new(MOST_DOWNLOADS)),
+            conversions: Arc::new(Semaphore::new(1)),
             readers: Arc::new(Semaphore::new(MOST_READERS)),
             status: Arc::default(),
             requests: Arc::default(),
@@ -68,6 +73,12 @@ impl Service {
     /// The right to send a large answer, until it is dropped.
     pub(in crate::serve::http) fn download(&self) -> Result<OwnedSemaphorePermit, Problem> {
         place(&self.downloads, "too many downloads are running")
+    }
+
+    /// The right to convert a report, until it is dropped: a report of thousands of accounts
+    /// takes several times its size.
+    pub(super) fn conversion(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        place(&self.conversions, "another report is being converted")
     }
 
     /// The right to read events, until it is dropped.

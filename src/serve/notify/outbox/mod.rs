@@ -72,7 +72,8 @@ impl Outbox {
     ) -> Result<Vec<Delivery>, LedgerError> {
         let pending = self.ledger.pending().await?;
         let mut done: Vec<(String, String)> = Vec::new();
-        for pending in &pending {
+        // A channel that is unknown here may be in the configuration of another replica.
+        for pending in pending.iter().filter(|pending| self.is_old(pending)) {
             let unknown = pending.channels.iter().filter(|it| !channels.contains(&it.as_str()));
             for channel in unknown {
                 tracing::warn!(channel, message = pending.message, "there is no such channel now");
@@ -87,7 +88,10 @@ impl Outbox {
             }
             deliveries.push(delivery);
         }
-        self.ledger.settle(&done).await?;
+        if let Err(error) = self.ledger.settle(&done).await {
+            // The marks say what is delivered; the next round reads them.
+            tracing::warn!(error = with_causes(&error), "deliveries are not settled yet");
+        }
         // What an earlier process delivered is no delivery of this one.
         deliveries.retain(|delivery| !delivery.is_known);
         Ok(deliveries)
@@ -178,8 +182,7 @@ impl Outbox {
                 return Ok(Turn::Other);
             }
         }
-        let is_old = now.duration_since(pending.created_at) > GIVE_UP_AFTER;
-        if last >= MOST_ATTEMPTS || (last > 0 && is_old) {
+        if last >= MOST_ATTEMPTS || (last > 0 && self.is_old(pending)) {
             return Ok(Turn::GivenUp);
         }
         let attempt = last + 1;
@@ -189,6 +192,10 @@ impl Outbox {
             Created::New(_) => Turn::Own(attempt),
             Created::Taken => Turn::Other,
         })
+    }
+
+    fn is_old(&self, pending: &Pending) -> bool {
+        (self.now)().duration_since(pending.created_at) > GIVE_UP_AFTER
     }
 
     /// Marks a message as delivered to a channel, or an attempt at it as failed.

@@ -273,14 +273,20 @@ async fn a_channel_that_fails_for_a_week_loses_the_message_and_is_reported() {
 }
 
 #[tokio::test]
-async fn a_message_for_a_channel_that_was_removed_does_not_wait() {
+async fn a_message_waits_for_a_channel_of_another_replica_and_not_forever() {
     let folder = tempfile::tempdir().unwrap();
-    let outbox = outbox(folder.path());
+    let (outbox, inbox) = (outbox(folder.path()), Inbox::default());
     HOUR.set(0);
     record(&outbox, &[1].into()).await;
     let send = |_: String, _: Message, _: usize| async { Ok(()) }.boxed();
-    let deliveries = outbox.deliver(&["second"], &send).await.unwrap();
-    assert_eq!(deliveries.len(), 1);
+    // This replica has the configuration of before.
+    assert_eq!(outbox.deliver(&["second"], &send).await.unwrap().len(), 1);
+    assert_eq!(deliver(&outbox, &inbox, None).await.len(), 1);
+    assert_eq!(inbox.lock()[0].0, "first");
+    record_round(&outbox, Round { id: "next".to_owned(), ..round() }, &[].into()).await;
+    HOUR.set(8 * 24);
+    // Nobody has the channel any more.
+    assert_eq!(outbox.deliver(&["second"], &send).await.unwrap().len(), 1);
     assert!(outbox.ledger.pending().await.unwrap().is_empty());
 }
 
