@@ -34,7 +34,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 from sandbox import ORGTRAIL, PEERS, ROOT, Sandbox  # noqa: E402
 
 # Names by the ports of `serve_samples` in src/serve/pages/tests.rs.
-STATES = {"sample": 8787, "large": 8788, "empty": 8789, "unread": 8790, "live": 8791}
+STATES = {"sample": 18787, "large": 18788, "empty": 18789, "unread": 18790, "live": 18791}
 TOP = ["/", "/coverage", "/drift", "/sources", "/rounds", "/evidence", "/landing-zone"]
 MORE = {
     "sample": ["/coverage?state=dark", "/coverage?account=nothing-like-this", "/drift?severity=critical",

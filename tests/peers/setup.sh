@@ -2,7 +2,7 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw
+# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 browser cfnlint moto ministack seaweedfs radosgw
 #                           schemas parliament service copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -57,6 +57,13 @@ install() {
     alertmanager) debian prometheus-alertmanager ;;
     awscli) pypi awscli awscli==1.46.2 ;;
     boto3) pypi boto3 boto3==1.44.5 ;;
+    # axe-core comes in axe-playwright-python, whose other dependencies are not needed.
+    browser)
+        debian chromium chromium-driver
+        pypi browser selenium==4.51.0
+        "$place/browser/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+            axe-playwright-python==0.1.8
+        ;;
     cfnlint) pypi cfnlint cfn-lint==1.58.0 ;;
     moto) pypi moto 'moto[server]==5.2.5' ;;
     ministack) pypi ministack ministack==1.5.33 cryptography ;;
@@ -74,14 +81,14 @@ install() {
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- alertmanager awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas parliament service
+[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint moto ministack seaweedfs radosgw schemas parliament service
 for name in "$@"; do
     install "$name"
 done

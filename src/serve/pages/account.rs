@@ -37,13 +37,16 @@ pub(super) async fn page(
 ///
 /// # Errors
 /// Nothing is known about the account: 404.
-pub(super) fn account(view: &View, id: &str) -> Result<Markup, Response> {
+pub(super) fn account(view: &View, id: &str) -> Result<Markup, Box<Response>> {
     let known = id.parse::<AccountId>().ok().and_then(|id| {
         let coverage = view.board.coverage.as_ref()?;
         Some((coverage, coverage.account(&id)?))
     });
     let Some((coverage, account)) = known else {
-        return Err(not_found(Some(view), &format!("Nothing is known about an account `{id}`.")));
+        return Err(Box::new(not_found(
+            Some(view),
+            &format!("Nothing is known about an account `{id}`."),
+        )));
     };
     let unit = shown_unit(&account.unit_path);
     let main = html! {

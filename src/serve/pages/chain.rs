@@ -63,11 +63,11 @@ impl Known<'_> {
 ///
 /// # Errors
 /// Nothing is known about the account and Region: 404.
-pub(super) fn chain(view: &View, account: &str, region: &str) -> Result<Markup, Response> {
+pub(super) fn chain(view: &View, account: &str, region: &str) -> Result<Markup, Box<Response>> {
     let nothing = ScopeChains::default();
     let Some(known) = find(view, account, region, &nothing) else {
         let what = format!("Nothing is known about the account `{account}` in `{region}`.");
-        return Err(not_found(Some(view), &what));
+        return Err(Box::new(not_found(Some(view), &what)));
     };
     let until = view.query.get("until").and_then(|until| until.parse::<Timestamp>().ok());
     let timeline = Timeline::of(known.chains, until.unwrap_or(view.now), view.now);

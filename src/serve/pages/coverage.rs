@@ -155,11 +155,10 @@ pub(super) fn coverage(view: &View) -> Markup {
 }
 
 fn not_checked(view: &View) -> Markup {
-    let next = match view.next_slot() {
-        Some(next) => {
-            html! { "The next round starts at " (time::clock(next.at, view.now)) " UTC." }
-        }
-        None => html! { "No schedule starts one." },
+    let next = html! {
+        @if let Some(next) = view.next_slot() {
+            "The next round starts at " (time::clock(next.at, view.now)) " UTC."
+        } @else { "No schedule starts one." }
     };
     let line = tag("waiting", "Waiting");
     html! {
@@ -363,12 +362,21 @@ fn unit_links(known: &Coverage, others: usize) -> Markup {
     card("rest", &heading, &Markup::default(), &body)
 }
 
+/// The state that a filter asks for.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Any,
+    State(State),
+    /// A word that is no state.
+    Nothing,
+}
+
 /// Which accounts and Regions are shown.
 #[derive(Debug)]
 struct Filter<'a> {
     account: Option<String>,
     unit: Option<&'a str>,
-    state: Option<Option<State>>,
+    state: Wanted,
     /// The positions of the Regions.
     columns: Vec<usize>,
     is_set: bool,
@@ -383,8 +391,13 @@ impl<'a> Filter<'a> {
         Self {
             account: query.get("account").map(str::to_lowercase),
             unit: query.get("ou"),
-            // A word that is no state matches nothing.
-            state: state.map(|word| State::ALL.into_iter().find(|state| state.word() == word)),
+            state: match state {
+                None => Wanted::Any,
+                Some(word) => State::ALL
+                    .into_iter()
+                    .find(|state| state.word() == word)
+                    .map_or(Wanted::Nothing, Wanted::State),
+            },
             columns: columns.map(|(position, _)| position).collect(),
             is_set: FILTER.iter().any(|name| query.get(name).is_some()),
         }
@@ -406,12 +419,12 @@ impl<'a> Filter<'a> {
         });
         let of_unit = self.unit.is_none_or(|wanted| shown_unit(&account.unit_path) == wanted);
         let of_state = match self.state {
-            None => true,
-            Some(None) => false,
-            Some(Some(state)) if state.is_problem() => {
+            Wanted::Any => true,
+            Wanted::Nothing => false,
+            Wanted::State(state) if state.is_problem() => {
                 self.cells(account).any(|cell| cell.state == state)
             }
-            Some(Some(state)) => self.worst(account) == state,
+            Wanted::State(state) => self.worst(account) == state,
         };
         of_account && of_unit && of_state && !self.columns.is_empty()
     }

@@ -224,14 +224,9 @@ fn row(view: &View, bundle: &Bundle) -> Markup {
 }
 
 fn options(request: &Request) -> String {
-    let mut options = String::new();
-    if let Some(account) = &request.account {
-        options.push_str(&format!("--account {account} "));
-    }
-    if let Some(region) = &request.region {
-        options.push_str(&format!("--region {region} "));
-    }
-    options
+    let account = request.account.as_ref().map(|account| format!("--account {account} "));
+    let region = request.region.as_ref().map(|region| format!("--region {region} "));
+    [account, region].into_iter().flatten().collect()
 }
 
 fn stamp(time: Timestamp) -> String {

@@ -21,6 +21,7 @@ mod overview;
 mod query;
 mod round;
 mod rounds;
+mod running;
 mod sign_in;
 mod sources;
 mod strip;

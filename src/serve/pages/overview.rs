@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::components::{
-    Fact, card, count, facts, list, note, only_note, prose, severity, tag, verdict, verdict_word,
-    weight,
+    Fact, card, count, facts, is_or_are, list, note, only_note, prose, severity, tag, verdict,
+    verdict_word, weight,
 };
 use super::layout::{Page, Section};
 use super::view::{View, respond};
@@ -66,9 +66,10 @@ pub(super) fn overview(view: &View) -> Markup {
 /// The verdict in a sentence.
 fn said(view: &View, newest: Option<&Round>) -> Markup {
     let Some(Round { knowledge, .. }) = newest else {
-        let more = match view.next_slot() {
-            Some(next) => html! { "The first starts at " (time::clock(next.at, view.now)) " UTC." },
-            None => html! { "No schedule starts one: see the configuration." },
+        let more = html! {
+            @if let Some(next) = view.next_slot() {
+                "The first starts at " (time::clock(next.at, view.now)) " UTC."
+            } @else { "No schedule starts one: see the configuration." }
         };
         let line = tag("waiting", "Waiting");
         return verdict("run", &line, "No round has finished yet.", &more, &Markup::default());
@@ -186,9 +187,9 @@ fn since_previous(view: &View) -> Fact {
     let (value, more) = match (view.board.rounds.first(), view.board.rounds.get(1)) {
         (Some(newest), Some(previous)) => {
             let Knowledge { new, resolved, .. } = newest.knowledge;
-            let value = match (new, resolved) {
-                (0, 0) => html! { "Nothing changed" },
-                _ => html! { (count(new)) " new, " (count(resolved)) " resolved" },
+            let value = html! {
+                @if new + resolved == 0 { "Nothing changed" }
+                @else { (count(new)) " new, " (count(resolved)) " resolved" }
             };
             let more = html! {
                 (time::clock(previous.started_at, view.now)) " to "
@@ -211,6 +212,7 @@ fn to_do(view: &View, groups: &[Group<'_>]) -> Markup {
             }
         }
     };
+    let delivering = view.board.newest().map(|round| round.knowledge.accounts.delivering);
     let body = if groups.is_empty() {
         only_note(&html! {
             @match (view.board.newest(), view.next_slot()) {
@@ -219,6 +221,11 @@ fn to_do(view: &View, groups: &[Group<'_>]) -> Markup {
                     "Nothing. Next round at " (time::clock(next.at, view.now)) "."
                 },
                 (_, None) => { "Nothing." },
+            }
+            @if let Some(delivering) = delivering.filter(|number| *number > 0) {
+                " " (counted(delivering, "account")) " " (is_or_are(delivering))
+                " not verified everywhere yet: "
+                a href="/coverage?state=delivering" { "which ones" } "."
             }
         })
     } else {

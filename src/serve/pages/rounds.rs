@@ -70,12 +70,11 @@ pub(super) fn rounds(view: &View) -> Markup {
 }
 
 fn said(view: &View) -> Markup {
-    let more = match view.next_slot() {
-        Some(next) => html! {
+    let more = html! {
+        @if let Some(next) = view.next_slot() {
             "Next: " (plain(next.schedule.name.as_str())) ", " (time::clock(next.at, view.now))
             ", " (time::ago(next.at, view.now)) "."
-        },
-        None => html! { "No schedule is due: all are paused, or match no time." },
+        } @else { "No schedule is due: all are paused, or match no time." }
     };
     if let Some(live) = &view.live {
         let line = html! {
@@ -86,26 +85,22 @@ fn said(view: &View) -> Markup {
         let aside = super::components::button(&path(&live.id), "Show its progress");
         return verdict("run", &line, &sentence, &more, &aside);
     }
-    match view.board.newest() {
-        Some(newest) => {
-            let line = html! {
-                (outcome(newest.outcome)) " "
-                span.soft { (time::recent(newest.ended_at, view.now)) ", "
-                    (time::ago(newest.ended_at, view.now)) }
-            };
-            let sentence = format!(
-                "The newest round, {}, ended with exit code {}.",
-                plain(&newest.schedule),
-                newest.exit_code
-            );
-            let border = if newest.exit_code == 0 { "" } else { "bad" };
-            verdict(border, &line, &sentence, &more, &Markup::default())
-        }
-        None => {
-            let line = tag("waiting", "Waiting");
-            verdict("run", &line, "No round has finished yet.", &more, &Markup::default())
-        }
-    }
+    let Some(newest) = view.board.newest() else {
+        let line = tag("waiting", "Waiting");
+        return verdict("run", &line, "No round has finished yet.", &more, &Markup::default());
+    };
+    let line = html! {
+        (outcome(newest.outcome)) " "
+        span.soft { (time::recent(newest.ended_at, view.now)) ", "
+            (time::ago(newest.ended_at, view.now)) }
+    };
+    let sentence = format!(
+        "The newest round, {}, ended with exit code {}.",
+        plain(&newest.schedule),
+        newest.exit_code
+    );
+    let border = if newest.exit_code == 0 { "" } else { "bad" };
+    verdict(border, &line, &sentence, &more, &Markup::default())
 }
 
 fn schedules(view: &View) -> Markup {
@@ -183,7 +178,7 @@ pub(super) fn table<'a>(view: &View, rounds: impl Iterator<Item = &'a Arc<Round>
                             Some(part) => {
                                 @match &part.summary {
                                     Some(summary) => { (plain(summary)) },
-                                    None => { (super::round::part_word(part.state)) },
+                                    None => { (super::running::part_word(part.state)) },
                                 }
                             },
                             None => { "–" },

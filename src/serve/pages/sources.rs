@@ -9,7 +9,7 @@ use super::components::{
     Fact, button, card, count, facts, is_or_are, list, only_note, size, tag, verdict,
 };
 use super::layout::{Page, Section};
-use super::round::remaining;
+use super::running::remaining;
 use super::view::{View, respond};
 use super::{rounds, time};
 use crate::printable::plain;

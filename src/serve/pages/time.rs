@@ -67,9 +67,13 @@ pub(super) fn duration(duration: SignedDuration) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match () {
         () if minutes == 0 => format!("{seconds} s"),
-        () if minutes < 10 && seconds % 60 > 0 => format!("{minutes} min {} s", seconds % 60),
+        () if minutes < 10 && !seconds.is_multiple_of(60) => {
+            format!("{minutes} min {} s", seconds % 60)
+        }
         () if hours == 0 => format!("{minutes} min"),
-        () if hours < 24 && minutes % 60 > 0 => format!("{hours} h {} min", minutes % 60),
+        () if hours < 24 && !minutes.is_multiple_of(60) => {
+            format!("{hours} h {} min", minutes % 60)
+        }
         () if hours == 1 => "1 hour".to_owned(),
         () if hours < 72 => format!("{hours} hours"),
         () => format!("{days} days"),

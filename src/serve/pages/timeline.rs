@@ -11,6 +11,7 @@ use crate::serve::board::{ChainFinding, ScopeChains};
 
 /// How many hours are shown: 7 days.
 pub(super) const HOURS: i64 = 7 * 24;
+const ALL_HOURS: usize = 7 * 24;
 const HOUR: i64 = 3600;
 
 /// The state of an hour.
@@ -115,7 +116,7 @@ impl<'a> Timeline<'a> {
         };
         let mut gaps: Vec<Gap<'a>> = chains.findings.iter().map(of_finding).collect();
         let mut hours: Vec<Option<Hour>> =
-            vec![Some(Hour { state: HourState::Open, gap: None }); HOURS.unsigned_abs() as usize];
+            vec![Some(Hour { state: HourState::Open, gap: None }); ALL_HOURS];
         let at = |hour: usize| start + i64::try_from(hour).unwrap_or(0) * HOUR;
         let proven = &chains.proven;
         let periods = || chains.findings.iter().filter_map(|finding| finding.period);

@@ -64,7 +64,7 @@ impl View {
     ///
     /// # Errors
     /// The state could not be read: the page that says so.
-    pub(super) fn of(app: &App, uri: &Uri) -> Result<Self, Response> {
+    pub(super) fn of(app: &App, uri: &Uri) -> Result<Self, Box<Response>> {
         let health = app.health();
         let view = Self {
             now: app.now(),
@@ -78,7 +78,7 @@ impl View {
         };
         match health {
             Health { state: None, state_at: Some(_), .. } => Ok(view),
-            health => Err(unreadable_state(&view, &health)),
+            health => Err(Box::new(unreadable_state(&view, &health))),
         }
     }
 
@@ -143,7 +143,7 @@ pub(super) async fn respond_to(
 ) -> Response {
     let mut view = match View::of(app, uri) {
         Ok(view) => view,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     view.allowed = allowed.map(|Extension(allowed)| allowed).unwrap_or_default();
     super::layout::response(page(&view))
@@ -153,15 +153,15 @@ pub(super) async fn respond_to(
 pub(super) async fn respond(
     app: &App,
     uri: &Uri,
-    page: impl FnOnce(&View) -> Result<Markup, Response> + Send + 'static,
+    page: impl FnOnce(&View) -> Result<Markup, Box<Response>> + Send + 'static,
 ) -> Response {
     let view = match View::of(app, uri) {
         Ok(view) => view,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match tokio::task::spawn_blocking(move || page(&view)).await {
         Ok(Ok(page)) => super::layout::response(page),
-        Ok(Err(response)) => response,
+        Ok(Err(response)) => *response,
         Err(error) => {
             error!(%error, "a page was not rendered");
             axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -15,7 +15,8 @@ use crate::serve::board::{Board, ChainFinding, Changes, ScopeChains};
 use crate::serve::pages::round::Finished;
 use crate::serve::pages::view::View;
 use crate::serve::pages::{
-    account, chain, coverage, drift, evidence, landing_zone, overview, round, rounds, sources,
+    account, chain, coverage, drift, evidence, landing_zone, overview, round, rounds, running,
+    sources,
 };
 use crate::serve::samples;
 
@@ -146,7 +147,7 @@ fn pages(view: &mut View, texts: &[String], times: &[Timestamp]) -> Vec<Markup> 
         drift::drift(view),
         sources::sources(view),
         rounds::rounds(view),
-        round::running(view, &live),
+        running::running(view, &live),
         round::finished_page(view, &finished),
         evidence::evidence(view),
         landing_zone::landing_zone(view),

@@ -177,7 +177,7 @@ async fn serve_samples() {
     for _ in 0..1219 {
         phase.step_done();
     }
-    let apps = [(8787, small), (8788, large), (8789, waiting), (8790, unread), (8791, live)];
+    let apps = [(18787, small), (18788, large), (18789, waiting), (18790, unread), (18791, live)];
     let servers = apps.map(|(port, app)| async move {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let routes = super::routes().fallback(|uri| async move { super::not_found_at(&uri) });

@@ -13,11 +13,12 @@ use crate::serve::board::{Board, Changes};
 use crate::serve::pages::round::Finished;
 use crate::serve::pages::view::View;
 use crate::serve::pages::{
-    account, chain, coverage, drift, evidence, landing_zone, overview, round, rounds, sources,
+    account, chain, coverage, drift, evidence, landing_zone, overview, round, rounds, running,
+    sources,
 };
 use crate::serve::samples;
 
-fn shown(page: Result<Markup, axum::response::Response>) -> String {
+fn shown(page: Result<Markup, Box<axum::response::Response>>) -> String {
     text(&page.unwrap())
 }
 
@@ -266,7 +267,7 @@ fn running(view: &mut View) -> Markup {
     live.messages =
         vec![Message { at: samples::now(), text: "S3 is slow".to_owned(), warning: true }];
     view.live = Some(live.clone());
-    round::running(view, &live)
+    running::running(view, &live)
 }
 
 #[test]
