@@ -3,9 +3,8 @@
 use maud::{Markup, html};
 
 use super::components::{count, list, severity, tag};
-use super::findings;
-use super::time;
 use super::view::View;
+use super::{findings, time};
 use crate::printable::plain;
 use crate::report::contract::service::{Signal, SignalState};
 use crate::serve::board::Changes;

@@ -34,12 +34,10 @@ mod view;
 use axum::Router;
 use axum::routing::get;
 
-pub use errors::not_found_at;
-pub(in crate::serve) use errors::refused;
-pub use layout::CONTENT_SECURITY_POLICY;
-pub(in crate::serve) use sign_in::sign_in;
-pub(in crate::serve) use view::Allowed;
-
+pub use self::errors::not_found_at;
+pub use self::layout::CONTENT_SECURITY_POLICY;
+pub use self::sign_in::{refused, sign_in};
+pub(in crate::serve) use self::view::Allowed;
 use super::app::App;
 
 /// The routes of the pages. All are reads: forms send to the API, which checks what a client
