@@ -34,9 +34,9 @@ mod view;
 use axum::Router;
 use axum::routing::get;
 
-pub use self::errors::not_found_at;
+pub(in crate::serve) use self::errors::{not_found_at, refused};
 pub use self::layout::CONTENT_SECURITY_POLICY;
-pub use self::sign_in::{refused, sign_in};
+pub(in crate::serve) use self::sign_in::sign_in;
 pub(in crate::serve) use self::view::Allowed;
 use super::app::App;
 
