@@ -4,10 +4,9 @@
 //! gone after a restart. They contain logs, so the folder is for the service's user alone.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;

@@ -112,7 +112,7 @@ impl Rounds {
         Ok(keys.iter().filter_map(id).collect())
     }
 
-    /// Reads a round; none if there is none of this id.
+    /// Reads a round; none if it is missing.
     ///
     /// # Errors
     /// The state is unreachable, or something else is stored there.
@@ -128,7 +128,7 @@ impl Rounds {
         self.document(signals_key(id)).await
     }
 
-    /// Reads the report of a part, as it is stored; none if there is none.
+    /// Reads the report of a part, as it is stored; none if it is missing.
     ///
     /// # Errors
     /// The state is unreachable.

@@ -62,7 +62,8 @@ impl Service {
         } else {
             format!("host: {}\r\n", self.address)
         };
-        let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+        let headers: Vec<String> = headers.lines().map(|line| format!("{line}\r\n")).collect();
+        let headers = headers.concat();
         let length = body.len();
         let head = format!("{line} HTTP/1.0\r\n{host}{headers}content-length: {length}\r\n\r\n");
         stream.write_all((head + body).as_bytes()).unwrap();

@@ -18,8 +18,10 @@ use orgtrail::stop::Stop;
 use crate::configured::{ConfiguredEnv, parse};
 use crate::env::MINIMAL;
 use crate::program::signal;
-use crate::retire_env::{MEMBER, config, with_legacy_trail};
+use crate::retire_env::{config, with_legacy_trail};
 
+/// Whose logs only the organization trail delivers: consolidation copies none again.
+const MANAGEMENT: &str = "111111111111";
 const NIGHTLY: &str = "[[service.schedule]]\nname = \"nightly\"\n\
     run = [\"consolidate\", \"verify\", \"drift\"]\ncron = \"17 3 * * *\"\n";
 
@@ -96,7 +98,7 @@ async fn a_round_shows_what_is_proven_and_the_next_one_what_changed() {
         .sandbox
         .keys_raw("acme-log-archive", "")
         .into_iter()
-        .find(|key| key.contains("/CloudTrail/us-east-1/") && key.contains(MEMBER));
+        .find(|key| key.contains("/CloudTrail/us-east-1/") && key.contains(MANAGEMENT));
     let key = key.unwrap();
     env.sandbox.delete_raw("acme-log-archive", &key).unwrap();
     env.sandbox.tick(SignedDuration::from_secs(60));
@@ -140,7 +142,7 @@ async fn a_round_shows_what_is_proven_and_the_next_one_what_changed() {
 
 fn coverage_of(board: &board::Board) -> State {
     let coverage = board.coverage.as_ref().unwrap();
-    coverage.account(&MEMBER.parse().unwrap()).unwrap().worst()
+    coverage.account(&MANAGEMENT.parse().unwrap()).unwrap().worst()
 }
 
 #[tokio::test]

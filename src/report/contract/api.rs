@@ -347,6 +347,6 @@ pub struct NewToken {
 /// A note that events are missing: the event `gap` of `GET /api/v1/events`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {
-    /// The number of the first event that follows; null if there is none yet.
+    /// The number of the first event that follows; null before the next one.
     pub first: Option<u64>,
 }

@@ -85,7 +85,7 @@ pub struct Knowledge {
     /// Since when the verdict is this one.
     pub since: Timestamp,
     /// The end of the period that is proven in every account and Region of which anything is
-    /// proven; null where there is none.
+    /// proven; null if nothing is.
     pub verified_through: Option<Timestamp>,
     /// The accounts and Regions, by state.
     pub cells: CellStates,
@@ -177,7 +177,7 @@ pub struct Signal {
     pub state: SignalState,
     /// What it is about.
     pub scope: Scope,
-    /// The account's organizational unit, from the root down; null where there is none.
+    /// The account's organizational unit, from the root down; null without one.
     pub unit_path: Option<String>,
     /// What is wrong.
     pub title: String,
@@ -223,7 +223,7 @@ pub struct Status {
     /// The end of the period that is proven in every account and Region of which anything is
     /// proven.
     pub verified_through: Option<Timestamp>,
-    /// Whether the evidence is older than the schedules allow, or there is none.
+    /// Whether the evidence is older than the schedules allow, or missing.
     pub evidence_is_old: bool,
     /// What is wrong, the most severe first; the same thing in many accounts is one line.
     pub problems: Vec<Problem>,

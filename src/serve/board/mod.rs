@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use chains::{ChainFinding, Chains, ScopeChains};
-pub use coverage::{Account, Cell, Coverage, State};
-pub use load::{HISTORY, Loader};
-pub use read::{Consolidation, Verification, VerifiedChain};
-pub use signals::{Changes, Group, account_of, counts, groups, problems, scope_text, signals};
-pub use verdict::{knowledge, sentence};
-
+pub use self::chains::{ChainFinding, Chains, ScopeChains};
+pub use self::coverage::{Account, Cell, Coverage, State};
+pub use self::load::{HISTORY, Loader};
+pub use self::read::{Consolidation, Verification, VerifiedChain};
+pub use self::signals::{
+    Changes, Group, account_of, counts, groups, problems, scope_text, signals,
+};
+pub use self::verdict::{knowledge, sentence};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::contract::checks::Check;
 use crate::report::contract::drift::{self, Cause, Finding};

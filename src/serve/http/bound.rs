@@ -1,10 +1,9 @@
 //! Where the service listens.
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 

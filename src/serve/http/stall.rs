@@ -99,10 +99,10 @@ mod tests {
         let (server, mut client) = tokio::io::duplex(16);
         let mut server = Stalling::new(server, limit);
         let slow = tokio::spawn(async move {
-            let mut byte = [0; 8];
+            let mut bytes = [0; 8];
             for _ in 0..8 {
-                tokio::time::sleep(limit - Duration::from_secs(1)).await;
-                client.read_exact(&mut byte).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(29)).await;
+                client.read_exact(&mut bytes).await.unwrap();
             }
             client
         });

@@ -286,3 +286,52 @@ async fn a_standby_takes_over_the_slot_of_a_dead_replica() {
     assert!(after >= dead_after - SignedDuration::from_secs(20), "{after:#}");
     assert!(after <= dead_after + SignedDuration::from_secs(60), "{after:#}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_round_goes_on_while_the_state_is_unreachable_and_is_stored_once_it_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, away) = (folder.path().join("state"), folder.path().join("away"));
+    let app = replica(&state, "one", &schedule("nightly", "10 0 * * *"));
+    let (stopper, stop) = Stop::by_hand();
+    tokio::join!(Scheduler::with(app.clone(), taking(600)).run(stop), async {
+        until("2026-01-01T00:12:00Z").await;
+        std::fs::rename(&state, &away).unwrap();
+        std::fs::write(&state, "in the way").unwrap();
+        until("2026-01-01T00:19:00Z").await;
+        assert!(app.live().round().is_some(), "it runs");
+        assert!(app.health().state.is_some(), "the heartbeat fails");
+        until("2026-01-01T00:25:00Z").await;
+        assert!(app.live().round().is_some(), "it is not stored");
+        std::fs::remove_file(&state).unwrap();
+        std::fs::rename(&away, &state).unwrap();
+        until("2026-01-01T00:27:00Z").await;
+        assert!(app.live().round().is_none());
+        stopper.request();
+    });
+    let rounds = stored(&app).await;
+    assert_eq!(rounds.len(), 1);
+    let took = rounds[0].ended_at.duration_since(rounds[0].started_at).as_secs();
+    assert_eq!((rounds[0].exit_code, took), (0, 600), "it ended in time");
+    assert_eq!(app.health().state, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_is_stopped_releases_its_slot_for_the_next_one() {
+    let state = tempfile::tempdir().unwrap();
+    let first = replica(state.path(), "one", &schedule("nightly", "10 0 * * *"));
+    let (stopper, stop) = Stop::by_hand();
+    tokio::join!(Scheduler::with(first.clone(), taking(3600)).run(stop), async {
+        until("2026-01-01T00:12:00Z").await;
+        stopper.request();
+    });
+    let second = replica(state.path(), "two", &schedule("nightly", "10 0 * * *"));
+    second.refresh().await.unwrap();
+    let (stopper, stop) = Stop::by_hand();
+    tokio::join!(Scheduler::with(second.clone(), taking(60)).run(stop), async {
+        until("2026-01-01T00:20:00Z").await;
+        stopper.request();
+    });
+    let rounds = stored(&second).await;
+    let found: Vec<_> = rounds.iter().map(|it| (it.attempt, it.exit_code, &*it.replica)).collect();
+    assert_eq!(found, [(1, 14, "one"), (2, 0, "two")]);
+}

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use orgtrail_base::cloudtrail::digest::sha256_hex;
 
 use super::{Created, LONGEST, Replaced, StoreError, StoredFile, Version};
 use crate::local_file;
-use orgtrail_base::cloudtrail::digest::sha256_hex;
 
 /// The file that whoever replaces another one locks.
 const LOCK: &str = ".lock";

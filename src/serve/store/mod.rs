@@ -8,9 +8,8 @@ mod s3;
 
 use bytes::Bytes;
 
-pub use directory::DirectoryStore;
-pub use s3::S3Store;
-
+pub use self::directory::DirectoryStore;
+pub use self::s3::S3Store;
 use crate::aws::AwsError;
 
 /// The longest file that is read. Units: bytes.
@@ -141,7 +140,7 @@ impl Store {
         }
     }
 
-    /// Reads a file; none if there is none.
+    /// Reads a file; none if it is missing.
     ///
     /// # Errors
     /// The store cannot be reached, or refuses.

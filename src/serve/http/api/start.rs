@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use axum::{Extension, body::Bytes};
 use http::{HeaderMap, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;

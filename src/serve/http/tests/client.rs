@@ -155,17 +155,17 @@ impl Request {
 
     pub(super) fn to_string(&self, address: SocketAddr) -> String {
         let Self { method, path, headers, body } = self;
-        let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        let mut lines = vec![format!("{method} {path} HTTP/1.1"), "connection: close".to_owned()];
         if !headers.iter().any(|(name, _)| name == "host") {
-            text += &format!("host: {address}\r\n");
+            lines.push(format!("host: {address}"));
         }
         for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
+            lines.push(format!("{name}: {value}"));
         }
         if let Some(body) = body {
-            text += &format!("content-length: {}\r\n", body.len());
+            lines.push(format!("content-length: {}", body.len()));
         }
-        text + "\r\n" + body.as_deref().unwrap_or_default()
+        lines.join("\r\n") + "\r\n\r\n" + body.as_deref().unwrap_or_default()
     }
 }
 

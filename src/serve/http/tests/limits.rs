@@ -1,7 +1,10 @@
 //! Connections that are slow, or too many.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
 use super::client::{Request, Server, exchange};
 use crate::serve::evidence::Bundles;
@@ -30,6 +33,35 @@ async fn connections_beyond_the_limit_are_refused_until_others_end() {
     while server.get("/livez").await.status != 200 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Sends bytes, and waits until the server closes the connection: its answer, and how long it
+/// took.
+async fn wait_for_end(server: &Server, bytes: &str) -> (String, Duration) {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let start = Instant::now();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    (String::from_utf8_lossy(&answer).into_owned(), start.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_slow_or_idle_is_given_up() {
+    let server = Server::local().await;
+    let limit = Duration::from_secs(10);
+    for half in ["", "GET /api/v1/sta", "GET / HTTP/1.1\r\nhost: local"] {
+        let (answer, took) = wait_for_end(&server, half).await;
+        assert!(took <= limit + Duration::from_secs(1), "{half:?}: {took:?}");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{half:?}: {answer}");
+    }
+    // A body that does not come: the answer is no failure of a handler, and does not wait.
+    let head = "POST /api/v1/rounds HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40\r\n\
+                content-type: application/json\r\nconnection: close\r\n\r\n{";
+    let (answer, took) = wait_for_end(&server, head).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("no answer within 30 seconds"), "{answer}");
+    assert!(took <= Duration::from_secs(31), "{took:?}");
 }
 
 #[tokio::test]
