@@ -213,6 +213,7 @@ async fn a_schedule_that_never_has_a_result_starts_less_often() {
 /// Replicas are killed and restarted all day: every slot is run to its end once.
 #[tokio::test(start_paused = true)]
 async fn killed_replicas_lose_no_slot_and_run_none_twice() {
+    let mut takeovers = 0;
     for seed in 0..2 {
         let state = tempfile::tempdir().unwrap();
         let mut random = fastrand::Rng::with_seed(seed);
@@ -229,7 +230,7 @@ async fn killed_replicas_lose_no_slot_and_run_none_twice() {
                     let app = replica(&path, &name, &schedule("often", "*/15 * * * *"));
                     let _ = app.refresh().await;
                     apps.borrow_mut().push(app.clone());
-                    let run = Scheduler::with(app, taking(120)).run(Stop::never());
+                    let run = Scheduler::with(app, taking(300)).run(Stop::never());
                     let alive = Duration::from_secs(random.u64(60..7200));
                     if tokio::time::timeout(alive, run).await.is_err() {
                         kills.set(kills.get() + 1);
@@ -253,8 +254,9 @@ async fn killed_replicas_lose_no_slot_and_run_none_twice() {
         // A slot is lost only if all replicas are down until the next one comes.
         assert!(run + 1 >= slots, "seed {seed}: {run} of {slots}");
         assert!(kills.get() > 8, "{}", kills.get());
-        assert!(rounds.iter().any(|round| round.attempt > 1), "seed {seed}: no takeover");
+        takeovers += rounds.iter().filter(|round| round.attempt > 1).count();
     }
+    assert!(takeovers > 0, "no replica was killed within a round");
 }
 
 #[tokio::test(start_paused = true)]
