@@ -170,6 +170,7 @@ def keyboard(driver, name, url):
     check(f"{name}: the keyboard reaches the skip link first", stops[:len(expected)] == expected, stops)
     outline = driver.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
     check(f"{name}: the focus is visible", outline == "solid", outline)
+    driver.get_log("browser")
 
 
 class Service:

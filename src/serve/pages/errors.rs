@@ -12,7 +12,7 @@ use crate::printable::plain;
 use crate::serve::app::Health;
 
 /// 404 for a path that is no page.
-pub fn not_found_at(uri: &Uri) -> Response {
+pub(in crate::serve) fn not_found_at(uri: &Uri) -> Response {
     not_found(None, &format!("There is no page `{}`.", uri.path()))
 }
 

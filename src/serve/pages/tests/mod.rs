@@ -7,6 +7,8 @@ mod states;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
 use jiff::SignedDuration;
 use maud::Markup;
 use parking_lot::Mutex;
@@ -180,7 +182,10 @@ async fn serve_samples() {
     let apps = [(18787, small), (18788, large), (18789, waiting), (18790, unread), (18791, live)];
     let servers = apps.map(|(port, app)| async move {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let routes = super::routes().fallback(|uri| async move { super::not_found_at(&uri) });
+        // Without the API: a stream of events that ends at once.
+        let events = || async { ([(CONTENT_TYPE, "text/event-stream")], ": none\n\n") };
+        let routes = super::routes().route("/api/v1/events", get(events));
+        let routes = routes.fallback(|uri| async move { super::not_found_at(&uri) });
         axum::serve(listener, routes.with_state(app)).await.unwrap();
     });
     futures::future::join_all(servers).await;
