@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Context, OpError, Outcome};
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, StatePlace};
 use crate::serve::app::{App, Setup};
 use crate::serve::evidence::Bundles;
 use crate::serve::scheduler::Scheduler;
@@ -73,8 +73,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     ];
     let rounds = Scheduler::new(app).run(context.stop.clone());
     // The server ends before a stop only if it cannot go on: then the round ends too.
-    let served = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
-    let ended = tokio::try_join!(served, async {
+    let answers = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
+    let ended = tokio::try_join!(answers, async {
         rounds.await;
         Ok(())
     });
@@ -99,7 +99,7 @@ pub(super) fn default_state(context: &Context) -> Result<PathBuf, OpError> {
 
 /// Where this process keeps files of its own.
 fn local_folder(app: &App, context: &Context) -> Result<PathBuf, OpError> {
-    match app.config().service.state.as_ref().map(|state| state.place()) {
+    match app.config().service.state.as_ref().map(StatePlace::place) {
         Some(Place::Directory(path)) => Ok(path.clone()),
         _ => default_state(context),
     }

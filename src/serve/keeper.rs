@@ -68,10 +68,10 @@ async fn keep(
             tracing::warn!("another replica has taken over this round: both go on");
         }
         let now = timetable(&app, &schedule).last_until(app.now());
-        if let Some(newer) = now.filter(|newer| *newer > newest) {
-            if skip(&app, &schedule.name, newer, STILL_RUNNING).await.is_ok() {
-                newest = newer;
-            }
+        if let Some(newer) = now.filter(|newer| *newer > newest)
+            && skip(&app, &schedule.name, newer, STILL_RUNNING).await.is_ok()
+        {
+            newest = newer;
         }
     };
     for _ in 0..TRIES {

@@ -64,7 +64,7 @@ struct Steps {
     name: Mutex<String>,
     done: AtomicU64,
     /// 0 while their number is not known.
-    steps: AtomicU64,
+    all: AtomicU64,
 }
 
 /// The events after one.
@@ -96,7 +96,7 @@ impl Live {
         let running = running.as_ref()?;
         let mut round = running.round.clone();
         round.phase = running.phase.as_ref().map(|steps| {
-            let known = steps.steps.load(Ordering::Relaxed);
+            let known = steps.all.load(Ordering::Relaxed);
             LivePhase {
                 name: steps.name.lock().clone(),
                 done: steps.done.load(Ordering::Relaxed),
@@ -219,7 +219,7 @@ impl Progress for RoundProgress {
         let steps = Arc::new(Steps {
             name: Mutex::new(name.to_owned()),
             done: AtomicU64::new(0),
-            steps: AtomicU64::new(steps as u64),
+            all: AtomicU64::new(steps as u64),
         });
         self.0.with(|running| running.phase = Some(Arc::clone(&steps)));
         Box::new(RoundPhase { live: self.0.clone(), steps })
@@ -265,7 +265,7 @@ struct RoundPhase {
 
 impl Phase for RoundPhase {
     fn set_steps(&self, steps: usize) {
-        self.steps.steps.store(steps as u64, Ordering::Relaxed);
+        self.steps.all.store(steps as u64, Ordering::Relaxed);
     }
 
     fn step_done(&self) {

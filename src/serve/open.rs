@@ -6,7 +6,7 @@ use super::app::App;
 use super::rounds::RoundsError;
 use super::store::{DirectoryStore, S3Store, Store, StoreError};
 use crate::aws::{WriteAuthority, WriteClients};
-use crate::config::Place;
+use crate::config::{Place, StatePlace};
 use crate::ops::{Env, Explain, OpError, Outcome};
 
 /// Opens the state of the configuration; without one, that in the directory `default`.
@@ -26,7 +26,7 @@ pub async fn open(
                 .with_hint("set `service.state` to a directory that this user can write to")
         })
     };
-    let (bucket, prefix) = match config.service.state.as_ref().map(|state| state.place()) {
+    let (bucket, prefix) = match config.service.state.as_ref().map(StatePlace::place) {
         None => return directory(&default()?),
         Some(Place::Directory(path)) => return directory(path),
         Some(Place::Bucket { bucket, prefix }) => (bucket, prefix),

@@ -22,7 +22,7 @@ use crate::words::with_causes;
 /// The first wait after a failure of the state; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How long a stopped process tries to store its round.
 const AFTER_STOP: Duration = Duration::from_secs(5);
 

@@ -63,12 +63,12 @@ pub async fn status(
 /// Whether two slots for a verification have passed since the last one with a result.
 #[must_use]
 pub fn evidence_is_old(config: &Config, board: &Board, now: Timestamp) -> bool {
-    let verified = board.rounds.iter().find(|round| {
+    let proof = board.rounds.iter().find(|round| {
         round.parts.iter().any(|part| part.part == Part::Verify && part.report_bytes.is_some())
     });
     let verifies = |schedule: &&Schedule| schedule.run.contains(&RoundPart::Verify);
     let schedules = config.service.schedule.iter().filter(verifies);
-    let Some(verified) = verified else { return !board.rounds.is_empty() };
+    let Some(proof) = proof else { return !board.rounds.is_empty() };
     schedules
         .filter_map(|schedule| {
             let timetable = Timetable::new(schedule, &config.organization.management_account);
@@ -76,7 +76,7 @@ pub fn evidence_is_old(config: &Config, board: &Board, now: Timestamp) -> bool {
             let second = last.due_at.checked_sub(jiff::SignedDuration::from_secs(1)).ok()?;
             timetable.last_until(second)
         })
-        .any(|second| verified.started_at < second.due_at)
+        .any(|second| proof.started_at < second.due_at)
 }
 
 impl From<RoundPart> for Part {

@@ -57,8 +57,8 @@ pub(super) fn default_schedules() -> Vec<Schedule> {
     };
     [
         schedule("hourly", &[RoundPart::Drift, RoundPart::Verify], "23 * * * *", Some(1)),
-        schedule("nightly", &RoundPart::ALL.to_vec(), "17 3 * * 1-6", Some(7)),
-        schedule("weekly", &RoundPart::ALL.to_vec(), "17 3 * * 0", None),
+        schedule("nightly", RoundPart::ALL, "17 3 * * 1-6", Some(7)),
+        schedule("weekly", RoundPart::ALL, "17 3 * * 0", None),
     ]
     .into_iter()
     .flatten()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::chains::Chains;
+use super::chains::{Chains, ScopeChains};
 use crate::names::{AccountId, Region};
 use crate::report::contract::coverage::{self, Deliveries};
 use crate::report::contract::service::CellStates;
@@ -120,7 +120,7 @@ impl Coverage {
             let cells = regions.iter().zip(cells).map(|(region, cell)| {
                 let scope = chains.scopes.get(&(account.clone(), region.clone()));
                 let mut cell = Cell::of(cell, &mut texts);
-                cell.proven_through = scope.and_then(|scope| scope.proven_through());
+                cell.proven_through = scope.and_then(ScopeChains::proven_through);
                 let is_recorded = matches!(cell.state, State::Delivering | State::Late);
                 match scope {
                     Some(scope) if scope.is_broken() && cell.state != State::Excluded => {

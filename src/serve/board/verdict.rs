@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::signals::{Changes, counts};
-use super::{Board, State};
+use super::{Board, Coverage, State};
 use crate::report::contract::checks::Severity;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{
@@ -20,18 +20,18 @@ pub fn knowledge(
     earlier: Option<(&Knowledge, &Signals)>,
 ) -> Knowledge {
     let coverage = board.coverage.as_ref();
-    let cells = coverage.map(|it| it.cells()).unwrap_or_default();
+    let cells = coverage.map(Coverage::cells).unwrap_or_default();
     let verdict = verdict(&cells, signals);
     let since = earlier.map(|(knowledge, _)| knowledge);
     let since = since.filter(|before| before.verdict == verdict).map(|before| before.since);
     let changes = earlier.map(|(_, before)| Changes::between(before, signals)).unwrap_or_default();
-    let through = coverage.map(|it| it.proven_through()).unwrap_or_default();
+    let through = coverage.map(Coverage::proven_through).unwrap_or_default();
     Knowledge {
         verdict,
         since: since.unwrap_or(started_at),
         verified_through: through.into_iter().flatten().next(),
         cells,
-        accounts: coverage.map(|it| it.worst()).unwrap_or_default(),
+        accounts: coverage.map(Coverage::worst).unwrap_or_default(),
         signals: counts(signals),
         new: changes.new.len(),
         resolved: changes.resolved.len(),

@@ -239,7 +239,7 @@ async fn killed_replicas_lose_no_slot_and_run_none_twice() {
                 }
             });
         }
-        local.run_until(tokio::time::sleep(Duration::from_secs(12 * 3600))).await;
+        local.run_until(tokio::time::sleep(Duration::from_hours(12))).await;
         drop(local);
         let app = apps.borrow()[0].clone();
         let rounds = stored(&app).await;
@@ -267,7 +267,7 @@ async fn a_standby_takes_over_the_slot_of_a_dead_replica() {
     let (stopper, stop) = Stop::by_hand();
     let dying = tokio::time::timeout(
         // 00:00:30 and 11 minutes: a minute and a half into the round.
-        Duration::from_secs(11 * 60),
+        Duration::from_mins(11),
         Scheduler::with(first, taking(3600)).run(Stop::never()),
     );
     let standby = async {
