@@ -183,15 +183,16 @@ impl Claims {
         }
     }
 
-    /// Whether a slot of a schedule was claimed or skipped that is older than this one: then
-    /// the service knew the schedule when this one came.
+    /// Whether this slot of a schedule or an older one was claimed or skipped: then the service
+    /// knew the schedule when the slot was due.
     ///
     /// # Errors
     /// The state is unreachable.
-    pub async fn has_older(&self, schedule: &ScheduleName, slot: Slot) -> Result<bool, StoreError> {
+    pub async fn was_known(&self, schedule: &ScheduleName, slot: Slot) -> Result<bool, StoreError> {
         let folder = format!("claims/{}/", schedule.as_str());
         let oldest = self.store.list(&folder, 1).await?;
-        Ok(oldest.first().is_some_and(|key| **key < *Place { schedule, slot }.claims()))
+        let claims = Place { schedule, slot }.claims();
+        Ok(oldest.first().is_some_and(|key| key.starts_with(&claims) || *key < claims))
     }
 
     /// The replica that runs a slot, as the newest claim says; none if it was not claimed,

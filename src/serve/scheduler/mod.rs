@@ -152,7 +152,7 @@ impl Scheduler {
             return Ok(());
         }
         let is_missed = slot.due_at < app.started_at();
-        if is_missed && !app.claims().has_older(name, slot).await? {
+        if is_missed && !app.claims().was_known(name, slot).await? {
             // The schedule is new: what was due before is not missing.
             memory.done = Some(slot.scheduled_at);
             return Ok(());
