@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
@@ -233,6 +234,36 @@ def documents(folder, sandbox, environment):
     return known
 
 
+def service(known, folder, environment):
+    """What the service stores, and the commands around it."""
+    state = os.path.join(folder, "state")
+    with open(os.path.join(folder, "orgtrail.toml"), "a", encoding="utf-8") as file:
+        file.write(f'[service]\nlisten = "127.0.0.1:0"\nstate = "{state}"\n'
+                   f'[service.access]\ntokens = "{folder}/tokens.toml"\n')
+    serve = subprocess.Popen([ORGTRAIL, "serve", "--run-now", "weekly"], cwd=folder, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             env={"HOME": folder, "ORGTRAIL_PACING": "off", **environment})
+    until = time.monotonic() + 120
+    while not glob.glob(f"{state}/rounds/*.json") and serve.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    serve.terminate()
+    check("the service ends when it is asked to", serve.wait(60) == 0)
+    stored = {"service-round": glob.glob(f"{state}/rounds/*.json"),
+              "service-signals": glob.glob(f"{state}/reports/*/signals.json"),
+              "drift-report": glob.glob(f"{state}/reports/*/drift.json"),
+              "verification-report": glob.glob(f"{state}/reports/*/verify.json"),
+              "consolidation-report": glob.glob(f"{state}/reports/*/consolidate.json")}
+    for name, files in stored.items():
+        check(f"the state has one {name}", len(files) == 1, files)
+        for file in files:
+            with open(file, encoding="utf-8") as text:
+                known.check("the state", json.load(text), name)
+    ran = orgtrail(folder, environment, "status", "--format", "json")
+    known.check("status", json.loads(ran.stdout), "service-status")
+    ran = orgtrail(folder, environment, "service", "token", "--scope", "read", "--days", "1", "--format", "json")
+    known.check("service token", json.loads(ran.stdout), "service-token")
+
+
 def main():
     global VERBOSE
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -260,9 +291,12 @@ def main():
         check("after apply: the comparison lists what was fixed", len(comparison["fixed"]) > 0)
         known = documents(folder, sandbox, environment)
         notifications(schemas, known, folder, environment)
+        service(known, folder, environment)
         # Stored in the archive or in a bundle, of a finding that an intact archive lacks, or slow:
-        # tests/it/documents.rs validates these.
-        elsewhere = {"acceptance", "acceptance-report", "bundle-manifest", "demo-report", "retired-trail", "run-record"}
+        # tests/it/documents.rs validates these. The other answers of the service's API are
+        # validated by service_api.py against the same schemas.
+        api = {name for name in known.schemas if name.startswith("service-")}
+        elsewhere = api - known.seen | {"acceptance", "acceptance-report", "bundle-manifest", "demo-report", "retired-trail", "run-record"}
         check("every other document was seen", known.seen == set(known.schemas) - elsewhere,
               set(known.schemas) - elsewhere - known.seen)
     print(f"{COUNTS['passed']} passed, {COUNTS['failed']} failed")
