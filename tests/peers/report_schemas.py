@@ -240,6 +240,8 @@ def service(known, folder, environment):
     with open(os.path.join(folder, "orgtrail.toml"), "a", encoding="utf-8") as file:
         file.write(f'[service]\nlisten = "127.0.0.1:0"\nstate = "{state}"\n'
                    f'[service.access]\ntokens = "{folder}/tokens.toml"\n')
+    ran = orgtrail(folder, environment, "service", "token", "--scope", "read", "--days", "1", "--format", "json")
+    known.check("service token", json.loads(ran.stdout), "service-token")
     serve = subprocess.Popen([ORGTRAIL, "serve", "--run-now", "weekly"], cwd=folder, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                              env={"HOME": folder, "ORGTRAIL_PACING": "off", **environment})
@@ -260,8 +262,6 @@ def service(known, folder, environment):
                 known.check("the state", json.load(text), name)
     ran = orgtrail(folder, environment, "status", "--format", "json")
     known.check("status", json.loads(ran.stdout), "service-status")
-    ran = orgtrail(folder, environment, "service", "token", "--scope", "read", "--days", "1", "--format", "json")
-    known.check("service token", json.loads(ran.stdout), "service-token")
 
 
 def main():
