@@ -20,7 +20,8 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     let home = Some(desired.home_location());
     let scope = |id: &str| match location(desired, id) {
         Some(Location { region: None, .. }) => Scope::Organization,
-        found if found == home => Scope::Region {
+        // One account and Region may have both the trail and the archive.
+        found if found == home && !id.starts_with("archive-bucket/") => Scope::Region {
             account: desired.management().clone(),
             region: desired.home_region().clone(),
         },

@@ -37,7 +37,7 @@ pub struct App(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    started_at: Timestamp,
+    started_at: Mutex<Timestamp>,
     current: RwLock<Current>,
     environment: Environment,
     store: Store,
@@ -121,7 +121,7 @@ impl App {
         let rounds = Rounds::new(store.clone());
         let (requests, waiting) = mpsc::channel(1);
         Ok(Self(Arc::new(Shared {
-            started_at: env.now(),
+            started_at: Mutex::new(env.now()),
             live: Live::new(env.clock()),
             claims: Claims::new(store.clone(), replica.clone()),
             loader: Loader::new(rounds.clone()),
@@ -147,6 +147,8 @@ impl App {
         self.set_health(|health| {
             health.credentials = signed_in.as_ref().err().map(OpError::message);
         });
+        // From now on the time is AWS's, and this machine's may differ.
+        *self.0.started_at.lock() = self.now();
         signed_in.map(|_| ())
     }
 
@@ -159,7 +161,7 @@ impl App {
     /// When this process started.
     #[must_use]
     pub fn started_at(&self) -> Timestamp {
-        self.0.started_at
+        *self.0.started_at.lock()
     }
 
     /// The environment of a round that starts now, which signs in anew.
