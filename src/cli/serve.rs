@@ -182,7 +182,7 @@ fn keep(app: &App, reason: String) {
 #[cfg(not(unix))]
 async fn reload(_app: App, _context: Context) {}
 
-/// Tells systemd that the service is ready, and then that it is alive.
+/// Notifies systemd that the service is ready, and then that it is alive.
 async fn supervised() {
     // Where no systemd waits, these do nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

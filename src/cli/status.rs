@@ -10,8 +10,10 @@ use crate::report::contract::round::Part;
 use crate::report::contract::service::{Problem, SignalState, Status, Verdict};
 use crate::report::drift::plain;
 use crate::report::new_table;
-use crate::serve::app::{App, Setup};
-use crate::serve::open;
+use crate::serve::board::Loader;
+use crate::serve::claims::Claims;
+use crate::serve::rounds::Rounds;
+use crate::serve::{open, status};
 use crate::words::counted;
 
 /// How many problems the text names.
@@ -32,14 +34,12 @@ pub(crate) struct Args {}
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
     let env = context.env()?;
     let store = open::open(&env, || default_state(context)).await?;
-    let app = App::new(Setup {
-        env,
-        environment: context.environment.clone(),
-        store,
-        replica: String::new(),
-    })?;
-    app.refresh().await?;
-    let status = app.status().await?;
+    let config = env.config()?;
+    let board = Loader::new(Rounds::new(store.clone())).load(None).await?.unwrap_or_default();
+    open::check_organization(&board, config)?;
+    // It claims nothing: only its own claims would have a name.
+    let claims = Claims::new(store, String::new());
+    let status = status::status(config, &board, &claims, env.now()).await?;
     let outcome = outcome(&status);
     match context.format {
         Format::Json => context.document(status)?,

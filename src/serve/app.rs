@@ -27,7 +27,7 @@ pub struct Setup {
     pub environment: Environment,
     /// Where the state is.
     pub store: Store,
-    /// The name of this replica, which differs from those of others.
+    /// The name of this replica; no other replica has it.
     pub replica: String,
 }
 

@@ -1,6 +1,6 @@
 //! Who runs a slot: claims and heartbeats in the state.
 //!
-//! A slot is run by whoever creates its claim. The owner replaces its heartbeat every 20
+//! The replica that creates the claim of a slot runs it. The owner replaces its heartbeat every 20
 //! seconds. Another replica takes over by creating the next attempt once the heartbeat has
 //! not changed for 90 seconds of the replica's own monotonic clock: no clocks of two
 //! machines are compared, and nothing is deleted.

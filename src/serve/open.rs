@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::app::App;
+use super::board::Board;
 use super::rounds::RoundsError;
 use super::store::{DirectoryStore, S3Store, Store, StoreError};
 use crate::aws::{WriteAuthority, WriteClients};
-use crate::config::{Place, StatePlace};
+use crate::config::{Config, Place, StatePlace};
 use crate::ops::{Env, Explain, OpError, Outcome};
 
 /// Opens the state of the configuration; without one, that in the directory `default`.
 ///
 /// # Errors
-/// The directory cannot be created, or nobody is signed in, or the bucket is unreachable or
+/// The directory cannot be created, or there are no credentials, or the bucket is unreachable or
 /// of another account than the configuration names.
 pub async fn open(
     env: &Env,
@@ -52,8 +53,16 @@ pub async fn check(app: &App) -> Result<(), OpError> {
             .with_hint("use a bucket of Amazon S3, or a directory"));
     }
     app.refresh().await?;
-    let expected = &app.config().organization.management_account;
-    match app.board().newest() {
+    check_organization(&app.board(), &app.config())
+}
+
+/// Checks that the rounds of a state are those of the configured organization.
+///
+/// # Errors
+/// They are another organization's.
+pub fn check_organization(board: &Board, config: &Config) -> Result<(), OpError> {
+    let expected = &config.organization.management_account;
+    match board.newest() {
         Some(round) if round.management_account != *expected => {
             let found = &round.management_account;
             let message =

@@ -2,7 +2,7 @@
 //!
 //! A key begins with the time of the round's start subtracted from the last time there is,
 //! so that one listing returns the newest rounds first. The reports of a round are stored
-//! before the round, so that whoever finds the round finds its reports too.
+//! before the round, so a reader that finds the round also finds its reports.
 
 use bytes::Bytes;
 use jiff::Timestamp;

@@ -72,7 +72,7 @@ async fn a_trail_without_trusted_access_has_become_one_accounts() {
     assert_eq!(run.causes[0].severity, Severity::Critical);
     assert!(run.causes[0].accounts >= 3, "{:?}", run.causes[0]);
     assert!(text(&run).contains("has become a single-account trail"), "{}", text(&run));
-    // It is mended, and nothing is left to be printed.
+    // It is fixed, and no cause is left to print.
     env.converge().await;
     env.sandbox.tick(SignedDuration::from_hours(8));
     let run = drift(&env).await;

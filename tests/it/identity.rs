@@ -72,7 +72,7 @@ async fn a_delegated_administrator_is_told_whose_credentials_are_needed() {
     // A member that is none is not called one.
     let ran = run_as(&env, "333333333333", MINIMAL, &["plan"]).await;
     is_one_error(&ran, 14, &["signed in as 333333333333, a member account of o-"]);
-    // Whoever cannot get into the archive is printed so by the commands that read it.
+    // The commands that read the archive say that a caller has no access to it.
     for arguments in [["verify"].as_slice(), &["records"]] {
         let ran = run_as(&env, "333333333333", &config, arguments).await;
         is_one_error(&ran, 14, &["222222222222", "access denied"]);

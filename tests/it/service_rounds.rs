@@ -135,9 +135,11 @@ async fn a_round_shows_what_is_proven_and_the_next_one_what_changed() {
 
     // It does not show the rounds of another organization as this one's.
     let other = config.replace("111111111111", "666666666666");
-    let ran = env.run(&other, &["serve"]).await;
-    assert_eq!(ran.code, 2, "{}", ran.text());
-    assert!(ran.stderr.contains("111111111111, expected 666666666666"), "{}", ran.stderr);
+    for command in ["serve", "status"] {
+        let ran = env.run(&other, &[command]).await;
+        assert_eq!(ran.code, 2, "{}", ran.text());
+        assert!(ran.stderr.contains("111111111111, expected 666666666666"), "{}", ran.stderr);
+    }
 }
 
 fn coverage_of(board: &board::Board) -> State {

@@ -275,7 +275,7 @@ impl Scheduler {
         let result = until_stopped(work, &stopper, stop, deadline).await;
         let recorded = record(app, &live, result, stop).await;
         app.live().end(recorded.outcome, recorded.stored.is_some());
-        // A round that was stopped for a restart is run again by whoever is there.
+        // A round that was stopped for a restart is run again by another replica, or after the restart.
         keeper.end(!stop.is_requested()).await;
         if let Some((round, signals)) = recorded.stored {
             let board = app.board();

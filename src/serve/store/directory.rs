@@ -9,7 +9,7 @@ use orgtrail_base::cloudtrail::digest::sha256_hex;
 use super::{Created, LONGEST, Replaced, StoreError, StoredFile, Version};
 use crate::local_file;
 
-/// The file that whoever replaces another one locks.
+/// The file that is locked while another file is replaced.
 const LOCK: &str = ".lock";
 
 /// State in files below a directory, for the processes of one machine.
