@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use orgtrail::archive::bundle::unpack;
+use orgtrail::sandbox::{Effect, Fault};
 use serde_json::{Value, json};
 
 use crate::configured::ConfiguredEnv;
@@ -32,6 +33,9 @@ pub(crate) fn all(
     let service = Service::start(env.command(folder, &config, &["serve"]));
     // The number of an earlier process: what follows is a gap, and then every event.
     let events = service.open("GET /api/v1/events", "last-event-id: 9999", "");
+    // The progress of a round is shown once a second: this one takes longer.
+    let slow = Effect::Latency { milliseconds: 2500 };
+    env.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", slow).times(1));
     let (status, requested) = service.post("/api/v1/rounds", &json!({ "schedule": "test" }));
     assert_eq!(status, 202, "{requested}");
     let round = requested["id"].as_str().unwrap().to_owned();
