@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::{Context, OpError, Outcome};
 use crate::config::{Config, Place, StatePlace};
 use crate::serve::app::{App, Setup};
@@ -61,16 +63,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(schedule) = run_now {
         app.request(&schedule).map_err(|error| OpError::usage(error.to_string()))?;
     }
+    let reloads = reload(app.clone(), context.clone());
     announce(&app, bound.url(), context);
     let bundles = Bundles::open(&local_folder(&app, context)?)
         .map_err(|error| OpError::usage(format!("the folder of evidence bundles: {error}")))?;
     let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
-    let background = [
-        tokio::spawn(refresh(app.clone())),
-        tokio::spawn(reload(app.clone(), context.clone())),
-        tokio::spawn(supervised()),
-    ];
+    let background = [tokio::spawn(refresh(app.clone())), reloads, tokio::spawn(supervised())];
     let rounds = Scheduler::new(app).run(context.stop.clone());
     // The server ends before a stop only if it cannot go on: then the round ends too.
     let answers = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
@@ -79,7 +78,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Ok(())
     });
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    background.iter().for_each(tokio::task::JoinHandle::abort);
+    background.iter().for_each(JoinHandle::abort);
     ended.map(|_| Outcome::Clean)
 }
 
@@ -140,29 +139,33 @@ async fn refresh(app: App) {
 
 /// Reads the configuration again at each SIGHUP, and keeps the old one if it is invalid.
 #[cfg(unix)]
-async fn reload(app: App, context: Context) {
+fn reload(app: App, context: Context) -> JoinHandle<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        return tracing::warn!("cannot listen for SIGHUP");
-    };
-    while hangups.recv().await.is_some() {
-        match context.load() {
-            Ok(loaded) if loaded.config.service.state != app.config().service.state => {
-                keep(&app, "`service.state` changed: restart the service to use it".to_owned());
+    // Registered before the task runs: a signal that comes meanwhile does not end the process.
+    let hangups = signal(SignalKind::hangup());
+    tokio::spawn(async move {
+        let Ok(mut hangups) = hangups else {
+            return tracing::warn!("cannot listen for SIGHUP");
+        };
+        while hangups.recv().await.is_some() {
+            match context.load() {
+                Ok(loaded) if loaded.config.service.state != app.config().service.state => {
+                    keep(&app, "`service.state` changed: restart the service to use it".to_owned());
+                }
+                Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => keep(
+                    &app,
+                    "`service.listen` or `service.access` changed: restart the service to use it"
+                        .to_owned(),
+                ),
+                Ok(loaded) => match app.reload(loaded.config) {
+                    Ok(()) => tracing::info!("uses the new configuration from the next round on"),
+                    Err(error) => keep(&app, error.message()),
+                },
+                Err(error) => keep(&app, with_causes(&error)),
             }
-            Ok(loaded) if !has_same_server(&loaded.config, &app.config()) => keep(
-                &app,
-                "`service.listen` or `service.access` changed: restart the service to use it"
-                    .to_owned(),
-            ),
-            Ok(loaded) => match app.reload(loaded.config) {
-                Ok(()) => tracing::info!("uses the new configuration from the next round on"),
-                Err(error) => keep(&app, error.message()),
-            },
-            Err(error) => keep(&app, with_causes(&error)),
         }
-    }
+    })
 }
 
 /// Whether the server need not start anew.
@@ -180,7 +183,9 @@ fn keep(app: &App, reason: String) {
 }
 
 #[cfg(not(unix))]
-async fn reload(_app: App, _context: Context) {}
+fn reload(_app: App, _context: Context) -> JoinHandle<()> {
+    tokio::spawn(std::future::pending())
+}
 
 /// Notifies systemd that the service is ready, and then that it is alive.
 async fn supervised() {
