@@ -7,18 +7,23 @@
 
 mod archive;
 #[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod example;
 mod grant;
 mod hub;
 mod log_keys;
 mod member;
 mod notify;
+mod rounds;
+mod state;
 mod template;
 
 use std::collections::BTreeSet;
 
 pub use grant::Grant;
 use grant::Scope;
+pub use rounds::round_grants;
 
 use crate::config::Config;
 use crate::names::{AccountId, Arn, ExternalId, Partition, RoleName, RolePath};
@@ -113,6 +118,9 @@ pub fn roles(config: &Config) -> Vec<Role> {
         let mut runner = grants(config, None);
         runner.push(hub::assume_hub(&hub.to_string()));
         runner.extend(log_keys::mac(config));
+        if state::owner(config).is_none() {
+            runner.extend(state::grants(&Scope { config, account: None }));
+        }
         roles.push(Role::new(config, RoleKind::Runner, None, runner));
         let assume = vec![hub::assume_roles(&Scope { config, account: None })];
         roles.push(Role::new(config, RoleKind::Hub, hub.account.as_ref(), assume));
@@ -131,6 +139,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(readers)
         .chain(config.roles.accounts.keys())
         .chain(notify::accounts(config))
+        .chain(state::owner(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
@@ -149,6 +158,9 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         if config.roles.hub.is_none() {
             grants.push(hub::assume_roles(&scope));
             grants.extend(log_keys::mac(config));
+            if state::owner(config).is_none() {
+                grants.extend(state::grants(&scope));
+            }
         }
     }
     if scope.is_in(scope.archive()) {
@@ -160,6 +172,9 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
     grants.extend(log_keys::grants(&scope));
     if account.is_some() {
         grants.extend(notify::grants(&scope));
+        if state::owner(config).is_some() && state::owner(config) == account {
+            grants.extend(state::grants(&scope));
+        }
     }
     grants
 }
