@@ -1,6 +1,6 @@
-//! The parts of `infra/` that repeat the permissions of a role: the policy of the role that runs
-//! rounds and the service, in the form of each tool. The accounts and names of the example become
-//! the parameters of the template.
+//! The parts of `infra/` that repeat something: the policy of the role that runs rounds and the
+//! service, in the form of each tool, and the configuration. The accounts and names of the
+//! example become the parameters of a template.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -42,7 +42,57 @@ const TERRAFORM: [(&str, &str); 8] = [
     ("acme-orgtrail-state", "${state_bucket}"),
 ];
 
-/// Every file with the policy, and its content.
+/// The configuration of a deployment, with its listen address, state and tokens.
+const CONFIGURATION: &str = "\
+# The configuration of this deployment, with example values. `orgtrail init` writes one for your
+# organization, and docs/config.md lists every key.
+
+[organization]
+management_account = \"111111111111\"
+log_archive_account = \"222222222222\"
+home_region = \"us-east-1\"
+
+[roles]
+name = \"OrgTrailMember\"
+
+[roles.accounts.222222222222]
+name = \"OrgTrailArchive\"
+
+[archive]
+bucket = \"acme-log-archive\"
+
+[service]
+{service}
+[service.access]
+tokens = \"{tokens}\"
+";
+
+/// In a container: the state is a bucket, and a proxy or an ingress encrypts.
+const IN_A_CONTAINER: &str = "\
+listen = \"0.0.0.0:8686\"
+public_url = \"https://orgtrail.example.com\"
+state = \"s3://acme-orgtrail-state\"
+";
+
+/// On one machine: the state is the unit's `StateDirectory=`, and tokens are a credential.
+const ON_A_MACHINE: &str = "\
+listen = \"127.0.0.1:8686\"
+state = \"/var/lib/orgtrail\"
+";
+
+/// The configuration of each deployment.
+pub(super) fn configurations() -> Vec<(String, String)> {
+    let container = (IN_A_CONTAINER, "/etc/orgtrail/tokens.toml");
+    let machine = (ON_A_MACHINE, "/run/credentials/orgtrail.service/tokens.toml");
+    [("ecs", container), ("kubernetes/base", container), ("systemd", machine)]
+        .map(|(folder, (service, tokens))| {
+            let text = CONFIGURATION.replace("{service}", service).replace("{tokens}", tokens);
+            (format!("infra/{folder}/orgtrail.toml"), text)
+        })
+        .into()
+}
+
+/// Every file with the policy or the configuration, and its content.
 pub(super) fn files() -> Vec<(String, String)> {
     let policy = |grants: &[Grant]| {
         let statements = grants.iter().map(|grant| grant.statement.clone()).collect();
@@ -55,6 +105,7 @@ pub(super) fn files() -> Vec<(String, String)> {
         ("infra/policies/service.json".to_owned(), format!("{:#}\n", policy(&named))),
         ("infra/terraform/service-policy.json.tftpl".to_owned(), replace(&text, &TERRAFORM)),
     ];
+    files.extend(configurations());
     let blocks = [
         ("the round's permissions", without(&general, &[RECORDS_SID, STATE_SIDS[0], STATE_SIDS[1]])),
         ("the state's permissions", only(&general, &STATE_SIDS)),

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::deployment::configurations;
 use super::example::{config, files};
 use super::*;
 use crate::config::{Environment, Loaded};
@@ -366,6 +367,18 @@ fn a_round_in_the_account_of_the_archive_may_write_logs_and_not_its_settings() {
     }
     for action in ["s3:PutBucketPolicy", "kms:PutKeyPolicy", "cloudtrail:DeleteTrail"] {
         assert!(!allowed.contains(action), "{action}");
+    }
+}
+
+#[test]
+fn the_configuration_of_each_deployment_is_valid_and_needs_authentication() {
+    for (path, text) in configurations() {
+        let loaded = Loaded::from_text(&text, &Environment::default());
+        let service = loaded.unwrap_or_else(|error| panic!("{path}: {error}")).config.service;
+        assert!(service.access.tokens.is_some() && service.state.is_some(), "{path}");
+        let is_container = !path.starts_with("infra/systemd");
+        assert_eq!(service.listen.is_local(), !is_container, "{path}");
+        assert_eq!(service.state.unwrap().bucket().is_some(), is_container, "{path}");
     }
 }
 
