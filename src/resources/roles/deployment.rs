@@ -107,7 +107,10 @@ pub(super) fn files() -> Vec<(String, String)> {
     ];
     files.extend(configurations());
     let blocks = [
-        ("the round's permissions", without(&general, &[RECORDS_SID, STATE_SIDS[0], STATE_SIDS[1]])),
+        (
+            "the round's permissions",
+            without(&general, &[RECORDS_SID, STATE_SIDS[0], STATE_SIDS[1]]),
+        ),
         ("the state's permissions", only(&general, &STATE_SIDS)),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

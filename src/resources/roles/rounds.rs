@@ -1,6 +1,6 @@
 //! What a process needs that only runs rounds: `orgtrail run` on a schedule, or `orgtrail serve`.
 
-use super::grant::{Grant, Scope};
+use super::grant::Grant;
 use super::{Role, RoleKind, roles};
 use crate::config::Config;
 

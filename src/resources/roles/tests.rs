@@ -374,7 +374,7 @@ fn a_round_in_the_account_of_the_archive_may_write_logs_and_not_its_settings() {
 fn the_configuration_of_each_deployment_is_valid_and_needs_authentication() {
     for (path, text) in configurations() {
         let loaded = Loaded::from_text(&text, &Environment::default());
-        let service = loaded.unwrap_or_else(|error| panic!("{path}: {error}")).config.service;
+        let service = loaded.unwrap_or_else(|error| panic!("{path}: {error:?}")).config.service;
         assert!(service.access.tokens.is_some() && service.state.is_some(), "{path}");
         let is_container = !path.starts_with("infra/systemd");
         assert_eq!(service.listen.is_local(), !is_container, "{path}");
@@ -401,8 +401,7 @@ fn the_state_bucket_is_written_by_its_owners_role_or_by_whoever_starts_the_servi
     };
     let management = Some("111111111111".to_owned());
     assert_eq!(of(&state("")), [(RoleKind::Management, management, below.clone())]);
-    for (account, kind) in
-        [("222222222222", RoleKind::Archive), ("333333333333", RoleKind::Member)]
+    for (account, kind) in [("222222222222", RoleKind::Archive), ("333333333333", RoleKind::Member)]
     {
         let config = state(&format!("state_account = \"{account}\"\n"));
         assert_eq!(of(&config), [(kind, Some(account.to_owned()), below.clone())]);

@@ -31,7 +31,8 @@ fn round(service: &Service) -> Value {
     assert_eq!(status, 202, "{requested}");
     let mut lines = BufReader::new(events).lines().map_while(Result::ok);
     assert!(lines.any(|line| line == "event: round_ended"), "the service ended");
-    let (status, round) = service.get(&format!("/api/v1/rounds/{}", requested["id"].as_str().unwrap()));
+    let (status, round) =
+        service.get(&format!("/api/v1/rounds/{}", requested["id"].as_str().unwrap()));
     assert_eq!(status, 200, "{round}");
     round
 }

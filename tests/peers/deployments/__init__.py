@@ -58,6 +58,8 @@ class Program:
 
     def complaint(self, arguments):
         """What is wrong with a command line; None where nothing is."""
+        if arguments[:1] == ["--config"]:
+            arguments = arguments[2:]
         command = []
         for word in arguments:
             if word.startswith("-") or self.help((*command, word)).returncode != 0:

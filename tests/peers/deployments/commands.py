@@ -4,20 +4,20 @@ import os
 import re
 import shlex
 
-# In comments and code blocks: lines that begin with the command, and what is between backquotes.
-LINE = re.compile(r"^\s*(?:#\s+|\$ )?(?:[A-Z_]+=\S+ )*(orgtrail [^`|>…]*)", re.MULTILINE)
-QUOTED = re.compile(r"`(orgtrail [^`…]*)`")
+# In comments and code blocks: indented lines that begin with the command, and what is between
+# backquotes.
+LINE = re.compile(r"^(?:#   )? *(?:\$ )?(?:[A-Z_]+=\S+ )*(orgtrail [^`|>…\n]*)", re.MULTILINE)
+QUOTED = re.compile(r"`(orgtrail [^`…\n]*)`")
 CRON = re.compile(r"orgtrail flock -n \S+ (orgtrail .*)$", re.MULTILINE)
-# A sentence that begins with the name, and placeholders.
-PROSE = re.compile(r"^orgtrail,|^orgtrail's|^orgtrail [a-z]+ (?:only|the|its|an|a|in) ")
+BLOCK = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def found(text):
+def found(name, text):
+    quoted = QUOTED.findall(text)
+    if name.endswith(".md"):
+        text = "".join(BLOCK.findall(text))
     text = re.sub(r"\\\n\s*(?:#\s*)?", " ", text)
-    for line in [*LINE.findall(text), *QUOTED.findall(text), *CRON.findall(text)]:
-        line = line.strip()
-        if not PROSE.search(line) and "flock" not in line:
-            yield line
+    return [*LINE.findall(text), *quoted, *CRON.findall(text)]
 
 
 def run(check, files, program, docs):
@@ -28,7 +28,7 @@ def run(check, files, program, docs):
         with open(path, encoding="utf-8") as file:
             places.append((os.path.basename(path), file.read()))
     for name, text in places:
-        for line in found(text):
+        for line in map(str.strip, found(name, text)):
             if (name, line) in seen:
                 continue
             seen.add((name, line))
