@@ -30,9 +30,11 @@ def run(check, files, program):
     check("ecs: only the load balancer is reachable, from inside",
           service["LoadBalancer"]["Properties"]["Scheme"] == "internal"
           and "CidrIp" not in service["ServiceGroup"]["Properties"]["SecurityGroupIngress"][0])
+    path = service["Target"]["Properties"]["HealthCheckPath"]
+    check.equal("ecs: what takes traffic away is the documented path", path, "/livez")
     task(check, "schedule/ecs.yaml", files.template("schedule/ecs.yaml")["Resources"], program)
     state(check, files)
-    return service["Target"]["Properties"]["HealthCheckPath"]
+    return path
 
 
 def task(check, name, resources, program):

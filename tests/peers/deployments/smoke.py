@@ -13,7 +13,7 @@ import boto3
 
 from sandbox import ORGTRAIL, Sandbox
 
-from . import USER
+from . import USER, WRITABLE
 from .systemd import Manager
 
 STATE = "acme-orgtrail-state"
@@ -116,13 +116,15 @@ def serve(check, directory, image, service, balanced, place):
     try:
         url = running.url()
         with open(f"/proc/{running.process.pid}/status", encoding="utf-8") as file:
-            status = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+            status = dict(line.split(":\t", 1) for line in file if ":\t" in line)
         check.equal("smoke: the user", status["Uid"].split(), [str(USER)] * 4)
         check.equal("smoke: no capabilities", int(status["CapEff"], 16), 0)
         with open(f"/proc/{running.process.pid}/mountinfo", encoding="utf-8") as file:
-            # A later mount at the same place is on top.
+            # Below the process's root; a later mount at the same place is on top.
             options = {line.split()[4]: line.split()[5].split(",") for line in file}
-        check("smoke: the file system is read-only", "ro" in options[image.files])
+        writable = {path for path, flags in options.items() if "rw" in flags}
+        check.equal("smoke: what is writable", writable, WRITABLE)
+        check("smoke: the file system is read-only", {"/", "/etc/orgtrail"} <= set(options), set(options))
         for kind, path in {**service["paths"], "load balancer": balanced}.items():
             # By the address of a pod or task, which no configuration names.
             status, text = get(url + path, Host="10.20.30.40:8686")
