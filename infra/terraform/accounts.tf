@@ -2,16 +2,30 @@
 # member role without a further run. StackSets never deploy to the management account. The
 # templates are those of `orgtrail config roles`: apply again after you change orgtrail.toml.
 
+data "aws_organizations_organization" "current" {}
+
+locals {
+  member_template  = file("${var.roles_directory}/member.json")
+  archive_template = file("${var.roles_directory}/archive.json")
+
+  # Of these, each template gets the parameters that it has.
+  role_parameters = {
+    TrustedPrincipalArn = aws_iam_role.service.arn
+    OrganizationId      = data.aws_organizations_organization.current.id
+  }
+}
+
 resource "aws_cloudformation_stack_set" "member" {
   name             = "orgtrail-member"
   description      = "orgtrail in every other account"
   permission_model = "SERVICE_MANAGED"
   call_as          = "SELF"
   capabilities     = ["CAPABILITY_NAMED_IAM"]
-  template_body    = file("${var.roles_directory}/member.json")
+  template_body    = local.member_template
 
   parameters = {
-    TrustedPrincipalArn = aws_iam_role.service.arn
+    for name, value in local.role_parameters : name => value
+    if contains(keys(jsondecode(local.member_template).Parameters), name)
   }
 
   auto_deployment {
@@ -51,10 +65,11 @@ resource "aws_cloudformation_stack_set" "archive" {
   permission_model = "SERVICE_MANAGED"
   call_as          = "SELF"
   capabilities     = ["CAPABILITY_NAMED_IAM"]
-  template_body    = file("${var.roles_directory}/archive.json")
+  template_body    = local.archive_template
 
   parameters = {
-    TrustedPrincipalArn = aws_iam_role.service.arn
+    for name, value in local.role_parameters : name => value
+    if contains(keys(jsondecode(local.archive_template).Parameters), name)
   }
 
   auto_deployment {

@@ -156,9 +156,11 @@ fn widen(resource: &str) -> String {
     let (region, resource) = match service {
         "cloudtrail" => ("*", "trail/*"),
         "cloudwatch" => ("*", "alarm:*"),
+        "events" => ("*", "rule/orgtrail-*"),
         "iam" => ("", "role/*"),
         "logs" => ("*", "log-group:*"),
         "sns" => ("*", "*"),
+        "sqs" => ("*", "orgtrail-*"),
         _ => return resource.to_owned(),
     };
     format!("arn:{partition}:{service}:{region}:{account}:{resource}")

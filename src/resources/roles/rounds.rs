@@ -1,7 +1,7 @@
 //! What a process needs that only runs rounds: `orgtrail run` on a schedule, or `orgtrail serve`.
 
 use super::grant::Grant;
-use super::{Role, RoleKind, roles};
+use super::{RoleKind, roles};
 use crate::config::Config;
 
 /// Actions without `Get`, `List`, `Describe` or `Lookup` in their names that change nothing in
@@ -9,11 +9,12 @@ use crate::config::Config;
 const ALSO: [&str; 3] = ["kms:Decrypt", "kms:VerifyMac", "sts:AssumeRole"];
 
 /// The statements that are kept whole: they write what rounds write.
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 9] = [
     // Where the management account is also the log archive.
     "WriteLogs",
     "EncryptLogs",
     "AuthenticateRecords",
+    "ReceiveAccountEvents",
     "ListState",
     "WriteState",
     "PublishNotifications",
@@ -21,16 +22,13 @@ const WHOLE: [&str; 8] = [
     "ImportFindings",
 ];
 
-/// What the role needs that starts rounds in the management account, without a hub: the part of
-/// [`RoleKind::Management`] that reads, and what rounds write themselves. With this role,
-/// `apply`, `retire` and `destroy` are denied in the management account.
+/// What rounds and the service need in the management account: the part of
+/// [`RoleKind::Management`] that reads, and what they write themselves. With a role of these
+/// permissions, `apply`, `retire` and `destroy` are denied there.
 #[must_use]
 pub fn round_grants(config: &Config) -> Vec<Grant> {
-    let mut config = config.clone();
-    config.roles.hub = None;
-    let management = roles(&config).into_iter().find(|role| role.kind == RoleKind::Management);
-    let grants = management.map(|role: Role| role.grants).unwrap_or_default();
-    grants.into_iter().filter_map(part).collect()
+    let management = roles(config).into_iter().find(|role| role.kind == RoleKind::Management);
+    management.into_iter().flat_map(|role| role.grants).filter_map(part).collect()
 }
 
 /// The part of a statement that rounds use.

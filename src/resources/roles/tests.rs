@@ -343,14 +343,24 @@ fn a_scheduled_round_may_read_all_that_drift_looks_at_and_write_nothing() {
     let mut without_hub = config();
     without_hub.roles.hub = None;
     let all = actions(&role(&without_hub, RoleKind::Management));
-    let round = round_grants(&config());
+    let round = round_grants(&without_hub);
     let allowed: BTreeSet<String> =
         round.iter().flat_map(|grant| grant.statement.action.iter()).map(str::to_owned).collect();
     let wanted: BTreeSet<String> = all.iter().filter(|it| reads(it)).cloned().collect();
     let missing: Vec<_> = wanted.difference(&allowed).collect();
     assert!(wanted.len() > 20 && missing.is_empty(), "{missing:?}");
-    let more: Vec<_> = allowed.difference(&wanted).collect();
-    assert_eq!(more, ["kms:Decrypt", "kms:GenerateMac", "kms:VerifyMac", "sts:AssumeRole"]);
+    // What changes nothing, and the events and records of orgtrail itself.
+    let others = [
+        "kms:Decrypt",
+        "kms:GenerateMac",
+        "kms:VerifyMac",
+        "sqs:DeleteMessage",
+        "sqs:ReceiveMessage",
+        "sts:AssumeRole",
+    ];
+    let more: Vec<_> =
+        allowed.difference(&wanted).filter(|it| !others.contains(&it.as_str())).collect();
+    assert!(more.is_empty() && allowed.contains("sts:AssumeRole"), "{more:?}");
     let sids: Vec<_> = round.iter().map(|grant| grant.statement.sid.clone()).collect();
     let unique: BTreeSet<_> = sids.iter().collect();
     assert_eq!(sids.len(), unique.len(), "{sids:?}");

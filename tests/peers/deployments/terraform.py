@@ -55,8 +55,18 @@ def run(check, files):
     check("terraform: the example sets variables only", given <= declared, given - declared)
     outputs = set(re.findall(r"module\.orgtrail\.(\w+)", files.text("terraform/example/main.tf")))
     check("terraform: the example reads outputs", outputs and outputs <= names(module["output"]))
+    parameters(check, files, text)
     policy(check, files)
     state(check, files, module, text)
+
+
+def parameters(check, files, text):
+    """The stack sets set every parameter of the generated templates that has no default."""
+    given = set(re.findall(r"^    (\w+) +=", re.search(r"role_parameters = \{(.*?)\n  \}", text, re.DOTALL)[1],
+                           re.MULTILINE))
+    for name in ("member", "archive"):
+        wanted = {key for key, one in files.json(f"roles/{name}.json")["Parameters"].items() if "Default" not in one}
+        check(f"terraform: the parameters of {name}.json", wanted <= given, wanted - given)
 
 
 def policy(check, files):
