@@ -55,9 +55,18 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
     let role = env.role(RoleKind::Management).clone();
     env.put_policy(&role, &policy).await;
 
+    // Without a place for its own files it does not say that it runs.
+    let refused = env.output(&["serve"]).await;
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.stderr.contains("no folder for evidence bundles"), "{}", refused.text());
+    assert!(!refused.stderr.contains("SERVICE:"), "{}", refused.text());
+
     env.sandbox.record_authorization();
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(env.command_of_session(folder.path(), &["serve"]));
+    let mut command = env.command_of_session(folder.path(), &["serve"]);
+    // Evidence bundles are built on this machine.
+    command.env("XDG_STATE_HOME", folder.path());
+    let service = Service::start(command);
     let round = round(&service);
     assert_eq!(round["exit_code"], 0, "{round:#}");
     drop(service);
