@@ -52,7 +52,7 @@ resource "aws_cloudformation_stack_set" "member" {
 # IAM is global: one Region is enough. The log-archive account has a role of its own.
 resource "aws_cloudformation_stack_set_instance" "member" {
   stack_set_name            = aws_cloudformation_stack_set.member.name
-  stack_set_instance_region = data.aws_region.current.name
+  stack_set_instance_region = data.aws_region.current.region
 
   deployment_targets {
     organizational_unit_ids = var.organizational_units
@@ -87,7 +87,7 @@ resource "aws_cloudformation_stack_set" "archive" {
 
 resource "aws_cloudformation_stack_set_instance" "archive" {
   stack_set_name            = aws_cloudformation_stack_set.archive.name
-  stack_set_instance_region = data.aws_region.current.name
+  stack_set_instance_region = data.aws_region.current.region
 
   deployment_targets {
     organizational_unit_ids = var.organizational_units

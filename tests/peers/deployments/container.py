@@ -24,6 +24,8 @@ RUN = """
 set -eu
 root=$1 config=$2 local=$3
 shift 3
+# A runtime's own file.
+echo "127.0.0.1 localhost" >"$root/etc/hosts"
 mount --bind "$root" "$root"
 mount -o remount,ro,bind "$root"
 mount -t tmpfs -o size=64m,mode=1777 tmpfs "$root/tmp"
@@ -105,6 +107,8 @@ def describe(check, image, files, program):
     found = {name for name in os.listdir(os.path.join(image.files, "usr/local/bin"))}
     check.equal("container: what can run", found, {"orgtrail"})
     check("container: no shell", not any(os.path.exists(os.path.join(image.files, path)) for path in ("bin", "usr/bin")))
+    with open(f"{image.files}/etc/ssl/certs/ca-certificates.crt", encoding="ascii") as file:
+        check("container: the certificates of authorities", file.read().count("BEGIN CERTIFICATE") > 100)
     for path in ("/tmp", LOCAL):
         check(f"container: {path} is for any user", os.stat(image.files + path).st_mode & 0o7777 == 0o1777)
     writable = [path for path in walk(image.files) if not os.path.islink(path) and os.stat(path).st_mode & 0o022]

@@ -110,7 +110,9 @@ def run(check, directory, files, image, service, balanced):
 
 
 def serve(check, directory, image, service, balanced, place):
-    environment = {**service["environment"], **place.environment}
+    # By name, which needs what glibc loads to resolve it.
+    endpoint = place.sandbox.endpoint.replace("127.0.0.1", "localhost")
+    environment = {**service["environment"], **place.environment, "AWS_ENDPOINT_URL": endpoint}
     running = Running(f"{directory}/serve.log", lambda **output: image.start(service["args"], environment, place.folder,
                                                                               **output))
     try:
