@@ -57,6 +57,13 @@ resource "aws_cloudformation_stack_set_instance" "member" {
   deployment_targets {
     organizational_unit_ids = var.organizational_units
   }
+
+  # The defaults are one account at a time, and an end at the first failure.
+  operation_preferences {
+    concurrency_mode             = "SOFT_FAILURE_TOLERANCE"
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 100
+  }
 }
 
 resource "aws_cloudformation_stack_set" "archive" {
