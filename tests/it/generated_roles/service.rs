@@ -42,8 +42,11 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
     let env = RolesEnv::in_the_management_account().await;
     env.runs(&["apply", "--yes"], 0).await;
     env.sandbox.confirm_subscriptions();
-    env.sandbox.tick(SignedDuration::from_hours(54));
+    env.sandbox.tick(SignedDuration::from_hours(30));
     Legacy::of_a_member(&env).await;
+    // An archived log is restored by a person, not by rounds.
+    env.runs(&["consolidate", "--yes", "--restore"], 14).await;
+    env.sandbox.tick(SignedDuration::from_hours(24));
     let management = env.root(MANAGEMENT).await;
     for bucket in [BUCKET, "acme-other-state"] {
         management.s3().create_bucket().bucket(bucket).send().await.unwrap();
