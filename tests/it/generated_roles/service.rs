@@ -22,6 +22,10 @@ state = \"s3://acme-orgtrail-state/prod\"
 name = \"test\"
 run = [\"consolidate\", \"verify\", \"drift\"]
 cron = \"0 0 1 1 *\"
+[[drift.suppress]]
+check = \"org-unmanaged-trails\"
+reason = \"legacy\"
+until = 2026-12-31
 ";
 
 /// Has the service run a round, and returns its document.
