@@ -9,8 +9,8 @@ use tokio::sync::OnceCell;
 
 use super::bucket::{
     AccessLogBucket, AccessLogging, ArchiveBucket, Encryption, Lifecycle, MfaDelete, Notifications,
-    ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, Tags, Vault,
-    VaultMfaDelete, Versioning,
+    ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, StateBucket, Tags,
+    Vault, VaultMfaDelete, Versioning,
 };
 use super::destroy::{Deletion, Kept};
 use super::key::{Alias, KeyPolicy, KmsKey, Rotation};
@@ -223,6 +223,7 @@ catalogue! {
     bucket_tags: Tags;
     access_log_bucket: AccessLogBucket;
     access_logging: AccessLogging;
+    state_bucket: StateBucket;
     bucket_policy: Policy;
     replication_role: ServiceRole = ReplicationRole;
     vault: Vault, VaultMfaDelete;

@@ -10,6 +10,7 @@ mod keeper;
 pub mod live;
 pub mod notify;
 pub mod open;
+mod outgoing;
 pub mod pages;
 mod record;
 pub mod rounds;

@@ -33,8 +33,8 @@ pub async fn open(
         Some(Place::Bucket { bucket, prefix }) => (bucket, prefix),
     };
     let aws = env.aws_of_member().await?;
-    let account = config.service.state_account.clone();
-    let account = account.unwrap_or_else(|| aws.caller().account.clone());
+    let account = config.service.state_owner(&config.organization.log_archive_account);
+    let account = account.unwrap_or(&aws.caller().account).clone();
     let region = aws.clients(&account, aws.home_region()).bucket_region(bucket).await?;
     let clients = WriteClients::new(&aws.clients(&account, &region), &WriteAuthority::granted());
     let prefix = prefix.as_ref().map(ToString::to_string);

@@ -13,6 +13,7 @@ mod hub;
 mod log_keys;
 mod member;
 mod notify;
+mod state;
 mod template;
 
 use std::collections::BTreeSet;
@@ -113,6 +114,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         let mut runner = grants(config, None);
         runner.push(hub::assume_hub(&hub.to_string()));
         runner.extend(log_keys::mac(config));
+        runner.extend(state_of_caller(config));
         roles.push(Role::new(config, RoleKind::Runner, None, runner));
         let assume = vec![hub::assume_roles(&Scope { config, account: None })];
         roles.push(Role::new(config, RoleKind::Hub, hub.account.as_ref(), assume));
@@ -131,6 +133,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(readers)
         .chain(config.roles.accounts.keys())
         .chain(notify::accounts(config))
+        .chain(state::account(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
@@ -149,10 +152,12 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         if config.roles.hub.is_none() {
             grants.push(hub::assume_roles(&scope));
             grants.extend(log_keys::mac(config));
+            grants.extend(state_of_caller(config));
         }
     }
     if scope.is_in(scope.archive()) {
         grants.extend(archive::grants(&scope));
+        grants.extend(state::configure(&scope));
     }
     if config.archive.replication.as_ref().is_some_and(|vault| scope.is_in(&vault.account)) {
         grants.extend(archive::vault(&scope));
@@ -160,8 +165,16 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
     grants.extend(log_keys::grants(&scope));
     if account.is_some() {
         grants.extend(notify::grants(&scope));
+        if account == state::account(config) {
+            grants.extend(state::write(&scope));
+        }
     }
     grants
+}
+
+/// Writing the state, where its bucket is in the account that orgtrail is started in.
+fn state_of_caller(config: &Config) -> Option<Grant> {
+    state::write(&Scope { config, account: None }).filter(|_| state::account(config).is_none())
 }
 
 /// A statement on a role that an AWS service assumes.
