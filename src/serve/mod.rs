@@ -4,6 +4,7 @@
 pub mod app;
 pub mod board;
 pub mod claims;
+mod compute;
 pub mod evidence;
 pub mod http;
 mod keeper;

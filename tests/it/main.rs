@@ -80,6 +80,7 @@ mod signals;
 mod soak;
 mod sources_command;
 mod sources_env;
+mod state_bucket;
 mod style;
 mod trail_env;
 mod verified;

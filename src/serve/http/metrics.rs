@@ -26,6 +26,7 @@ use crate::report::contract::round::Outcome;
 use crate::report::contract::service::{CellStates, Signal, SignalState};
 use crate::serve::app::App;
 use crate::serve::board::Board;
+use crate::serve::compute::of_pages;
 use crate::serve::notify::DeliveryResult;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -49,7 +50,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 async fn metrics(State(service): Here) -> Result<Response, Problem> {
     let app = service.app;
     // Thousands of accounts are sorted: other tasks must not wait for it.
-    let text = tokio::task::spawn_blocking(move || text(&app)).await;
+    let text = of_pages(move || text(&app)).await;
     let Ok(Ok(text)) = text else {
         let detail = "the metrics could not be written";
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail));

@@ -16,6 +16,7 @@ use crate::names::{AccountId, BucketName};
 use crate::report::contract::live::LiveRound;
 use crate::serve::app::{App, Health};
 use crate::serve::board::{Account, Board, Coverage};
+use crate::serve::compute::of_pages;
 use crate::serve::evidence::Bundles;
 use crate::serve::slots::Timetable;
 use crate::serve::status;
@@ -159,7 +160,7 @@ pub(super) async fn respond(
         Ok(view) => view,
         Err(response) => return *response,
     };
-    match tokio::task::spawn_blocking(move || page(&view)).await {
+    match of_pages(move || page(&view)).await {
         Ok(Ok(page)) => super::layout::response(page),
         Ok(Err(response)) => *response,
         Err(error) => {

@@ -26,6 +26,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["apply", "--yes"], 0).await;
     env.sandbox.confirm_subscriptions();
     env.runs(&["plan"], 0).await;
+    env.store_state().await;
 
     env.change_everything().await;
     env.runs(&["drift"], 11).await;

@@ -12,6 +12,7 @@ use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn};
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
+use orgtrail::serve::store::{S3Store, Store};
 use serde_json::{Value, json};
 
 use crate::configured::parse;
@@ -145,6 +146,13 @@ impl RolesEnv {
         sign(&mut command, &self.session);
         command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
         finish_apart(command).await
+    }
+
+    /// What the service stores, in the declared state bucket.
+    pub(super) async fn store_state(&self) {
+        let bucket = self.config.service.state.as_ref().unwrap().bucket().unwrap().clone();
+        let store = S3Store::new(self.session(ARCHIVE).await, bucket, Some("prod"));
+        assert!(Store::S3(store).refuses_to_overwrite().await.unwrap());
     }
 
     /// The last whole hours before the newest delivery.
