@@ -63,10 +63,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(schedule) = run_now {
         app.request(&schedule).map_err(|error| OpError::usage(error.to_string()))?;
     }
+    let bundles = Bundles::open(&local_folder(&app, context)?).map_err(|error| {
+        OpError::usage(format!("the folder of evidence bundles: {error}"))
+            .with_hint("set XDG_STATE_HOME to a folder that this user can write to")
+    })?;
     let reloads = reload(app.clone(), context.clone());
     announce(&app, bound.url(), context);
-    let bundles = Bundles::open(&local_folder(&app, context)?)
-        .map_err(|error| OpError::usage(format!("the folder of evidence bundles: {error}")))?;
     let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
     let background = [tokio::spawn(refresh(app.clone())), reloads, tokio::spawn(supervised())];
@@ -100,7 +102,10 @@ pub(super) fn default_state(context: &Context) -> Result<PathBuf, OpError> {
 fn local_folder(app: &App, context: &Context) -> Result<PathBuf, OpError> {
     match app.config().service.state.as_ref().map(StatePlace::place) {
         Some(Place::Directory(path)) => Ok(path.clone()),
-        _ => default_state(context),
+        _ => default_state(context).map_err(|_| {
+            OpError::usage("no folder for evidence bundles: neither HOME nor XDG_STATE_HOME is set")
+                .with_hint("set XDG_STATE_HOME to a folder that this user can write to")
+        }),
     }
 }
 

@@ -18,7 +18,9 @@ python3 aws_cli.py || status=1
 "$peers/schemas/bin/python" report_schemas.py || status=1
 "$peers/service/bin/python" service_api.py || status=1
 "$peers/browser/bin/python" pages.py || status=1
+"$peers/deployment/bin/python" deployment.py || status=1
 "$peers/awscli/bin/python" validate_logs.py "$orgtrail" || status=1
-"$peers/cfnlint/bin/cfn-lint" ../../infra/roles/*.json ../../infra/schedule/ecs.yaml || status=1
+"$peers/cfnlint/bin/cfn-lint" ../../infra/roles/*.json \
+    ../../infra/schedule/ecs.yaml ../../infra/ecs/service.yaml ../../infra/state/bucket.yaml || status=1
 "$peers/parliament/bin/python" lint_roles.py || status=1
 exit "$status"

@@ -4,8 +4,9 @@ use clap::ValueEnum;
 
 use crate::cli::{Context, Format, OpError, Outcome};
 use crate::names::{AccountId, Arn};
+use crate::policy::PolicyDocument;
 use crate::report::contract::{self, Emitted};
-use crate::resources::roles::{Role, RoleKind, roles};
+use crate::resources::roles::{Role, RoleKind, roles, round_grants};
 
 /// Print the IAM roles that the configuration needs
 ///
@@ -18,6 +19,7 @@ Examples:
   orgtrail config roles
   orgtrail config roles management --part template > management-role.json
   orgtrail config roles archive --part policy
+  orgtrail config roles management --part rounds > service-policy.json
   orgtrail config roles management --part trust --trusted arn:aws:iam::111111111111:role/Scheduler
   orgtrail config roles member --account 333333333333 --part template")]
 pub(crate) struct Args {
@@ -29,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ACCOUNT", requires = "role")]
     account: Option<AccountId>,
 
-    /// The part to print: the permissions, the trust policy, or a CloudFormation template with
-    /// both.
+    /// The part to print: the permissions, the trust policy, a CloudFormation template with
+    /// both, or the permissions that rounds need.
     #[arg(long, value_enum, default_value_t, requires = "role")]
     part: Part,
 
@@ -65,6 +67,9 @@ enum Part {
     Trust,
     /// A CloudFormation template of the role
     Template,
+    /// The permissions that `orgtrail run` and `orgtrail serve` need, without those of `apply`,
+    /// `retire` and `destroy`: of `management`
+    Rounds,
 }
 
 impl Kind {
@@ -103,6 +108,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
                     trusted.to_string().into();
             }
             context.out.json(&template)?;
+        }
+        Part::Rounds if role.kind == RoleKind::Management => {
+            let grants = round_grants(&context.config()?);
+            let statements = grants.into_iter().map(|grant| grant.statement).collect();
+            context.out.json(&PolicyDocument::new(statements))?;
+        }
+        Part::Rounds => {
+            let message =
+                format!("`--part rounds` is of `management`, not of `{}`", kind.kind().as_str());
+            return Err(OpError::usage(message)
+                .with_hint("in the other accounts, rounds use the whole role: `--part policy`"));
         }
     }
     Ok(Outcome::Clean)

@@ -7,12 +7,15 @@
 
 mod archive;
 #[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod example;
 mod grant;
 mod hub;
 mod log_keys;
 mod member;
 mod notify;
+mod rounds;
 mod state;
 mod template;
 
@@ -20,6 +23,7 @@ use std::collections::BTreeSet;
 
 pub use grant::Grant;
 use grant::Scope;
+pub use rounds::round_grants;
 
 use crate::config::Config;
 use crate::names::{AccountId, Arn, ExternalId, Partition, RoleName, RolePath};
@@ -133,7 +137,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(readers)
         .chain(config.roles.accounts.keys())
         .chain(notify::accounts(config))
-        .chain(state::account(config))
+        .chain(state::owner(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
@@ -165,7 +169,7 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
     grants.extend(log_keys::grants(&scope));
     if account.is_some() {
         grants.extend(notify::grants(&scope));
-        if account == state::account(config) {
+        if account == state::owner(config) {
             grants.extend(state::write(&scope));
         }
     }
@@ -174,7 +178,7 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
 
 /// Writing the state, where its bucket is in the account that orgtrail is started in.
 fn state_of_caller(config: &Config) -> Option<Grant> {
-    state::write(&Scope { config, account: None }).filter(|_| state::account(config).is_none())
+    state::write(&Scope { config, account: None }).filter(|_| state::owner(config).is_none())
 }
 
 /// A statement on a role that an AWS service assumes.

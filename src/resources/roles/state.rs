@@ -5,7 +5,7 @@ use crate::config::{Config, Place};
 use crate::names::{AccountId, prefix_folder};
 
 /// The account of the state bucket, if the configuration declares it.
-pub(super) fn account(config: &Config) -> Option<&AccountId> {
+pub(super) fn owner(config: &Config) -> Option<&AccountId> {
     config.service.state.as_ref()?.bucket()?;
     config.service.state_owner(&config.organization.log_archive_account)
 }

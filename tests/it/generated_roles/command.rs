@@ -43,6 +43,23 @@ fn each_role_is_printed_as_policy_trust_policy_and_template() {
 }
 
 #[test]
+fn the_permissions_of_rounds_are_a_part_of_those_of_the_management_account() {
+    let state = "[service]\nstate = \"s3://acme-orgtrail-state/prod\"\n";
+    let config = format!("{MINIMAL}{state}");
+    let rounds = json(&config, &["management", "--part", "rounds"]).to_string();
+    for allowed in ["sts:AssumeRole", "arn:aws:s3:::acme-orgtrail-state/prod/*", "GetTrailStatus"] {
+        assert!(rounds.contains(allowed), "{allowed}: {rounds}");
+    }
+    let all = json(&config, &["management"]).to_string();
+    for denied in ["cloudtrail:UpdateTrail", "cloudtrail:DeleteTrail", "iam:PassRole"] {
+        assert!(all.contains(denied) && !rounds.contains(denied), "{denied}: {rounds}");
+    }
+    let (code, _, stderr) = config_roles(&config, &["archive", "--part", "rounds"]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("`--part rounds` is of `management`, not of `archive`"), "{stderr}");
+}
+
+#[test]
 fn the_roles_of_a_configuration_are_listed() {
     let (code, stdout, _) = config_roles(EXAMPLE, &[]);
     assert_eq!(code, 0);

@@ -7,6 +7,7 @@ mod limits;
 mod notify;
 mod removed;
 mod roles_env;
+mod service;
 
 use std::collections::BTreeSet;
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
@@ -142,10 +144,15 @@ impl RolesEnv {
 
     pub(super) async fn output(&self, arguments: &[&str]) -> Finished {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = self.command(folder.path(), &self.text, arguments);
+        finish_apart(self.command_of_session(folder.path(), arguments)).await
+    }
+
+    /// A command in a folder, as the runner.
+    pub(super) fn command_of_session(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.command(folder, &self.text, arguments);
         sign(&mut command, &self.session);
         command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
-        finish_apart(command).await
+        command
     }
 
     /// What the service stores, in the declared state bucket.
