@@ -4,6 +4,7 @@
 pub mod app;
 pub mod board;
 pub mod claims;
+pub mod doctor;
 pub mod evidence;
 pub mod http;
 mod keeper;
