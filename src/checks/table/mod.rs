@@ -331,7 +331,7 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
 #[test]
 fn what_is_turned_off_is_not_configured() {
     let mut facts = holding();
-    declare(&mut facts, "[drift]\nchain_hours = 0");
+    declare(&mut facts, "chain_hours = 0");
     facts.chains = Observation::Absent;
     let check = CATALOGUE.iter().find(|check| check.id == "org-digest-chain").unwrap();
     let results = check.judge(&facts);

@@ -21,8 +21,8 @@ pub(super) fn examine(env: &Env, config: &Config) -> Vec<Item> {
             Some(slot) => next.push(format!("{name} at {:.0}", slot.due_at)),
             None => items.push(Item::problem(
                 ID,
-                format!("the schedule {name} never starts: no time matches its `cron`"),
-                format!("correct `cron` of the schedule {name} in [[service.schedule]]"),
+                format!("the schedule `{name}` never starts: no time matches its `cron`"),
+                format!("correct `cron` of the schedule `{name}` in [[service.schedule]]"),
             )),
         }
     }

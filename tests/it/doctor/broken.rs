@@ -365,7 +365,7 @@ async fn break_it(env: &ConfiguredEnv, what: &str) -> Option<Credentials> {
             let archive = env.archive();
             let read = archive.s3().get_bucket_policy().bucket(bucket).send().await.unwrap();
             let mut policy: PolicyDocument = read.policy.unwrap().parse().unwrap();
-            policy.statements.retain(|it| it.sid.as_deref() != Some("OrgTrailTls"));
+            policy.statements.retain(|it| it.sid.as_deref() != Some("OrgTrailTlsOnly"));
             // The account's root user is not bound by the policy.
             let root = env.root(ARCHIVE).await;
             let put = root.s3().put_bucket_policy().bucket(bucket).policy(policy.to_json());
