@@ -34,6 +34,7 @@ mod role;
 mod session;
 mod settings;
 mod signed;
+mod signed_read;
 mod stopping;
 mod transport;
 
@@ -49,3 +50,4 @@ pub(crate) use propagation::{is_transient, retry_while};
 pub use session::{Aws, Caller};
 pub use settings::{Retries, Settings, Timeouts};
 pub use signed::{SIGNED_CALLS, SignedCall};
+pub use signed_read::{SIGNED_READS, SignedRead};

@@ -28,11 +28,12 @@ use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
+use orgtrail_base::percent::encode;
 use serde_json::Value;
 
 use super::clients::At as _;
 use super::endpoint::endpoint_of;
-use super::{AwsError, WriteClients};
+use super::{AwsError, Clients, WriteClients};
 use crate::names::Partition;
 
 /// A call that is sent without an SDK client.
@@ -48,17 +49,19 @@ pub enum SignedCall {
 pub const SIGNED_CALLS: [SignedCall; 2] = [SignedCall::PutEvents, SignedCall::BatchImportFindings];
 
 /// How a call is made.
-struct Form {
+pub(super) struct Form {
     /// The IAM action that it needs.
-    action: &'static str,
+    pub(super) action: &'static str,
     /// The service by the SDK's id, which names the variable of its endpoint.
-    service_id: &'static str,
+    pub(super) service_id: &'static str,
     /// The service in signatures and in the names of its endpoints.
-    signing_name: &'static str,
-    path: &'static str,
-    content_type: &'static str,
+    pub(super) signing_name: &'static str,
+    pub(super) method: http::Method,
+    /// Members of the input in braces are parts of the path: `/detector/{detectorId}`.
+    pub(super) path: &'static str,
+    pub(super) content_type: &'static str,
     /// The value of `X-Amz-Target`.
-    target: Option<&'static str>,
+    pub(super) target: Option<&'static str>,
 }
 
 impl SignedCall {
@@ -75,6 +78,7 @@ impl SignedCall {
                 action: "events:PutEvents",
                 service_id: "EventBridge",
                 signing_name: "events",
+                method: http::Method::POST,
                 path: "/",
                 content_type: "application/x-amz-json-1.1",
                 target: Some("AWSEvents.PutEvents"),
@@ -83,6 +87,7 @@ impl SignedCall {
                 action: "securityhub:BatchImportFindings",
                 service_id: "SecurityHub",
                 signing_name: "securityhub",
+                method: http::Method::POST,
                 path: "/findings/import",
                 content_type: "application/json",
                 target: None,
@@ -97,7 +102,18 @@ impl WriteClients {
     /// # Errors
     /// The call's own.
     pub async fn send(&self, call: SignedCall, body: &Value) -> Result<Value, AwsError> {
-        let Form { action, service_id, signing_name, path, content_type, target } = call.form();
+        self.call_signed(call.form(), body).await
+    }
+}
+
+impl Clients {
+    /// Makes a call that has no SDK client.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub(super) async fn call_signed(&self, form: Form, body: &Value) -> Result<Value, AwsError> {
+        let Form { action, service_id, signing_name, method, path, content_type, target } = form;
+        let path = filled(path, body);
         let parts = self.signed_parts();
         let region = self.region().as_str().to_owned();
         let replaced = endpoint_of(&parts.config, service_id);
@@ -108,7 +124,11 @@ impl WriteClients {
         });
         let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
         let serialize = move |body: Vec<u8>| -> Result<HttpRequest, BoxError> {
-            let mut request = http::Request::post(path).header("content-type", content_type);
+            let mut request = http::Request::builder().method(&method).uri(&path);
+            if method == http::Method::GET {
+                return Ok(HttpRequest::try_from(request.body(SdkBody::empty())?)?);
+            }
+            request = request.header("content-type", content_type);
             request = request.header("content-length", body.len());
             if let Some(target) = target {
                 request = request.header("x-amz-target", target);
@@ -140,6 +160,19 @@ impl WriteClients {
             operation.invoke(body).await;
         sent.at(self, action)
     }
+}
+
+/// A path with the members of the input that it names.
+fn filled(path: &str, input: &Value) -> String {
+    let mut text = String::new();
+    for (at, part) in path.split(['{', '}']).enumerate() {
+        if at % 2 == 0 {
+            text.push_str(part);
+        } else {
+            text.push_str(&encode(input[part].as_str().unwrap_or_default()));
+        }
+    }
+    text
 }
 
 /// What signs requests as the SDK's clients do.

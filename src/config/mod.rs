@@ -48,7 +48,7 @@ pub use consolidate::{
     Consolidate, CopyStorageClass, DeclaredSource, Exclusion, OtherAccounts, UnprovenDigests,
     matches_any,
 };
-pub use drift::{Drift, Suppress};
+pub use drift::{Drift, Neighbor, Suppress};
 pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
@@ -73,7 +73,7 @@ pub use service::{
     Schedule, ScheduleName, Secret, SecretError, Service, StatePlace, WebUrl, ZoneName,
 };
 pub use topic::Topic;
-pub use trail::{InsightEvents, Insights, Trail};
+pub use trail::{InsightEvents, Insights, Trail, TrailManager};
 
 use crate::names::Partition;
 

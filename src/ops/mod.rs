@@ -13,6 +13,7 @@ pub mod consolidate;
 pub mod cost;
 pub mod coverage;
 mod discovery;
+pub mod doctor;
 pub mod drift;
 mod env;
 mod error;

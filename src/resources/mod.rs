@@ -13,6 +13,7 @@ mod desired;
 pub(crate) mod destroy;
 mod key;
 mod logs;
+mod managed;
 mod observe;
 mod organization;
 mod policy_change;
@@ -34,6 +35,8 @@ pub use logs::{
     AlarmSubscriptions, LogGroup, Metric, MetricAlarm, MetricAlarms, MetricFilter, MetricFilters,
     Subscription,
 };
+pub(crate) use managed::{leave, manager_of};
+pub use managed::{called, other_manager};
 pub use observe::observe;
 pub(crate) use observe::{ObserveContext, reread};
 pub(crate) use organization::service_control_policies;

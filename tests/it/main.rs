@@ -26,6 +26,7 @@ mod demo;
 mod denied;
 mod digest_encryption;
 mod digest_vectors;
+mod doctor;
 mod documents;
 mod drift_causes;
 mod drift_chains;

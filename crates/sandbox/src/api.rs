@@ -21,10 +21,16 @@ pub(super) enum Service {
     Account,
     /// AWS CloudTrail.
     CloudTrail,
+    /// AWS Config.
+    Config,
+    /// AWS Control Tower.
+    ControlTower,
     /// Amazon CloudWatch, signed as `monitoring`.
     Monitoring,
     /// Amazon EventBridge.
     Events,
+    /// Amazon GuardDuty.
+    GuardDuty,
     /// AWS Identity and Access Management.
     Iam,
     /// AWS Key Management Service.
@@ -49,8 +55,11 @@ impl Service {
         Some(match name {
             "account" => Self::Account,
             "cloudtrail" => Self::CloudTrail,
+            "config" => Self::Config,
+            "controltower" => Self::ControlTower,
             "monitoring" => Self::Monitoring,
             "events" => Self::Events,
+            "guardduty" => Self::GuardDuty,
             "iam" => Self::Iam,
             "kms" => Self::Kms,
             "logs" => Self::Logs,
@@ -69,8 +78,11 @@ impl Service {
         match self {
             Self::Account => "account",
             Self::CloudTrail => "cloudtrail",
+            Self::Config => "config",
+            Self::ControlTower => "controltower",
             Self::Monitoring => "cloudwatch",
             Self::Events => "events",
+            Self::GuardDuty => "guardduty",
             Self::Iam => "iam",
             Self::Kms => "kms",
             Self::Logs => "logs",

@@ -51,6 +51,7 @@ pub(super) fn control(
         trusted_services: [].into(),
         delegated: [].into(),
         creations: [].into(),
+        root_features: [].into(),
         tags: [].into(),
         root: root.clone(),
     };
@@ -191,6 +192,7 @@ fn add_key(
         secret: random_text(random, ALPHANUMERIC, 40),
         session_token: None,
         account: account.clone(),
+        built_in: identity == Identity::Root,
         identity,
         expires_at: None,
         mfa_at: None,

@@ -211,6 +211,12 @@ pub(super) struct Account {
     pub(super) kms: services::kms::State,
     pub(super) logs: services::logs::State,
     pub(super) cloudwatch: services::cloudwatch::State,
+    #[serde(default)]
+    pub(super) config: services::config::State,
+    #[serde(default)]
+    pub(super) control_tower: services::control_tower::State,
+    #[serde(default)]
+    pub(super) guardduty: services::guardduty::State,
     pub(super) sns: services::sns::State,
     #[serde(default)]
     pub(super) events: services::events::State,
@@ -233,6 +239,10 @@ pub(super) struct AccessKey {
     pub(super) session_policy: Option<Document>,
     /// Whether it may be used.
     pub(super) active: bool,
+    /// Whether it is the sandbox's own way to act as a root user: in AWS, a new account has no
+    /// such key, so IAM does not show it.
+    #[serde(default)]
+    pub(super) built_in: bool,
     /// When it was made, by the simulated clock.
     pub(super) created_at: jiff::Timestamp,
 }

@@ -15,8 +15,8 @@ use service::service;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType, Records,
-    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    ManagementEventSource, MemberRole, Neighbor, Organization, Origin, Principal, ReadWriteType, Records,
+    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail, TrailManager,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
 
@@ -218,6 +218,7 @@ fn trail(partition: Partition) -> impl Strategy<Value = Trail> {
                 let writes = management && kind != ReadWriteType::ReadOnly;
                 let short = Trail {
                     name,
+                    managed_by: long.1.then_some(TrailManager::Orgtrail),
                     include_management_events: management,
                     read_write_type: kind,
                     exclude_management_event_sources: if management { sources } else { Vec::new() },
@@ -383,8 +384,14 @@ fn drift() -> impl Strategy<Value = Drift> {
             reason,
             until,
         });
-    (3..1000_u32, 0..48_u32, vec(suppress, 0..3)).prop_map(
-        |(freshness_hours, chain_hours, suppress)| Drift { freshness_hours, chain_hours, suppress },
+    let neighbors = subsequence(Neighbor::ALL.to_vec(), 0..=Neighbor::ALL.len());
+    (3..1000_u32, 0..48_u32, neighbors, vec(suppress, 0..3)).prop_map(
+        |(freshness_hours, chain_hours, neighbors, suppress)| Drift {
+            freshness_hours,
+            chain_hours,
+            neighbors,
+            suppress,
+        },
     )
 }
 

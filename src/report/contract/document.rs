@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
+    cost, coverage, doctor, drift, evidence, live, notification, plan, records, retirement, roles, round,
     service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
@@ -92,6 +92,7 @@ documents! {
     #[cfg(feature = "sandbox")]
     emitted demo::Report = "demo-report";
     emitted DestroyReport = "destroy-report";
+    emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";

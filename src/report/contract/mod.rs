@@ -49,6 +49,7 @@ pub mod cost;
 pub mod coverage;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod doctor;
 mod document;
 pub mod drift;
 mod emitted;

@@ -144,6 +144,8 @@ pub fn roles(config: &Config) -> Vec<Role> {
         Role::new(config, kind, Some(account), grants(config, Some(account)))
     }));
     roles.push(Role::new(config, RoleKind::Member, None, grants(config, None)));
+    let assumed = |role: &&mut Role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub);
+    roles.iter_mut().filter(assumed).for_each(Role::let_simulate_itself);
     roles
 }
 
@@ -242,6 +244,19 @@ impl Role {
             grants,
             partition: config.partition(),
         }
+    }
+
+    /// Lets it compare what it may do with what it should.
+    fn let_simulate_itself(&mut self) {
+        let account = self.account.as_ref().map_or("*", AccountId::as_str);
+        let name = self.name.as_ref().map_or("*", RoleName::as_str);
+        let own = format!("arn:{}:iam::{account}:role{}{name}", self.partition, self.path);
+        self.grants.push(Grant::new(
+            "SimulateItself",
+            ["iam:SimulatePrincipalPolicy"],
+            [own],
+            "Finds the permissions that this role lacks (`orgtrail doctor`).",
+        ));
     }
 
     /// The role's ARN, where its account and name are known.

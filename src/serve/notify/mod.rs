@@ -43,7 +43,7 @@ use self::transitions::Seen;
 use super::board::{self, Board};
 use super::store::Store;
 use crate::aws::{Aws, AwsError};
-use crate::config::{Environment, Schedule, WebUrl};
+use crate::config::{Config, Environment, Schedule, WebUrl};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::service::{Round, Signals};
 use crate::serve::outgoing::{HttpError, Limits};
@@ -151,6 +151,16 @@ impl Configured {
     fn connection(&self) -> Connection<'_> {
         Connection { configured: self, aws: OnceCell::new() }
     }
+}
+
+/// The channels that cannot be used as they are configured, and why: a secret is missing, or a
+/// URL is refused. Sends nothing.
+#[must_use]
+pub fn check_channels(config: &Config, environment: &Environment) -> Vec<(String, String)> {
+    let built = config.service.notify.iter().map(|notify| {
+        channel::build(notify, environment, Limits::default())
+    });
+    built.filter_map(Result::err).map(|error| (error.channel.clone(), with_causes(&error))).collect()
 }
 
 impl Notifier {

@@ -11,7 +11,7 @@ use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
 use orgtrail::aws::{Settings, WriteClients};
 use orgtrail::config::Config;
-use orgtrail::names::{AccountId, Arn};
+use orgtrail::names::{AccountId, Arn, Region};
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
 use orgtrail::serve::store::{S3Store, Store};
@@ -70,6 +70,17 @@ impl RolesEnv {
         let env = TestEnv::builder().accounts(7).at(working_day()).start().await;
         // One Region is enough to ask for everything, and the least to verify.
         env.sandbox.set_volume(2.0, Some(vec![home()]));
+        for account in env.sandbox.accounts() {
+            for region in Region::enabled_by_default() {
+                env.sandbox.enable_neighbors(&account, &region);
+            }
+        }
+        // It is asked whether it manages the trail.
+        let no_logging = json!({ "centralizedLogging": { "enabled": false } });
+        env.sandbox.set_up_landing_zone("4.0", no_logging);
+        let organizations = env.root(MANAGEMENT).await;
+        let enable = organizations.organizations().enable_aws_service_access();
+        enable.service_principal("iam.amazonaws.com").send().await.unwrap();
         let text = change(config(&env, start).await);
         let config = parse(&text);
         let roles = roles(&config);

@@ -23,9 +23,20 @@ pub(super) enum Protocol {
     Cbor,
 }
 
-/// The operations of Security Hub, by their paths.
-const SECURITY_HUB: [(&str, &str); 2] =
-    [("accounts", "EnableSecurityHub"), ("findings/import", "BatchImportFindings")];
+/// The operations of the services with paths of their own, by method and path. `*` is an id,
+/// which the input has as `detectorId`.
+const BY_PATH: [(Service, &str, &str, &str); 10] = [
+    (Service::ControlTower, "POST", "get-landingzone", "GetLandingZone"),
+    (Service::ControlTower, "POST", "list-landingzones", "ListLandingZones"),
+    (Service::GuardDuty, "DELETE", "detector/*", "DeleteDetector"),
+    (Service::GuardDuty, "GET", "detector", "ListDetectors"),
+    (Service::GuardDuty, "GET", "detector/*", "GetDetector"),
+    (Service::GuardDuty, "POST", "detector", "CreateDetector"),
+    (Service::GuardDuty, "POST", "detector/*", "UpdateDetector"),
+    (Service::SecurityHub, "GET", "accounts", "DescribeHub"),
+    (Service::SecurityHub, "POST", "accounts", "EnableSecurityHub"),
+    (Service::SecurityHub, "POST", "findings/import", "BatchImportFindings"),
+];
 
 /// Whether a member of this name is a time, which XML and CBOR write apart from
 /// other numbers.
@@ -51,7 +62,10 @@ impl Protocol {
             return Self::Json;
         }
         match service {
-            Service::Account | Service::SecurityHub => Self::Rest,
+            Service::Account
+            | Service::ControlTower
+            | Service::GuardDuty
+            | Service::SecurityHub => Self::Rest,
             Service::Iam | Service::Sns | Service::Sts | Service::Monitoring => Self::Query,
             _ => Self::Json,
         }
@@ -62,7 +76,12 @@ impl Protocol {
     /// # Errors
     /// `UnknownOperationException` where no operation is named,
     /// `SerializationException` where the body is not what the protocol wants.
-    pub(super) fn read(self, parts: &Parts, body: &[u8]) -> Result<(String, Value), ApiError> {
+    pub(super) fn read(
+        self,
+        service: Service,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<(String, Value), ApiError> {
         let unnamed = || ApiError::new("UnknownOperationException", "no operation is given");
         let garbled = || {
             ApiError::new("SerializationException", "the request's body could not be deserialized")
@@ -95,9 +114,14 @@ impl Protocol {
             }
             Self::Rest => {
                 let path = parts.uri.path().trim_matches('/');
-                if let Some((_, operation)) = SECURITY_HUB.iter().find(|(known, _)| *known == path)
-                {
-                    return Ok(((*operation).to_owned(), json(body)?));
+                if service != Service::Account {
+                    let (operation, id) =
+                        by_path(service, &parts.method, path).ok_or_else(unnamed)?;
+                    let mut input = json(body)?;
+                    if let Some(id) = id {
+                        input["detectorId"] = id.into();
+                    }
+                    return Ok((operation.to_owned(), input));
                 }
                 let mut letters = path.chars();
                 let first = letters.next().ok_or_else(unnamed)?;
@@ -225,6 +249,23 @@ impl Protocol {
             _ => error.status,
         }
     }
+}
+
+/// The operation of a method and path, and the id in the path.
+fn by_path<'p>(
+    service: Service,
+    method: &Method,
+    path: &'p str,
+) -> Option<(&'static str, Option<&'p str>)> {
+    BY_PATH.iter().filter(|(of, verb, ..)| *of == service && method == *verb).find_map(
+        |(_, _, pattern, operation)| match pattern.strip_suffix('*') {
+            None => (path == *pattern).then_some((*operation, None)),
+            Some(folder) => {
+                let id = path.strip_prefix(folder)?;
+                (!id.is_empty() && !id.contains('/')).then_some((*operation, Some(id)))
+            }
+        },
+    )
 }
 
 /// Drops the members that have no value: clients write and read them so.

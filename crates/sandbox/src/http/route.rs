@@ -107,7 +107,7 @@ impl Endpoint {
     ) -> io::Result<Response<Body>> {
         let protocol = Protocol::of(service, parts);
         let request_id = self.simulation.request_id();
-        let (operation, input) = match protocol.read(parts, body) {
+        let (operation, input) = match protocol.read(service, parts, body) {
             Ok(read) => read,
             Err(error) => return Ok(protocol.write(service, "", &Err(error), &request_id)),
         };

@@ -4,9 +4,13 @@ use super::api::{ApiError, Call, Reply, Service};
 use super::simulation::Control;
 
 pub(super) mod account;
+mod assume_root;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
+pub(super) mod config;
+pub(super) mod control_tower;
 pub(super) mod events;
+pub(super) mod guardduty;
 pub(super) mod iam;
 pub(crate) mod input;
 pub(super) mod kms;
@@ -28,8 +32,11 @@ fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(control, call),
         Service::CloudTrail => cloudtrail::call(control, call),
+        Service::Config => config::call(control, call),
+        Service::ControlTower => control_tower::call(control, call),
         Service::Monitoring => cloudwatch::call(control, call),
         Service::Events => events::call(control, call),
+        Service::GuardDuty => guardduty::call(control, call),
         Service::Iam => iam::call(control, call),
         Service::Kms => kms::call(control, call),
         Service::Logs => logs::call(control, call),

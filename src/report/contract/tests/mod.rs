@@ -46,6 +46,7 @@ snapshots! {
     notification::service_notification notification::notification_test
     organization::accounts_report organization::check_catalogue organization::config
     organization::config_check organization::config_roles organization::coverage_report
+    organization::doctor_report
     organization::round_report
     sandbox::demo_report sandbox::sandbox sandbox::sandbox_clock sandbox::sandbox_confirmation
     service::service_accounts service::service_bundle service::service_bundles

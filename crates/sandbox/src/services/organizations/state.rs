@@ -40,6 +40,9 @@ pub(crate) struct Organization {
     pub(crate) delegated: BTreeMap<AccountId, BTreeMap<String, Timestamp>>,
     /// Accounts made by `CreateAccount`, by request id.
     pub(crate) creations: BTreeMap<String, Creation>,
+    /// Features of centralized root access that are on.
+    #[serde(default)]
+    pub(crate) root_features: BTreeSet<String>,
     /// Tags by what they are on.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,

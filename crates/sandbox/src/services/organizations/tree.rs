@@ -94,6 +94,7 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
         trusted_services: [].into(),
         delegated: [].into(),
         creations: [].into(),
+        root_features: [].into(),
         tags: [].into(),
     };
     debug_assert!(!organization.policy_types.contains(SCP));
