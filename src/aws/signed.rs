@@ -1,7 +1,8 @@
 //! Calls of services whose SDK clients would take longer to build than all others together:
 //! JSON requests, signed like those of the SDK, with its retries and time limits.
 //!
-//! [`SIGNED_CALLS`] lists all of them: each is of an action that a generated role allows.
+//! [`SIGNED_CALLS`] and [`SIGNED_READS`] list all of them: each is of an action that a generated
+//! role allows.
 
 use std::fmt;
 
@@ -32,20 +33,71 @@ use serde_json::Value;
 
 use super::clients::At as _;
 use super::endpoint::endpoint_of;
-use super::{AwsError, WriteClients};
+use super::{AwsError, Clients, WriteClients};
 use crate::names::Partition;
 
-/// A call that is sent without an SDK client.
+/// A call that changes something, and is sent without an SDK client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignedCall {
-    /// Amazon EventBridge: puts events on an event bus.
-    PutEvents,
     /// AWS Security Hub: imports and updates findings.
     BatchImportFindings,
+    /// Amazon SQS: creates a queue.
+    CreateQueue,
+    /// Amazon SQS: deletes messages that were received.
+    DeleteMessages,
+    /// Amazon SQS: deletes a queue.
+    DeleteQueue,
+    /// Amazon EventBridge: deletes a rule without targets.
+    DeleteRule,
+    /// Amazon EventBridge: puts events on an event bus.
+    PutEvents,
+    /// Amazon EventBridge: creates or replaces a rule.
+    PutRule,
+    /// Amazon EventBridge: adds or replaces targets of a rule.
+    PutTargets,
+    /// Amazon SQS: receives messages, and hides them from others for a while.
+    ReceiveMessages,
+    /// Amazon EventBridge: removes targets of a rule.
+    RemoveTargets,
+    /// Amazon SQS: sets attributes of a queue.
+    SetQueueAttributes,
 }
 
-/// Every call that is sent without an SDK client.
-pub const SIGNED_CALLS: [SignedCall; 2] = [SignedCall::PutEvents, SignedCall::BatchImportFindings];
+/// Every call that changes something and is sent without an SDK client.
+pub const SIGNED_CALLS: [SignedCall; 11] = [
+    SignedCall::BatchImportFindings,
+    SignedCall::CreateQueue,
+    SignedCall::DeleteMessages,
+    SignedCall::DeleteQueue,
+    SignedCall::DeleteRule,
+    SignedCall::PutEvents,
+    SignedCall::PutRule,
+    SignedCall::PutTargets,
+    SignedCall::ReceiveMessages,
+    SignedCall::RemoveTargets,
+    SignedCall::SetQueueAttributes,
+];
+
+/// A call that only reads, and is sent without an SDK client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedRead {
+    /// Amazon EventBridge: describes a rule.
+    DescribeRule,
+    /// Amazon SQS: the attributes of a queue.
+    GetQueueAttributes,
+    /// Amazon SQS: the URL of a queue.
+    GetQueueUrl,
+    /// Amazon EventBridge: lists the targets of a rule.
+    ListTargetsByRule,
+}
+
+/// Every call that only reads and is sent without an SDK client.
+pub const SIGNED_READS: [SignedRead; 4] = [
+    SignedRead::DescribeRule,
+    SignedRead::GetQueueAttributes,
+    SignedRead::GetQueueUrl,
+    SignedRead::ListTargetsByRule,
+];
 
 /// How a call is made.
 struct Form {
@@ -61,6 +113,32 @@ struct Form {
     target: Option<&'static str>,
 }
 
+impl Form {
+    /// Source: the Smithy model `eventbridge` (AWS JSON 1.1).
+    const fn event_bridge(action: &'static str, target: &'static str) -> Self {
+        Self {
+            action,
+            service_id: "EventBridge",
+            signing_name: "events",
+            path: "/",
+            content_type: "application/x-amz-json-1.1",
+            target: Some(target),
+        }
+    }
+
+    /// Source: the Smithy model `sqs` (AWS JSON 1.0).
+    const fn sqs(action: &'static str, target: &'static str) -> Self {
+        Self {
+            action,
+            service_id: "SQS",
+            signing_name: "sqs",
+            path: "/",
+            content_type: "application/x-amz-json-1.0",
+            target: Some(target),
+        }
+    }
+}
+
 impl SignedCall {
     /// The IAM action that the call needs.
     #[must_use]
@@ -68,17 +146,9 @@ impl SignedCall {
         self.form().action
     }
 
-    /// Source: the Smithy models `eventbridge` (AWS JSON 1.1) and `securityhub` (REST JSON).
     fn form(self) -> Form {
         match self {
-            Self::PutEvents => Form {
-                action: "events:PutEvents",
-                service_id: "EventBridge",
-                signing_name: "events",
-                path: "/",
-                content_type: "application/x-amz-json-1.1",
-                target: Some("AWSEvents.PutEvents"),
-            },
+            // Source: the Smithy model `securityhub` (REST JSON).
             Self::BatchImportFindings => Form {
                 action: "securityhub:BatchImportFindings",
                 service_id: "SecurityHub",
@@ -87,6 +157,44 @@ impl SignedCall {
                 content_type: "application/json",
                 target: None,
             },
+            Self::CreateQueue => Form::sqs("sqs:CreateQueue", "AmazonSQS.CreateQueue"),
+            // A batch needs the permission for one.
+            Self::DeleteMessages => Form::sqs("sqs:DeleteMessage", "AmazonSQS.DeleteMessageBatch"),
+            Self::DeleteQueue => Form::sqs("sqs:DeleteQueue", "AmazonSQS.DeleteQueue"),
+            Self::DeleteRule => Form::event_bridge("events:DeleteRule", "AWSEvents.DeleteRule"),
+            Self::PutEvents => Form::event_bridge("events:PutEvents", "AWSEvents.PutEvents"),
+            Self::PutRule => Form::event_bridge("events:PutRule", "AWSEvents.PutRule"),
+            Self::PutTargets => Form::event_bridge("events:PutTargets", "AWSEvents.PutTargets"),
+            Self::ReceiveMessages => Form::sqs("sqs:ReceiveMessage", "AmazonSQS.ReceiveMessage"),
+            Self::RemoveTargets => {
+                Form::event_bridge("events:RemoveTargets", "AWSEvents.RemoveTargets")
+            }
+            Self::SetQueueAttributes => {
+                Form::sqs("sqs:SetQueueAttributes", "AmazonSQS.SetQueueAttributes")
+            }
+        }
+    }
+}
+
+impl SignedRead {
+    /// The IAM action that the call needs.
+    #[must_use]
+    pub fn action(self) -> &'static str {
+        self.form().action
+    }
+
+    fn form(self) -> Form {
+        match self {
+            Self::DescribeRule => {
+                Form::event_bridge("events:DescribeRule", "AWSEvents.DescribeRule")
+            }
+            Self::GetQueueAttributes => {
+                Form::sqs("sqs:GetQueueAttributes", "AmazonSQS.GetQueueAttributes")
+            }
+            Self::GetQueueUrl => Form::sqs("sqs:GetQueueUrl", "AmazonSQS.GetQueueUrl"),
+            Self::ListTargetsByRule => {
+                Form::event_bridge("events:ListTargetsByRule", "AWSEvents.ListTargetsByRule")
+            }
         }
     }
 }
@@ -97,49 +205,62 @@ impl WriteClients {
     /// # Errors
     /// The call's own.
     pub async fn send(&self, call: SignedCall, body: &Value) -> Result<Value, AwsError> {
-        let Form { action, service_id, signing_name, path, content_type, target } = call.form();
-        let parts = self.signed_parts();
-        let region = self.region().as_str().to_owned();
-        let replaced = endpoint_of(&parts.config, service_id);
-        let endpoint = replaced.unwrap_or_else(|| {
-            let fips = if parts.config.use_fips().unwrap_or(false) { "-fips" } else { "" };
-            let suffix = Partition::of(self.region()).dns_suffix();
-            format!("https://{signing_name}{fips}.{region}.{suffix}")
-        });
-        let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-        let serialize = move |body: Vec<u8>| -> Result<HttpRequest, BoxError> {
-            let mut request = http::Request::post(path).header("content-type", content_type);
-            request = request.header("content-length", body.len());
-            if let Some(target) = target {
-                request = request.header("x-amz-target", target);
-            }
-            Ok(HttpRequest::try_from(request.body(SdkBody::from(body))?)?)
-        };
-        let mut builder = Operation::builder()
-            .service_name(service_id)
-            .operation_name(operation)
-            .http_client(parts.http)
-            .endpoint_url(&endpoint)
-            .sleep_impl(TokioSleep::new())
-            .time_source(parts.config.time_source().unwrap_or_default())
-            .retry_classifier(Passing)
-            .interceptor(super::connector::MarkOperation)
-            .runtime_plugin(signing(signing_name, &region, &parts.config));
-        if let Some(retries) = parts.config.retry_config() {
-            builder = builder.standard_retry(retries);
-        }
-        if let Some(timeouts) = parts.config.timeout_config() {
-            builder = builder.timeout_config(timeouts.clone());
-        }
-        if let Some(session) = parts.session {
-            builder = builder.retry_classifier(super::role::RenewEnded(session));
-        }
-        let operation = builder.serializer(serialize).deserializer(deserialize).build();
-        let body = serde_json::to_vec(body).unwrap_or_default();
-        let sent: Result<Value, SdkError<ErrorMetadata, HttpResponse>> =
-            operation.invoke(body).await;
-        sent.at(self, action)
+        sent(self, call.form(), body).await
     }
+}
+
+impl Clients {
+    /// Makes a call that only reads with a JSON document, and returns the response's.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn read(&self, call: SignedRead, body: &Value) -> Result<Value, AwsError> {
+        sent(self, call.form(), body).await
+    }
+}
+
+async fn sent(clients: &Clients, form: Form, body: &Value) -> Result<Value, AwsError> {
+    let Form { action, service_id, signing_name, path, content_type, target } = form;
+    let parts = clients.signed_parts();
+    let region = clients.region().as_str().to_owned();
+    let replaced = endpoint_of(&parts.config, service_id);
+    let endpoint = replaced.unwrap_or_else(|| {
+        let fips = if parts.config.use_fips().unwrap_or(false) { "-fips" } else { "" };
+        let suffix = Partition::of(clients.region()).dns_suffix();
+        format!("https://{signing_name}{fips}.{region}.{suffix}")
+    });
+    let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
+    let serialize = move |body: Vec<u8>| -> Result<HttpRequest, BoxError> {
+        let mut request = http::Request::post(path).header("content-type", content_type);
+        request = request.header("content-length", body.len());
+        if let Some(target) = target {
+            request = request.header("x-amz-target", target);
+        }
+        Ok(HttpRequest::try_from(request.body(SdkBody::from(body))?)?)
+    };
+    let mut builder = Operation::builder()
+        .service_name(service_id)
+        .operation_name(operation)
+        .http_client(parts.http)
+        .endpoint_url(&endpoint)
+        .sleep_impl(TokioSleep::new())
+        .time_source(parts.config.time_source().unwrap_or_default())
+        .retry_classifier(Passing)
+        .interceptor(super::connector::MarkOperation)
+        .runtime_plugin(signing(signing_name, &region, &parts.config));
+    if let Some(retries) = parts.config.retry_config() {
+        builder = builder.standard_retry(retries);
+    }
+    if let Some(timeouts) = parts.config.timeout_config() {
+        builder = builder.timeout_config(timeouts.clone());
+    }
+    if let Some(session) = parts.session {
+        builder = builder.retry_classifier(super::role::RenewEnded(session));
+    }
+    let operation = builder.serializer(serialize).deserializer(deserialize).build();
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let sent: Result<Value, SdkError<ErrorMetadata, HttpResponse>> = operation.invoke(body).await;
+    sent.at(clients, action)
 }
 
 /// What signs requests as the SDK's clients do.
@@ -173,6 +294,10 @@ fn deserialize(response: &HttpResponse) -> Result<Value, OrchestratorError<Error
     let bytes = response.body().bytes().unwrap_or_default();
     let document = serde_json::from_slice::<Value>(bytes);
     if response.status().is_success() {
+        // Some calls have nothing to answer.
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
         return document.map_err(|error| OrchestratorError::other(Unreadable(error)));
     }
     let document = document.unwrap_or_default();

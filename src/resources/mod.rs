@@ -13,6 +13,7 @@ mod desired;
 pub(crate) mod destroy;
 mod key;
 mod logs;
+mod new_accounts;
 mod observe;
 mod organization;
 mod policy_change;
@@ -34,6 +35,8 @@ pub use logs::{
     AlarmSubscriptions, LogGroup, Metric, MetricAlarm, MetricAlarms, MetricFilter, MetricFilters,
     Subscription,
 };
+pub(crate) use new_accounts::queue_url;
+pub use new_accounts::{AccountQueue, AccountRule, QueueEncryption, RuleTarget};
 pub use observe::observe;
 pub(crate) use observe::{ObserveContext, reread};
 pub(crate) use organization::service_control_policies;

@@ -39,6 +39,8 @@ pub(super) enum Service {
     SecurityHub,
     /// Amazon Simple Notification Service.
     Sns,
+    /// Amazon Simple Queue Service.
+    Sqs,
     /// AWS Security Token Service.
     Sts,
 }
@@ -58,6 +60,7 @@ impl Service {
             "s3" => Self::S3,
             "securityhub" => Self::SecurityHub,
             "sns" => Self::Sns,
+            "sqs" => Self::Sqs,
             "sts" => Self::Sts,
             _ => return None,
         })
@@ -78,6 +81,7 @@ impl Service {
             Self::S3 => "s3",
             Self::SecurityHub => "securityhub",
             Self::Sns => "sns",
+            Self::Sqs => "sqs",
             Self::Sts => "sts",
         }
     }

@@ -12,6 +12,7 @@ mod grant;
 mod hub;
 mod log_keys;
 mod member;
+mod new_accounts;
 mod notify;
 mod template;
 
