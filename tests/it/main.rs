@@ -73,6 +73,7 @@ mod sandbox_s3_model;
 mod sandbox_s3_settings;
 mod sandbox_trail;
 mod schemas;
+mod service_accounts;
 mod service_client;
 mod service_documents;
 mod service_notifications;
