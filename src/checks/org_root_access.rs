@@ -65,7 +65,9 @@ fn is_denied(facts: &Facts) -> Verdict {
     let context = [("aws:PrincipalArn", root.as_str()), ("aws:SecureTransport", "true")];
     let denies = |action: &&str| {
         let principal = Principal::Root(account);
-        policy.evaluate(&Request { principal, action, resource: &bucket, context: &context }).is_denied()
+        policy
+            .evaluate(&Request { principal, action, resource: &bucket, context: &context })
+            .is_denied()
     };
     if UNLOCKS.iter().all(denies) { Verdict::Pass } else { open() }
 }

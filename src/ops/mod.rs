@@ -21,6 +21,7 @@ pub mod evidence;
 mod explain;
 mod interrupted;
 pub(crate) mod legacy;
+pub mod new_accounts;
 mod outcome;
 mod progress;
 pub mod provision;

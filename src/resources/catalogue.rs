@@ -17,6 +17,7 @@ use super::key::{Alias, KeyPolicy, KmsKey, Rotation};
 use super::logs::{
     AlarmSubscriptions, AlarmTopic, LogGroup, LogGroupRole, MetricAlarms, MetricFilters,
 };
+use super::new_accounts::{AccountQueue, AccountQueuePolicy, AccountRule};
 use super::organization::{
     DelegatedAdministrators, GuardrailScp, ServiceLinkedRole, TrustedAccess,
     service_control_policies,
@@ -236,6 +237,8 @@ catalogue! {
     alarm_subscriptions: AlarmSubscriptions;
     metric_filters: MetricFilters;
     metric_alarms: MetricAlarms;
+    account_queue: AccountQueue, AccountQueuePolicy;
+    account_rule: AccountRule;
     trails: Trails = OrganizationTrail;
     event_selectors: EventSelectors;
     insights: Insights;

@@ -1,6 +1,7 @@
 //! The service: rounds at the times of the schedules, shared by replicas, with their
 //! results in the state.
 
+pub mod accounts;
 pub mod app;
 pub mod board;
 pub mod claims;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::accounts::AccountLedgerError;
 use super::app::App;
 use super::board::Board;
 use super::rounds::RoundsError;
@@ -79,6 +80,19 @@ impl Explain for StoreError {
         match self {
             Self::Object { source, .. } => source.hint(),
             Self::File { .. } => Some("check the permissions of the state directory".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Incomplete
+    }
+}
+
+impl Explain for AccountLedgerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
             _ => None,
         }
     }

@@ -135,9 +135,11 @@ async fn after(app: &App, before: &Board, round: &Round) -> Result<(Board, Signa
         std::iter::once(Arc::new(round.clone())).chain(before.rounds.iter().cloned()).collect();
     let reports = app.loader().reports(&rounds).await?;
     let earlier = before.signals.clone();
+    let (late, departed) = app.accounts().noteworthy(&app.config(), round.ended_at);
     let made = of_reports(move || {
         let mut board = Board::of(reports);
         board.rounds = rounds;
+        (board.late, board.departed) = (late, departed);
         let signals = board::signals(&board, earlier.as_deref());
         (board, signals)
     });

@@ -45,6 +45,8 @@ pub(super) enum Service {
     SecurityHub,
     /// Amazon Simple Notification Service.
     Sns,
+    /// Amazon Simple Queue Service.
+    Sqs,
     /// AWS Security Token Service.
     Sts,
 }
@@ -67,6 +69,7 @@ impl Service {
             "s3" => Self::S3,
             "securityhub" => Self::SecurityHub,
             "sns" => Self::Sns,
+            "sqs" => Self::Sqs,
             "sts" => Self::Sts,
             _ => return None,
         })
@@ -90,6 +93,7 @@ impl Service {
             Self::S3 => "s3",
             Self::SecurityHub => "securityhub",
             Self::Sns => "sns",
+            Self::Sqs => "sqs",
             Self::Sts => "sts",
         }
     }

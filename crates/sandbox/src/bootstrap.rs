@@ -52,6 +52,7 @@ pub(super) fn control(
         delegated: [].into(),
         creations: [].into(),
         root_features: [].into(),
+        handshakes: [].into(),
         tags: [].into(),
         root: root.clone(),
     };
@@ -93,6 +94,8 @@ pub(super) fn control(
                 joined_at: now,
                 created: index > 0,
                 suspended,
+                trails_from: None,
+                closed_at: None,
             },
         );
         let mut account = new_account(partition, &id, now, random);
@@ -181,7 +184,8 @@ fn administrator_access(partition: Partition) -> Grants {
     Grants { attached: [arn].into(), ..Grants::default() }
 }
 
-fn add_key(
+/// Gives a principal a long-term access key.
+pub(super) fn add_key(
     control: &mut Control,
     account: &AccountId,
     identity: Identity,

@@ -2,6 +2,7 @@
 //! under their own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
@@ -46,6 +47,8 @@ pub(super) struct Simulation {
     events: watch::Sender<()>,
     /// Whether changes are to be saved.
     saves: AtomicBool,
+    /// The endpoint's URL, which URLs of queues begin with.
+    endpoint: OnceLock<String>,
 }
 
 impl Simulation {
@@ -68,7 +71,19 @@ impl Simulation {
             changed: AtomicBool::new(true),
             events: watch::Sender::new(()),
             saves: AtomicBool::new(false),
+            endpoint: OnceLock::new(),
         }
+    }
+
+    /// Sets the endpoint's URL, once.
+    pub(super) fn set_endpoint(&self, endpoint: String) {
+        // There is one endpoint.
+        let _ = self.endpoint.set(endpoint);
+    }
+
+    /// The endpoint's URL.
+    pub(super) fn endpoint(&self) -> &str {
+        self.endpoint.get().map(String::as_str).unwrap_or_default()
     }
 
     /// Puts the clock forward and delivers what came due on the way.
@@ -218,6 +233,8 @@ pub(super) struct Account {
     #[serde(default)]
     pub(super) guardduty: services::guardduty::State,
     pub(super) sns: services::sns::State,
+    #[serde(default)]
+    pub(super) sqs: services::sqs::State,
     #[serde(default)]
     pub(super) events: services::events::State,
     #[serde(default)]

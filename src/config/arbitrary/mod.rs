@@ -15,8 +15,9 @@ use service::service;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, Neighbor, Organization, Origin, Principal, ReadWriteType, Records,
-    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail, TrailManager,
+    ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin, Principal,
+    ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    TrailManager,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
 
@@ -34,6 +35,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name, arn: None })),
             (
                 guardrail(),
+                new_accounts(),
                 drift(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()),
@@ -50,7 +52,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, drift, retire, records, service),
+                    (guardrail, new_accounts, drift, retire, records, service),
                     consolidate,
                 )| {
                     Config {
@@ -63,6 +65,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         topic,
                         alarms,
                         guardrail,
+                        new_accounts,
                         drift,
                         consolidate,
                         retire,
@@ -367,6 +370,11 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
     ];
     (any::<bool>(), "[A-Za-z0-9][ -~]{0,30}", distinct(target, 3))
         .prop_map(|(enabled, name, targets)| Guardrail { enabled, name, targets })
+}
+
+fn new_accounts() -> impl Strategy<Value = NewAccounts> {
+    (option::of(name("[A-Za-z0-9_-]{1,64}")), 10_u32..=10_000)
+        .prop_map(|(queue, covered_within_minutes)| NewAccounts { queue, covered_within_minutes })
 }
 
 fn drift() -> impl Strategy<Value = Drift> {

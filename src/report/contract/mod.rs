@@ -57,6 +57,7 @@ pub mod evidence;
 mod identity;
 pub mod live;
 mod mirror;
+pub mod new_accounts;
 pub mod notification;
 mod period;
 pub mod plan;

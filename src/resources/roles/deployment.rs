@@ -107,10 +107,7 @@ pub(super) fn files() -> Vec<(String, String)> {
     ];
     files.extend(configurations());
     let blocks = [
-        (
-            "the round's permissions",
-            without(&general, &[RECORDS_SID, STATE_SID]),
-        ),
+        ("the round's permissions", without(&general, &[RECORDS_SID, STATE_SID])),
         ("the state's permissions", only(&general, &[STATE_SID])),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

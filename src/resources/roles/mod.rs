@@ -14,6 +14,7 @@ mod grant;
 mod hub;
 mod log_keys;
 mod member;
+mod new_accounts;
 mod notify;
 mod rounds;
 mod state;

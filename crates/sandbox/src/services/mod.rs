@@ -19,6 +19,7 @@ pub(super) mod organizations;
 pub(crate) mod resource_policy;
 pub(super) mod security_hub;
 pub(super) mod sns;
+pub(super) mod sqs;
 pub(super) mod sts;
 
 /// Runs one call under the control plane's write lock.
@@ -43,9 +44,15 @@ fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
         Service::Organizations => organizations::call(control, call),
         Service::SecurityHub => security_hub::call(control, call),
         Service::Sns => sns::call(control, call),
+        Service::Sqs => sqs::call(control, call),
         Service::Sts => sts::call(control, call),
         Service::S3 => Err(unknown_operation(call)),
     }
+}
+
+/// For how long a call waits for messages: none where it does not.
+pub(super) fn waits(control: &Control, call: &Call<'_>) -> Option<jiff::SignedDuration> {
+    if call.service == Service::Sqs { sqs::waits(control, call) } else { None }
 }
 
 /// The answer to an operation that the sandbox does not have.
