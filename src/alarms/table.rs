@@ -246,4 +246,14 @@ pub const ALARMS: &[Alarm] = &[
             ],
         },
     },
+    Alarm {
+        check: "alarm-root-sessions",
+        name: "root-sessions",
+        about: "sessions of members' root users by centralized root access",
+        watched: Watched::Calls {
+            source: "sts.amazonaws.com",
+            ask_for_source: true,
+            names: &["AssumeRoot"],
+        },
+    },
 ];

@@ -9,13 +9,16 @@ use aws_types::service_config::ServiceConfigKey;
 use super::transport::{PlainHttp, is_loopback, plain_http};
 
 /// The services that orgtrail calls, by the SDK's ids.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 15] = [
     "STS",
     "Account",
     "CloudTrail",
     "CloudWatch",
     "CloudWatch Logs",
+    "Config Service",
+    "ControlTower",
     "EventBridge",
+    "GuardDuty",
     "IAM",
     "KMS",
     "Organizations",
@@ -96,7 +99,7 @@ mod tests {
         assert_eq!(endpoint(&all).to_string(), local);
         assert!(endpoint(&all).is_local());
         // One call that leaves the machine is one too many.
-        let most = endpoint(&all[..11]);
+        let most = endpoint(&all[..14]);
         assert_eq!(most.to_string(), format!("{local}, SNS: AWS"));
         assert!(!most.is_local());
         assert!(!endpoint(&[]).is_local());

@@ -3,7 +3,7 @@
 use super::ErrorKind;
 
 /// Codes that neither their ending nor their HTTP status gives away.
-pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
+pub(super) const BY_CODE: [(&str, ErrorKind); 56] = [
     ("AccessDenied", ErrorKind::AccessDenied),
     ("AccessDeniedException", ErrorKind::AccessDenied),
     ("AllAccessDisabled", ErrorKind::AccessDenied),
@@ -60,6 +60,12 @@ pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
     ("UnrecognizedClientException", ErrorKind::Expired),
     ("RequestTimeout", ErrorKind::Timeout),
     ("AWSOrganizationsNotInUseException", ErrorKind::NotFound),
+    // SQS, in the JSON protocol and in the query protocol.
+    ("QueueDoesNotExist", ErrorKind::NotFound),
+    ("AWS.SimpleQueueService.NonExistentQueue", ErrorKind::NotFound),
+    // For a minute after a queue of that name was deleted.
+    ("QueueDeletedRecently", ErrorKind::Busy),
+    ("AWS.SimpleQueueService.QueueDeletedRecently", ErrorKind::Busy),
 ];
 
 /// Codes of a policy that names a principal that does not exist, or not yet.

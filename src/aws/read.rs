@@ -41,9 +41,12 @@ read_only! {
     }
     /// What reads of IAM.
     ReadIam, aws_sdk_iam: {
+        get_account_summary: GetAccountSummaryFluentBuilder,
         get_role: GetRoleFluentBuilder,
         get_role_policy: GetRolePolicyFluentBuilder,
+        list_organizations_features: ListOrganizationsFeaturesFluentBuilder,
         list_roles: ListRolesFluentBuilder,
+        simulate_principal_policy: SimulatePrincipalPolicyFluentBuilder,
     }
     /// What reads of AWS KMS. A MAC changes nothing in AWS.
     ReadKms, aws_sdk_kms: {

@@ -21,6 +21,7 @@ use super::role::RoleSession;
 use super::stopping::Gate;
 use super::transport::http_client;
 use super::{At, AwsError, Clients, Propagation, Settings};
+use crate::config::Roles;
 use crate::names::{AccountId, Arn, Partition, Region};
 use crate::stop::Stop;
 
@@ -171,6 +172,14 @@ impl Aws {
         self.0.clock.ahead()
     }
 
+    /// When the credentials at the start end; none where they are long-term ones, or the
+    /// credential chain does not say.
+    pub async fn credentials_end_at(&self) -> Option<Timestamp> {
+        let provider = self.0.base.credentials_provider()?;
+        let expiry = provider.provide_credentials().await.ok()?.expiry()?;
+        Timestamp::try_from(expiry).ok()
+    }
+
     /// Whether an orgtrail sandbox answers, and nothing leaves this machine.
     #[must_use]
     pub fn is_sandbox(&self) -> bool {
@@ -181,6 +190,40 @@ impl Aws {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    /// The same caller with other roles to assume. Rates, clock and HTTP client are shared;
+    /// sessions are not.
+    #[must_use]
+    pub fn assuming(&self, roles: Roles) -> Self {
+        let Inner {
+            base,
+            settings,
+            region,
+            partition,
+            caller,
+            http,
+            pacer,
+            clock,
+            gate,
+            endpoint,
+            ..
+        } = &*self.0;
+        Self(Arc::new(Inner {
+            base: base.clone(),
+            settings: Arc::new(Settings { roles, ..(**settings).clone() }),
+            region: region.clone(),
+            partition: *partition,
+            caller: caller.clone(),
+            http: http.clone(),
+            pacer: Arc::clone(pacer),
+            clock: Arc::clone(clock),
+            gate: Arc::clone(gate),
+            endpoint: endpoint.clone(),
+            access: Mutex::default(),
+            hub: Mutex::default(),
+            clients: Mutex::default(),
+        }))
     }
 
     /// Refuses further calls once a stop is requested, for commands that only

@@ -119,6 +119,15 @@ pub(super) const CHECKS: &[Check] = &[
             &[],
         )
     },
+    Check {
+        severity: Severity::High,
+        why: "A session of the log-archive account's root user deletes the archive's bucket policy without MFA. The event is recorded in the account that assumes the root user.",
+        ..cis(
+            "alarm-root-sessions",
+            "sessions of members' root users (sts:AssumeRoot) raise an alarm",
+            &[],
+        )
+    },
 ];
 
 const fn cis(id: &'static str, title: &'static str, mappings: &'static [Mapping]) -> Check {

@@ -57,6 +57,7 @@ const ABOVE_ALARMS: &[&Check] = &[
     &super::org_digest_chain::CHECK,
     &super::org_unmanaged_trails::CHECK,
     &super::org_new_accounts::CHECK,
+    &super::org_root_access::CHECK,
     &super::guardrail_scp::CHECK,
     &super::rcp_archive::CHECK,
     &super::bucket_public_access::CHECK,
@@ -84,7 +85,13 @@ const ABOVE_ALARMS: &[&Check] = &[
 ];
 
 /// Those that reports show below the alarms'.
-const BELOW_ALARMS: &[&Check] = &[&super::undeclared::CHECK, &super::plan_empty::CHECK];
+const BELOW_ALARMS: &[&Check] = &[
+    &super::neighbors::CONFIG,
+    &super::neighbors::GUARDDUTY,
+    &super::neighbors::SECURITY_HUB,
+    &super::undeclared::CHECK,
+    &super::plan_empty::CHECK,
+];
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::NeighborStatus;
 use crate::archive::verify::run::Verification;
 use crate::aws::{AwsError, Observation};
+use crate::config::Neighbor;
 use crate::names::{AccountId, Arn, Region};
 use crate::org::ControlPolicies;
 use crate::resources::{Desired, EventSelectors, Observed};
@@ -27,6 +29,8 @@ pub struct Facts {
     pub digest_encryption: Observation<String>,
     /// The resource control policies that apply to the archive's account.
     pub resource_policies: Observation<ControlPolicies>,
+    /// What centralized root access allows; absent if IAM has no trusted access.
+    pub root_features: Observation<BTreeSet<String>>,
     /// The accounts of an earlier run, if one is given.
     pub earlier: Option<BTreeSet<AccountId>>,
 }
@@ -50,6 +54,8 @@ pub struct Inside {
     /// The configured Regions that it has enabled, with the trail's status there; absent if
     /// the trail is missing.
     pub regions: BTreeMap<Region, Observation<TrailStatus>>,
+    /// The status of the neighboring services that the configuration declares.
+    pub neighbors: BTreeMap<(Neighbor, Region), Observation<NeighborStatus>>,
     /// Why its own list of Regions is unreadable: some may be missing.
     pub regions_unread: Option<AwsError>,
     /// The account's trails other than the configured one.
@@ -99,6 +105,22 @@ pub struct OtherTrail {
 }
 
 impl Facts {
+    /// Facts of the managed resources alone, for checks that read nothing else.
+    #[must_use]
+    pub fn of_observed(desired: Desired, observed: Observed, at: Timestamp) -> Self {
+        Self {
+            at,
+            desired,
+            observed,
+            accounts: Observation::Absent,
+            chains: Observation::Absent,
+            digest_encryption: Observation::Absent,
+            resource_policies: Observation::Absent,
+            root_features: Observation::Absent,
+            earlier: None,
+        }
+    }
+
     /// The trail's status in its home Region; or why it was not read.
     pub fn home_status(&self) -> Result<Observation<&TrailStatus>, String> {
         let accounts = match &self.accounts {

@@ -8,11 +8,11 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
-use super::{chains, newest};
+use super::{NeighborStatus, chains, newest, read_neighbor};
 use crate::aws::{At as _, Aws, AwsError, Clients, Observation};
-use crate::config::Regions;
+use crate::config::{Neighbor, Regions};
 use crate::names::{AccountId, Arn, Region};
-use crate::org::{Account, ControlKind, ControlPolicies, Organization, own_regions};
+use crate::org::{Account, ControlKind, ControlPolicies, Organization, own_regions, root_features};
 use crate::resources::{Desired, EventSelectors, observe};
 
 /// Accounts that are read at the same time.
@@ -47,10 +47,12 @@ impl Facts {
         progress: &dyn Progress,
     ) -> Self {
         let archive = aws.clients(desired.archive(), &desired.config.archive.region);
-        let (observed, digest_encryption, resource_policies, (accounts, chains)) = tokio::join!(
+        let management = aws.clients(desired.management(), desired.home_region());
+        let (observed, digest_encryption, resource_policies, root_features, (accounts, chains)) = tokio::join!(
             Box::pin(observe(aws, &desired)),
             Box::pin(newest::encryption(&archive, &desired, at)),
             Box::pin(resource_policies(aws, &desired)),
+            Box::pin(root_features(&management)),
             async {
                 let accounts = Box::pin(read_accounts(aws, &desired, at, progress)).await;
                 // INVARIANT: after the accounts, so that the listing includes every digest that
@@ -67,13 +69,17 @@ impl Facts {
             chains,
             digest_encryption,
             resource_policies,
+            root_features,
             earlier: None,
         }
     }
 }
 
 /// The resource control policies that apply to the archive's account.
-async fn resource_policies(aws: &Aws, desired: &Desired) -> Observation<ControlPolicies> {
+pub(crate) async fn resource_policies(
+    aws: &Aws,
+    desired: &Desired,
+) -> Observation<ControlPolicies> {
     let management = aws.clients(desired.management(), desired.home_region());
     let (archive, manager) = (desired.archive(), desired.management());
     let kind = ControlKind::Resource;
@@ -132,6 +138,7 @@ async fn read_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timest
     let regions: Vec<Region> = enabled.regions.into_iter().filter(declared).collect();
     // If the role in an account cannot be assumed, its Regions are not tried.
     let closed = trails.unreadable().filter(|error| error.has_no_session()).cloned();
+    let neighbors = neighbors(aws, desired, account, &regions, closed.as_ref()).await;
     let mut regions: BTreeMap<Region, Observation<TrailStatus>> = match closed {
         Some(error) => regions
             .into_iter()
@@ -149,7 +156,30 @@ async fn read_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timest
         }
     };
     find_silent(&mut regions, at, freshness(desired));
-    Inside { regions, regions_unread: enabled.unread, other_trails: trails }
+    Inside { regions, neighbors, regions_unread: enabled.unread, other_trails: trails }
+}
+
+/// Reads the status of the neighboring services that the configuration declares.
+async fn neighbors(
+    aws: &Aws,
+    desired: &Desired,
+    account: &AccountId,
+    regions: &[Region],
+    closed: Option<&AwsError>,
+) -> BTreeMap<(Neighbor, Region), Observation<NeighborStatus>> {
+    let declared = &desired.config.drift.neighbors;
+    let cells = declared.iter().flat_map(|service| regions.iter().map(move |at| (*service, at)));
+    stream::iter(cells)
+        .map(|(service, region)| async move {
+            let status = match closed {
+                Some(error) => Observation::Unreadable(error.clone()),
+                None => Box::pin(read_neighbor(&aws.clients(account, region), service)).await,
+            };
+            ((service, region.clone()), status)
+        })
+        .buffer_unordered(REGIONS_AT_ONCE)
+        .collect()
+        .await
 }
 
 /// How old a delivery may be.

@@ -53,7 +53,9 @@ fn denied(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         || desired.key_alias_arn().to_string().replace("alias/", "key/"),
         |key| key.arn.to_string(),
     );
-    let asked: [(&str, &[&str]); 5] = [
+    let root = format!("arn:{}:iam::{}:root", desired.partition(), desired.archive());
+    let asked: [(&str, &[&str]); 6] = [
+        (&root, &["sts:AssumeRoot"]),
         (
             &trail,
             &[

@@ -8,6 +8,7 @@ use crate::plan::{Action, FieldChange};
 use crate::policy::PolicyDocument;
 use crate::policy::eval::PolicyEvaluator;
 use crate::resources::catalogue::{CATALOGUE, ObservedJson};
+use crate::resources::manager_of;
 
 /// Whether the plan of a managed resource is empty.
 pub(super) fn matches_configuration(facts: &Facts, id: &str) -> Verdict {
@@ -15,6 +16,9 @@ pub(super) fn matches_configuration(facts: &Facts, id: &str) -> Verdict {
     let Some(entry) = entries.into_iter().find(|entry| entry.id == id) else {
         return not_configured(id);
     };
+    if manager_of(id, &facts.desired, &facts.observed).is_some() {
+        return not_configured("trail.managed_by");
+    }
     if let ObservedJson::Unreadable(error) = (entry.observed_json)(&facts.observed) {
         return unknown(error);
     }

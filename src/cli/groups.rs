@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// Headings and the commands under them, in the order of a first use. A command
 /// that is not named here is shown under the last heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Get started", &["demo", "init", "accounts", "config"]),
+    ("Get started", &["demo", "doctor", "init", "accounts", "config"]),
     ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
     (
         "Consolidate and verify",

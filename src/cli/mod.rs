@@ -23,6 +23,7 @@ mod coverage;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod destroy;
+mod doctor;
 mod drift;
 mod estimate;
 mod evidence;
@@ -118,6 +119,7 @@ struct GlobalOptions {
 enum Command {
     #[cfg(feature = "sandbox")]
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Accounts(accounts::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -152,6 +154,7 @@ impl Command {
     fn reads_only(&self) -> bool {
         match self {
             Self::Accounts(_)
+            | Self::Doctor(_)
             | Self::Plan(_)
             | Self::Sources(_)
             | Self::Records(_)
@@ -168,6 +171,7 @@ impl Command {
     fn stops_gracefully(&self) -> bool {
         match self {
             Self::Accounts(_)
+            | Self::Doctor(_)
             | Self::Apply(_)
             | Self::Destroy(_)
             | Self::Sources(_)
@@ -236,6 +240,7 @@ impl Command {
             #[cfg(feature = "sandbox")]
             Self::Demo(args) => Box::pin(demo::run(args, context)),
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
+            Self::Doctor(args) => Box::pin(doctor::run(args, context)),
             Self::Plan(args) => Box::pin(plan::run(args, context)),
             Self::Apply(args) => Box::pin(apply::run(args, context)),
             Self::Destroy(args) => Box::pin(destroy::run(args, context)),

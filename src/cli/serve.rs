@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{Context, OpError, Outcome};
 use crate::config::{Config, Place, StatePlace};
+use crate::serve::accounts::AccountWatcher;
 use crate::serve::app::{App, Setup};
 use crate::serve::evidence::Bundles;
 use crate::serve::scheduler::Scheduler;
@@ -72,11 +73,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
     let background = [tokio::spawn(refresh(app.clone())), reloads, tokio::spawn(supervised())];
+    let watcher = AccountWatcher::new(app.clone()).run(context.stop.clone());
     let rounds = Scheduler::new(app).run(context.stop.clone());
     // The server ends before a stop only if it cannot go on: then the round ends too.
     let answers = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
     let ended = tokio::try_join!(answers, async {
-        rounds.await;
+        // Boxed: what runs a round is large.
+        tokio::join!(Box::pin(rounds), Box::pin(watcher));
         Ok(())
     });
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

@@ -6,7 +6,7 @@ use super::read::{Read, Reader, nearest};
 ///
 /// The configuration names checks, and the checks read the configuration. The ids are
 /// therefore below both; `checks::CATALOGUE` is compared with them during compilation.
-pub const CHECK_IDS: [&str; 61] = [
+pub const CHECK_IDS: [&str; 66] = [
     "trail-multi-region",
     "trail-is-logging",
     "trail-kms",
@@ -26,6 +26,7 @@ pub const CHECK_IDS: [&str; 61] = [
     "org-digest-chain",
     "org-unmanaged-trails",
     "org-new-accounts",
+    "org-root-access",
     "guardrail-scp",
     "rcp-archive",
     "bucket-public-access",
@@ -66,6 +67,10 @@ pub const CHECK_IDS: [&str; 61] = [
     "alarm-4.14",
     "alarm-4.15",
     "alarm-selector-changes",
+    "alarm-root-sessions",
+    "neighbor-config",
+    "neighbor-guardduty",
+    "neighbor-security-hub",
     "undeclared",
     "plan-empty",
 ];

@@ -4,7 +4,7 @@ use super::check_id::CheckId;
 use super::document::{Node, Value};
 use super::finding::Finding;
 use super::read::{Read, Reader};
-use super::section::section;
+use super::section::{choice, section};
 
 section! {
     /// Settings of `orgtrail drift`.
@@ -15,8 +15,23 @@ section! {
         /// How many of the newest hours of every chain to verify; 0 leaves this to `orgtrail
         /// verify`. Values below 4 count as 4.
         chain_hours: u32 = default(4_u32),
+        /// Neighboring services whose status is checked in every account and Region: `config`,
+        /// `guardduty`, `security-hub`.
+        neighbors: Vec<Neighbor> = default(Vec::<Neighbor>::new()),
         /// Suppressed findings, each with a reason and a last day.
         suppress: Vec<Suppress> = default(Vec::<Suppress>::new()),
+    }
+}
+
+choice! {
+    /// A service next to CloudTrail that organizations rely on.
+    pub enum Neighbor {
+        /// AWS Config.
+        Config = "config",
+        /// Amazon GuardDuty.
+        GuardDuty = "guardduty",
+        /// AWS Security Hub.
+        SecurityHub = "security-hub",
     }
 }
 

@@ -23,6 +23,7 @@ mod guardrail;
 mod key;
 mod lifecycle;
 mod load;
+mod new_accounts;
 mod notifications;
 mod organization;
 mod principal;
@@ -48,13 +49,14 @@ pub use consolidate::{
     Consolidate, CopyStorageClass, DeclaredSource, Exclusion, OtherAccounts, UnprovenDigests,
     matches_any,
 };
-pub use drift::{Drift, Suppress};
+pub use drift::{Drift, Neighbor, Suppress};
 pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
 pub use key::Key;
 pub use lifecycle::{Lifecycle, MinimumTransitionSize, StorageClass, Tier};
 pub use load::{ConfigError, InvalidConfig, Loaded};
+pub use new_accounts::NewAccounts;
 pub use notifications::Notification;
 pub use organization::{Organization, Regions};
 pub use principal::Principal;
@@ -73,7 +75,7 @@ pub use service::{
     Schedule, ScheduleName, Secret, SecretError, Service, StatePlace, WebUrl, ZoneName,
 };
 pub use topic::Topic;
-pub use trail::{InsightEvents, Insights, Trail};
+pub use trail::{InsightEvents, Insights, Trail, TrailManager};
 
 use crate::names::Partition;
 
@@ -110,6 +112,8 @@ section::section! {
         alarms: Option<Alarms> = default(None::<Alarms>),
         /// A service control policy that denies members changes to the trail.
         guardrail: Guardrail = section,
+        /// Accounts that join the organization, and the queue of their events.
+        new_accounts: NewAccounts = section,
         /// Settings of `orgtrail drift`.
         drift: Drift = section,
         /// Consolidation of logs from other buckets.

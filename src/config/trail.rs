@@ -15,6 +15,10 @@ section! {
         name: TrailName = default(TrailName::default()),
         /// Whether management events are recorded.
         include_management_events: bool = default(true),
+        /// The tool that manages the trail, its bucket, its key and its log group. Those of
+        /// another tool are observed and never written. Default: detected from the trail and
+        /// from AWS Control Tower.
+        managed_by: Option<TrailManager> = default(None::<TrailManager>),
         /// Which management events: `All`, `ReadOnly` or `WriteOnly`.
         read_write_type: ReadWriteType = default(ReadWriteType::All),
         /// High-volume services whose management events are excluded: KMS, the RDS Data API.
@@ -31,6 +35,18 @@ section! {
         insights: Insights = section,
         /// Tags of the trail and of all other resources that orgtrail creates.
         tags: BTreeMap<String, String> = default(BTreeMap::<String, String>::new()),
+    }
+}
+
+choice! {
+    /// The tool that manages a trail.
+    pub enum TrailManager {
+        /// orgtrail, also where the trail looks like another tool's.
+        Orgtrail = "orgtrail",
+        /// AWS Control Tower.
+        ControlTower = "control-tower",
+        /// The Landing Zone Accelerator on AWS.
+        Accelerator = "landing-zone-accelerator",
     }
 }
 

@@ -25,7 +25,7 @@ pub async fn accounts(env: &Env) -> Result<AccountList, OpError> {
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;
     let phase = env.progress().phase("assuming roles in accounts", organization.accounts.len());
-    let accounts = survey(&aws, &organization, declared, |_| phase.step_done()).await;
+    let accounts = survey(&aws, &organization, Some(declared), |_| phase.step_done()).await;
     drop(phase);
     Ok(AccountList { accounts, organization, is_stopped: env.stop().is_requested() })
 }

@@ -84,7 +84,7 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;
     let phase = env.progress().phase("assuming roles in accounts", organization.accounts.len());
-    let accounts = survey(aws, &organization, declared, |_| phase.step_done()).await;
+    let accounts = survey(aws, &organization, Some(declared), |_| phase.step_done()).await;
     drop(phase);
     let mut places: Vec<(AccountId, Vec<Region>)> = Vec::new();
     let mut unread = Vec::new();

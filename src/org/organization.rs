@@ -91,10 +91,15 @@ impl Organization {
 
     /// Why an account is excluded; `None` if it is included.
     #[must_use]
-    pub fn exclusion(&self, account: &Account, config: &config::Organization) -> Option<Exclusion> {
+    pub fn exclusion<'a>(
+        &self,
+        account: &Account,
+        config: impl Into<Option<&'a config::Organization>>,
+    ) -> Option<Exclusion> {
         if account.state != AccountState::Active {
             return Some(Exclusion::State(account.state.clone()));
         }
+        let config = config.into()?;
         if config.excluded_accounts.contains(&account.id) {
             return Some(Exclusion::Account);
         }
@@ -108,7 +113,7 @@ impl Organization {
         &'a self,
         config: &'a config::Organization,
     ) -> impl Iterator<Item = &'a Account> {
-        self.accounts.values().filter(|account| self.exclusion(account, config).is_none())
+        self.accounts.values().filter(move |account| self.exclusion(account, config).is_none())
     }
 
     /// A unit and its ancestors, up to the root.

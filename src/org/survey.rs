@@ -56,12 +56,12 @@ pub enum Access {
     },
 }
 
-/// Assumes the role in every active account that is not excluded, many at a time;
+/// Assumes the role in every active account that the configuration does not exclude, many at a time;
 /// `done` is called for each. Sorted by unit's path, then by account.
 pub async fn survey(
     aws: &Aws,
     organization: &Organization,
-    config: &config::Organization,
+    config: Option<&config::Organization>,
     done: impl Fn(&Surveyed),
 ) -> Vec<Surveyed> {
     let mut surveyed: Vec<Surveyed> = stream::iter(organization.accounts.values())

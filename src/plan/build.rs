@@ -55,6 +55,8 @@ fn step(
         (None, None) => Change::blocked("it could not be read", "run the command again"),
     };
     change = service_control_policies::refuse_denied(entry, &location, desired, observed, change);
+    change = resources::leave(entry.id, desired, observed, change);
+    let unreadable = unreadable.filter(|_| change.action != Action::Nothing);
     let depends_on: Vec<_> = earlier
         .iter()
         .filter(|step| entry.depends_on.contains(&step.id.as_ref()))

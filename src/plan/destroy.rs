@@ -6,7 +6,9 @@ use crate::cost::prices;
 use crate::plan::apply::{StepOutcome, StepResult, entry};
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::destroy::{Deletion, Kept, KeptCost};
-use crate::resources::{ApplyContext, Desired, Observed, StepError, ensure_unchanged, reread};
+use crate::resources::{
+    ApplyContext, Desired, Observed, StepError, ensure_unchanged, manager_of, reread,
+};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
 
@@ -36,7 +38,8 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
     let digests = build::plan(desired, observed).observed;
     let mut steps: Vec<Step> = Vec::new();
     let mut blocked = Vec::new();
-    for entry in CATALOGUE.iter().rev() {
+    let own = |entry: &&Entry| manager_of(entry.id, desired, observed).is_none();
+    for entry in CATALOGUE.iter().rev().filter(own) {
         match (entry.deletion)(desired, observed) {
             Observation::Present(Deletion { field, value, why }) => {
                 let depends_on = steps.iter().map(|step| step.id.clone()).collect();
@@ -79,7 +82,9 @@ fn delete(id: &'static str, desired: &Desired, field: &str, value: String) -> St
 #[must_use]
 pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
     let mut all = Vec::new();
-    for entry in CATALOGUE {
+    // What another tool manages stays with it.
+    for entry in CATALOGUE.iter().filter(|entry| manager_of(entry.id, desired, observed).is_none())
+    {
         let read = (entry.observed_json)(observed);
         all.extend((entry.kept)(desired, observed).into_iter().map(|Kept { name, why, cost }| {
             let (usd_a_month, cost) = price(&cost);

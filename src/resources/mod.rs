@@ -13,6 +13,8 @@ mod desired;
 pub(crate) mod destroy;
 mod key;
 mod logs;
+mod managed;
+mod new_accounts;
 mod observe;
 mod organization;
 mod policy_change;
@@ -34,6 +36,10 @@ pub use logs::{
     AlarmSubscriptions, LogGroup, Metric, MetricAlarm, MetricAlarms, MetricFilter, MetricFilters,
     Subscription,
 };
+pub use managed::{called, other_manager};
+pub(crate) use managed::{leave, manager_of};
+pub(crate) use new_accounts::queue_url;
+pub use new_accounts::{AccountQueue, AccountRule, QueueEncryption, RuleTarget};
 pub use observe::observe;
 pub(crate) use observe::{ObserveContext, reread};
 pub(crate) use organization::service_control_policies;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::catalogue::{CATALOGUE, Entry, Observed, ObservedJson};
-use super::{Desired, Location};
+use super::{Desired, Location, manager_of};
 use crate::aws::AwsError;
 use crate::resources::change::ResourceId;
 
@@ -41,7 +41,8 @@ pub(crate) fn location(desired: &Desired, id: &str) -> Option<Location> {
 
 /// Everything that is active in AWS but not in the configuration.
 pub(crate) fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
-    CATALOGUE.iter().flat_map(|entry| (entry.undeclared)(desired, observed)).collect()
+    let own = CATALOGUE.iter().filter(|entry| manager_of(entry.id, desired, observed).is_none());
+    own.flat_map(|entry| (entry.undeclared)(desired, observed)).collect()
 }
 
 /// What is not declared and could not be read: it may be active.
@@ -49,7 +50,8 @@ pub(crate) fn unreadable<'o>(
     desired: &Desired,
     observed: &'o Observed,
 ) -> Vec<(&'static str, &'o AwsError)> {
-    let entries = CATALOGUE.iter();
+    let entries =
+        CATALOGUE.iter().filter(|entry| manager_of(entry.id, desired, observed).is_none());
     let entries = entries.filter(|entry| entry.may_be_undeclared && !(entry.is_enabled)(desired));
     let errors = entries.filter_map(|entry| match (entry.observed_json)(observed) {
         ObservedJson::Unreadable(error) => Some((entry.id, error)),

@@ -88,6 +88,7 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
         &["plan", "--out", "saved.plan"],
         &["apply", "saved.plan", "--yes"],
         &["accounts"],
+        &["doctor"],
         &["coverage"],
         &["sources"],
         &["consolidate", "--dry-run"],

@@ -99,6 +99,7 @@ const ALARMS: &[&str] = &[
     "alarm-4.7",
     "alarm-4.8",
     "alarm-4.9",
+    "alarm-root-sessions",
     "alarm-selector-changes",
 ];
 

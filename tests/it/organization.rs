@@ -134,7 +134,7 @@ async fn the_survey_enters_what_it_may_and_names_the_rest_with_the_reason() {
     let server = Loopback::start(organization).await;
     let aws = signed_in(&server).await;
     let organization = Organization::read(&aws.own_clients()).await.unwrap();
-    let surveyed = survey(&aws, &organization, &declared(&[]), |_| {}).await;
+    let surveyed = survey(&aws, &organization, Some(&declared(&[])), |_| {}).await;
     let [management, dev, locked, old] = surveyed.as_slice() else { panic!("{surveyed:?}") };
 
     assert!(
@@ -169,7 +169,7 @@ async fn an_excluded_account_is_named_and_not_tried() {
     let aws = signed_in(&server).await;
     let organization = Organization::read(&aws.own_clients()).await.unwrap();
     let excluded = ["222222222222", "333333333333"];
-    let surveyed = survey(&aws, &organization, &declared(&excluded), |_| {}).await;
+    let surveyed = survey(&aws, &organization, Some(&declared(&excluded)), |_| {}).await;
     let left_out = surveyed.iter().filter(|one| matches!(one.access, Access::Excluded { .. }));
     assert_eq!(left_out.count(), 3);
     assert!(server.asked("AssumeRole").is_empty());

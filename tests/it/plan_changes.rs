@@ -349,8 +349,8 @@ async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
         let stays = printed(&env).await;
         let [filters, alarms] = &stays[..] else { panic!("{stays:#?}") };
         assert_eq!(alarms.name, filters.name);
-        assert_eq!(alarms.name.split(", ").count(), 16);
-        assert_eq!(alarms.usd_a_month.map(|usd| (usd * 100.0).round()), Some(160.0));
+        assert_eq!(alarms.name.split(", ").count(), 17);
+        assert_eq!(alarms.usd_a_month.map(|usd| (usd * 100.0).round()), Some(170.0));
     }
     env.sandbox.faults().inject(Fault::every("cloudwatch:DescribeAlarms", Effect::Deny));
     assert!(printed(&env).await.iter().any(|one| one.id == "alarms" && one.unreadable));

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The cross-checks against independent programs, with what setup.sh installed.
-# ORGTRAIL names the binary to check; target/release/orgtrail where it does not.
+# ORGTRAIL names the binary to check; target/debug/orgtrail where it does not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 target=${CARGO_TARGET_DIR:-../../target}
 peers=${ORGTRAIL_PEERS:-$target/peers}
 status=0
 # Which binary, for the one that takes it as an argument.
-orgtrail=$(realpath "${ORGTRAIL:-$target/release/orgtrail}")
+orgtrail=$(realpath "${ORGTRAIL:-$target/debug/orgtrail}")
 python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
 "$peers/boto3/bin/python" recordings.py || status=1

@@ -21,10 +21,16 @@ pub(super) enum Service {
     Account,
     /// AWS CloudTrail.
     CloudTrail,
+    /// AWS Config.
+    Config,
+    /// AWS Control Tower.
+    ControlTower,
     /// Amazon CloudWatch, signed as `monitoring`.
     Monitoring,
     /// Amazon EventBridge.
     Events,
+    /// Amazon GuardDuty.
+    GuardDuty,
     /// AWS Identity and Access Management.
     Iam,
     /// AWS Key Management Service.
@@ -39,6 +45,8 @@ pub(super) enum Service {
     SecurityHub,
     /// Amazon Simple Notification Service.
     Sns,
+    /// Amazon Simple Queue Service.
+    Sqs,
     /// AWS Security Token Service.
     Sts,
 }
@@ -49,8 +57,11 @@ impl Service {
         Some(match name {
             "account" => Self::Account,
             "cloudtrail" => Self::CloudTrail,
+            "config" => Self::Config,
+            "controltower" => Self::ControlTower,
             "monitoring" => Self::Monitoring,
             "events" => Self::Events,
+            "guardduty" => Self::GuardDuty,
             "iam" => Self::Iam,
             "kms" => Self::Kms,
             "logs" => Self::Logs,
@@ -58,6 +69,7 @@ impl Service {
             "s3" => Self::S3,
             "securityhub" => Self::SecurityHub,
             "sns" => Self::Sns,
+            "sqs" => Self::Sqs,
             "sts" => Self::Sts,
             _ => return None,
         })
@@ -69,8 +81,11 @@ impl Service {
         match self {
             Self::Account => "account",
             Self::CloudTrail => "cloudtrail",
+            Self::Config => "config",
+            Self::ControlTower => "controltower",
             Self::Monitoring => "cloudwatch",
             Self::Events => "events",
+            Self::GuardDuty => "guardduty",
             Self::Iam => "iam",
             Self::Kms => "kms",
             Self::Logs => "logs",
@@ -78,6 +93,7 @@ impl Service {
             Self::S3 => "s3",
             Self::SecurityHub => "securityhub",
             Self::Sns => "sns",
+            Self::Sqs => "sqs",
             Self::Sts => "sts",
         }
     }

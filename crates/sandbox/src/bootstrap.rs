@@ -51,6 +51,8 @@ pub(super) fn control(
         trusted_services: [].into(),
         delegated: [].into(),
         creations: [].into(),
+        root_features: [].into(),
+        handshakes: [].into(),
         tags: [].into(),
         root: root.clone(),
     };
@@ -92,6 +94,8 @@ pub(super) fn control(
                 joined_at: now,
                 created: index > 0,
                 suspended,
+                trails_from: None,
+                closed_at: None,
             },
         );
         let mut account = new_account(partition, &id, now, random);
@@ -180,7 +184,8 @@ fn administrator_access(partition: Partition) -> Grants {
     Grants { attached: [arn].into(), ..Grants::default() }
 }
 
-fn add_key(
+/// Gives a principal a long-term access key.
+pub(super) fn add_key(
     control: &mut Control,
     account: &AccountId,
     identity: Identity,
@@ -191,6 +196,7 @@ fn add_key(
         secret: random_text(random, ALPHANUMERIC, 40),
         session_token: None,
         account: account.clone(),
+        built_in: identity == Identity::Root,
         identity,
         expires_at: None,
         mfa_at: None,

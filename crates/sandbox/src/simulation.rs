@@ -2,6 +2,7 @@
 //! under their own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
@@ -46,6 +47,8 @@ pub(super) struct Simulation {
     events: watch::Sender<()>,
     /// Whether changes are to be saved.
     saves: AtomicBool,
+    /// The endpoint's URL, which URLs of queues begin with.
+    endpoint: OnceLock<String>,
 }
 
 impl Simulation {
@@ -68,7 +71,19 @@ impl Simulation {
             changed: AtomicBool::new(true),
             events: watch::Sender::new(()),
             saves: AtomicBool::new(false),
+            endpoint: OnceLock::new(),
         }
+    }
+
+    /// Sets the endpoint's URL, once.
+    pub(super) fn set_endpoint(&self, endpoint: String) {
+        // There is one endpoint.
+        let _ = self.endpoint.set(endpoint);
+    }
+
+    /// The endpoint's URL.
+    pub(super) fn endpoint(&self) -> &str {
+        self.endpoint.get().map(String::as_str).unwrap_or_default()
     }
 
     /// Puts the clock forward and delivers what came due on the way.
@@ -211,7 +226,15 @@ pub(super) struct Account {
     pub(super) kms: services::kms::State,
     pub(super) logs: services::logs::State,
     pub(super) cloudwatch: services::cloudwatch::State,
+    #[serde(default)]
+    pub(super) config: services::config::State,
+    #[serde(default)]
+    pub(super) control_tower: services::control_tower::State,
+    #[serde(default)]
+    pub(super) guardduty: services::guardduty::State,
     pub(super) sns: services::sns::State,
+    #[serde(default)]
+    pub(super) sqs: services::sqs::State,
     #[serde(default)]
     pub(super) events: services::events::State,
     #[serde(default)]
@@ -233,6 +256,10 @@ pub(super) struct AccessKey {
     pub(super) session_policy: Option<Document>,
     /// Whether it may be used.
     pub(super) active: bool,
+    /// Whether it is the sandbox's own way to act as a root user: in AWS, a new account has no
+    /// such key, so IAM does not show it.
+    #[serde(default)]
+    pub(super) built_in: bool,
     /// When it was made, by the simulated clock.
     pub(super) created_at: jiff::Timestamp,
 }

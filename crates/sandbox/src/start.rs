@@ -17,6 +17,7 @@ use super::faults::Faults;
 use super::persist::{self, DataError, DataFolder};
 use super::policy::MalformedPolicy;
 use super::services::iam::Holder;
+use super::services::organizations;
 use super::simulation::{Control, Simulation};
 use super::{bootstrap, http, s3, simulator, totp};
 
@@ -168,6 +169,7 @@ impl Sandbox {
             home_region,
             random,
         ));
+        simulation.set_endpoint(format!("http://{address}"));
         if !options.save_later || resumed {
             simulation.begin_saving();
         }
@@ -235,6 +237,16 @@ impl Sandbox {
         let control = self.simulation.control.read();
         let management = control.organization.as_ref()?.management_account.clone();
         key_of(&control, &management, &administrator)
+    }
+
+    /// Creates an account that is in no organization, and whose root user has keys.
+    #[must_use]
+    pub fn add_standalone_account(&self) -> Option<AccountId> {
+        let mut control = self.simulation.control.write();
+        let added = organizations::standalone(&mut control, &self.simulation);
+        drop(control);
+        self.simulation.touch();
+        added
     }
 
     /// The keys of an account's root user.

@@ -48,6 +48,8 @@ name = "trail-told"
 subscribers = ["security@example.com"]
 [guardrail]
 enabled = true
+[drift]
+neighbors = ["config", "guardduty", "security-hub"]
 "#;
 
 /// The facts of an organization in which every check passes.
@@ -63,6 +65,11 @@ pub(crate) fn holding() -> Facts {
 
 async fn provisioned() -> Facts {
     let env = TestEnv::start().await;
+    for account in env.sandbox.accounts() {
+        for region in ["us-east-1", "eu-central-1"] {
+            env.sandbox.enable_neighbors(&account, &region.parse().unwrap());
+        }
+    }
     let aws = env.sign_in().await;
     let key = create_unmanaged(&aws).await;
     let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
@@ -324,7 +331,7 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
 #[test]
 fn what_is_turned_off_is_not_configured() {
     let mut facts = holding();
-    declare(&mut facts, "[drift]\nchain_hours = 0");
+    declare(&mut facts, "chain_hours = 0");
     facts.chains = Observation::Absent;
     let check = CATALOGUE.iter().find(|check| check.id == "org-digest-chain").unwrap();
     let results = check.judge(&facts);

@@ -7,7 +7,8 @@ use super::{denied, error};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
 use crate::aws::Observation;
-use crate::checks::{Facts, OtherTrail, TrailStatus};
+use crate::checks::{Facts, NeighborStatus, OtherTrail, ROOT_SESSIONS, TrailStatus};
+use crate::config::Neighbor;
 use crate::org::{ControlLevel, ControlPolicies, ControlPolicy};
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::{MetricAlarm, MetricFilter, TrailLogging};
@@ -59,6 +60,16 @@ fn intruder(facts: &mut Facts) {
     value(other_trails(facts)).push(trail);
 }
 
+fn neighbor(facts: &mut Facts, service: Neighbor) -> &mut Observation<NeighborStatus> {
+    let inside = value(&mut facts.accounts).iter_mut().find_map(|one| one.inside.as_mut().ok());
+    let neighbors = &mut inside.unwrap().neighbors;
+    neighbors.iter_mut().find(|((of, _), _)| *of == service).map(|(_, status)| status).unwrap()
+}
+
+pub(super) fn enable_root_sessions(facts: &mut Facts) {
+    facts.root_features = Observation::Present([ROOT_SESSIONS.to_owned()].into());
+}
+
 /// A pattern that matches one of the five calls.
 const STOPS: &str = "{ $.eventName = StopLogging }";
 
@@ -101,7 +112,28 @@ macro_rules! row {
     };
 }
 
+/// A row of a neighboring service, in the first account and Region.
+macro_rules! neighbor {
+    ($check:literal, $service:expr) => {
+        Row {
+            check: $check,
+            fail: |f| {
+                *neighbor(f, $service) = Observation::Present(NeighborStatus::Off("it is off"));
+            },
+            unknown: |f| *neighbor(f, $service) = denied(),
+        }
+    };
+}
+
 pub(super) const ROWS: &[Row] = &[
+    Row {
+        check: "org-root-access",
+        fail: |f| {
+            enable_root_sessions(f);
+            f.observed.guardrail = Observation::Absent;
+        },
+        unknown: |f| f.root_features = denied(),
+    },
     Row {
         check: "trail-multi-region",
         fail: |f| trail!(f).settings.is_multi_region_trail = false,
@@ -283,6 +315,10 @@ pub(super) const ROWS: &[Row] = &[
     }),
     alarm!("alarm-4.15", |f| f.observed.metric_alarms = Observation::Absent),
     alarm!("alarm-selector-changes", |f| f.observed.alarm_subscriptions = Observation::Absent),
+    alarm!("alarm-root-sessions", |f| alarm(f, "root-sessions").actions_enabled = false),
+    neighbor!("neighbor-config", Neighbor::Config),
+    neighbor!("neighbor-guardduty", Neighbor::GuardDuty),
+    neighbor!("neighbor-security-hub", Neighbor::SecurityHub),
     Row {
         check: "undeclared",
         fail: |f| f.desired.config.archive.access_logging.enabled = false,

@@ -5,6 +5,7 @@ mod drift;
 mod env;
 pub(super) mod folder;
 mod guards;
+mod incident;
 mod legacy;
 mod organization;
 mod program;
@@ -101,5 +102,6 @@ async fn run_sections(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop
     guards::run(report, env, &delivered).await?;
     drift::run(report, env, &delivered).await?;
     legacy::run(report, env, &accessible).await?;
-    verification::run(report, env).await
+    verification::run(report, env).await?;
+    incident::run(report, env).await
 }

@@ -41,14 +41,14 @@ async fn alarms(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
     let with_actions = alarms.iter().filter(|alarm| !alarm.alarm_actions().is_empty()).count();
     let passed = output.exited_with(Outcome::Clean)
         && confirmed == 1
-        && (alarms.len(), with_actions) == (16, 16);
+        && (alarms.len(), with_actions) == (17, 17);
     let details = if passed {
         format!("{}\nsecurity@example.com confirmed its subscription", output.summary(1))
     } else {
         output.in_full()
     };
     report.step(
-        "two more lines, `[alarms]`, create sixteen alarms and their subscription",
+        "two more lines, `[alarms]`, create seventeen alarms and their subscription",
         Some("orgtrail apply --yes"),
         passed,
         details,

@@ -11,7 +11,7 @@ pub(super) async fn run(
     stop: &stop::Stop,
 ) -> Result<(), Stop> {
     report.section(
-        "10. The service",
+        "11. The service",
         "It runs a round now and the others at their times. Open the URL below; Ctrl-C ends the\n\
          demo.",
     )?;

@@ -15,8 +15,9 @@ use service::service;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType, Records,
-    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin, Principal,
+    ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    TrailManager,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
 
@@ -34,6 +35,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name, arn: None })),
             (
                 guardrail(),
+                new_accounts(),
                 drift(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()),
@@ -50,7 +52,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, drift, retire, records, service),
+                    (guardrail, new_accounts, drift, retire, records, service),
                     consolidate,
                 )| {
                     Config {
@@ -63,6 +65,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         topic,
                         alarms,
                         guardrail,
+                        new_accounts,
                         drift,
                         consolidate,
                         retire,
@@ -218,6 +221,7 @@ fn trail(partition: Partition) -> impl Strategy<Value = Trail> {
                 let writes = management && kind != ReadWriteType::ReadOnly;
                 let short = Trail {
                     name,
+                    managed_by: long.1.then_some(TrailManager::Orgtrail),
                     include_management_events: management,
                     read_write_type: kind,
                     exclude_management_event_sources: if management { sources } else { Vec::new() },
@@ -368,6 +372,11 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
         .prop_map(|(enabled, name, targets)| Guardrail { enabled, name, targets })
 }
 
+fn new_accounts() -> impl Strategy<Value = NewAccounts> {
+    (option::of(name("[A-Za-z0-9_-]{1,64}")), 10_u32..=10_000)
+        .prop_map(|(queue, covered_within_minutes)| NewAccounts { queue, covered_within_minutes })
+}
+
 fn drift() -> impl Strategy<Value = Drift> {
     let day = (2020..2100_i16, 1..=12_i8, 1..=28_i8)
         .prop_map(|(year, month, day)| jiff::civil::date(year, month, day));
@@ -383,8 +392,14 @@ fn drift() -> impl Strategy<Value = Drift> {
             reason,
             until,
         });
-    (3..1000_u32, 0..48_u32, vec(suppress, 0..3)).prop_map(
-        |(freshness_hours, chain_hours, suppress)| Drift { freshness_hours, chain_hours, suppress },
+    let neighbors = subsequence(Neighbor::ALL.to_vec(), 0..=Neighbor::ALL.len());
+    (3..1000_u32, 0..48_u32, neighbors, vec(suppress, 0..3)).prop_map(
+        |(freshness_hours, chain_hours, neighbors, suppress)| Drift {
+            freshness_hours,
+            chain_hours,
+            neighbors,
+            suppress,
+        },
     )
 }
 

@@ -9,6 +9,7 @@ mod drift;
 mod key;
 mod lifecycle;
 mod logs;
+mod new_accounts;
 mod notifications;
 mod notify;
 mod organization;
@@ -44,6 +45,7 @@ pub(super) fn check(
     topic::check(config, &mut checker);
     logs::check(config, &mut checker);
     alarms::check(config, &mut checker);
+    new_accounts::check(config, &mut checker);
     drift::check(config, &mut checker);
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);

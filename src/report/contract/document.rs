@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
-    service, sources, verification,
+    cost, coverage, doctor, drift, evidence, live, new_accounts, notification, plan, records,
+    retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -92,6 +92,7 @@ documents! {
     #[cfg(feature = "sandbox")]
     emitted demo::Report = "demo-report";
     emitted DestroyReport = "destroy-report";
+    emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";
@@ -107,6 +108,8 @@ documents! {
     #[cfg(feature = "sandbox")]
     emitted sandbox::Confirmation = "sandbox-confirmation";
     emitted notification::TestReport = "notification-test";
+    emitted new_accounts::AccountBaseline = "service-account-baseline";
+    emitted new_accounts::AccountEvent = "service-account-event";
     emitted api::AccountList = "service-accounts";
     emitted api::Bundle = "service-bundle";
     emitted api::BundleList = "service-bundles";
@@ -115,6 +118,7 @@ documents! {
     emitted live::Event = "service-event";
     emitted api::Gap = "service-event-gap";
     emitted api::FindingList = "service-findings";
+    emitted new_accounts::LandingZone = "service-landing-zone";
     emitted live::LiveRound = "service-live-round";
     emitted notification::Notification = "service-notification";
     emitted api::Problem = "service-problem";

@@ -49,6 +49,7 @@ pub mod cost;
 pub mod coverage;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod doctor;
 mod document;
 pub mod drift;
 mod emitted;
@@ -56,6 +57,7 @@ pub mod evidence;
 mod identity;
 pub mod live;
 mod mirror;
+pub mod new_accounts;
 pub mod notification;
 mod period;
 pub mod plan;

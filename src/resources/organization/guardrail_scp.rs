@@ -155,6 +155,10 @@ fn declared(desired: &Desired) -> PolicyDocument {
                 "cloudtrail:RegisterOrganizationDelegatedAdmin",
             ])
             .resources(["*"]),
+        // The management account is not bound; IAM's delegated administrators are.
+        Statement::deny("OrgTrailRootSessions")
+            .actions(["sts:AssumeRoot"])
+            .resources([format!("arn:{}:iam::{archive}:root", desired.partition())]),
         except_own(
             Statement::deny("OrgTrailBucket")
                 .actions([

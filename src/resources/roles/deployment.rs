@@ -12,8 +12,8 @@ use crate::policy::{PolicyDocument, Strings};
 /// The state bucket of the example.
 const STATE: &str = "s3://acme-orgtrail-state";
 
-/// The statements that a template adds under a condition or beside the state bucket.
-const STATE_SIDS: [&str; 2] = ["ListState", "WriteState"];
+/// The statement that a template adds under a condition or beside the state bucket.
+const STATE_SID: &str = "WriteState";
 const RECORDS_SID: &str = "AuthenticateRecords";
 
 /// The CloudFormation templates with generated blocks.
@@ -107,11 +107,8 @@ pub(super) fn files() -> Vec<(String, String)> {
     ];
     files.extend(configurations());
     let blocks = [
-        (
-            "the round's permissions",
-            without(&general, &[RECORDS_SID, STATE_SIDS[0], STATE_SIDS[1]]),
-        ),
-        ("the state's permissions", only(&general, &STATE_SIDS)),
+        ("the round's permissions", without(&general, &[RECORDS_SID, STATE_SID])),
+        ("the state's permissions", only(&general, &[STATE_SID])),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for path in TEMPLATES {
@@ -131,6 +128,7 @@ fn declared() -> crate::config::Config {
     config.roles.hub = None;
     config.roles.accounts.retain(|account, _| account.as_str() == "222222222222");
     config.service.state = Some(STATE.parse().unwrap());
+    config.service.manage_state = false;
     config
 }
 
@@ -140,7 +138,7 @@ fn general_grants() -> Vec<Grant> {
     let mut grants = round_grants(&declared());
     for grant in &mut grants {
         let sid = grant.statement.sid.as_deref().unwrap();
-        if sid == "AssumeRoles" || sid == RECORDS_SID || STATE_SIDS.contains(&sid) {
+        if sid == "AssumeRoles" || sid == RECORDS_SID || sid == STATE_SID {
             continue;
         }
         let mut resources: Vec<String> = grant.statement.resource.iter().map(widen).collect();

@@ -42,6 +42,17 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             ["*"],
             "Finds CloudTrail's service-linked role. AWS has no resource for this action.",
         ),
+        Grant::new(
+            "ReadLandingZone",
+            [
+                "controltower:GetLandingZone",
+                "controltower:ListLandingZones",
+                "iam:ListOrganizationsFeatures",
+            ],
+            ["*"],
+            "Finds out whether AWS Control Tower manages the trail, and whether centralized root \
+             access is on. AWS has no resource for these actions.",
+        ),
         manage_trail(scope),
         Grant::new(
             "ListAlarmTopics",
@@ -74,6 +85,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
         grants.extend(log_group(scope));
     }
     grants.extend(topics(scope));
+    grants.extend(super::new_accounts::grants(scope));
     if scope.config.alarms.is_some() {
         grants.push(alarms(scope));
     }

@@ -2,6 +2,8 @@
 //! restores the logs of legacy trails, and retires such trails.
 
 use super::grant::{Grant, Scope};
+use crate::config::Neighbor;
+use crate::names::AccountId;
 
 /// Reading a bucket with logs, and restoring what is archived there.
 const SOURCES: [&str; 5] = [
@@ -27,11 +29,12 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
                 "cloudtrail:ListPublicKeys",
                 "cloudtrail:ListTrails",
                 "cloudtrail:LookupEvents",
+                "iam:GetAccountSummary",
                 "s3:ListAllMyBuckets",
             ],
             ["*"],
-            "Lists the account's Regions, trails, public keys of digests and buckets, and \
-             looks up changes of trails. AWS has no resource for these actions, or only the \
+            "Lists the account's Regions, trails, public keys of digests and buckets, looks up \
+             changes of trails, and whether the root user has access keys. AWS has no resource for these actions, or only the \
              account itself.",
         ),
         Grant::new(
@@ -52,7 +55,49 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
         .when("StringLike", "kms:ViaService", [scope.s3_of_any_region()]),
     ];
     grants.extend(read_declared_sources(scope));
+    grants.extend(read_neighbors(scope));
     grants.push(retire_trails(scope));
+    grants
+}
+
+/// The status of the neighboring services that the configuration declares.
+fn read_neighbors(scope: &Scope<'_>) -> Vec<Grant> {
+    let declared = &scope.config.drift.neighbors;
+    let account = scope.account.map_or("*", AccountId::as_str);
+    let at = |service: &str, resource: &str| {
+        format!("arn:{}:{service}:*:{account}:{resource}", scope.partition())
+    };
+    let mut grants = Vec::new();
+    if declared.contains(&Neighbor::Config) {
+        grants.push(Grant::new(
+            "ReadConfigStatus",
+            ["config:DescribeConfigurationRecorderStatus"],
+            ["*"],
+            "Checks that AWS Config records. AWS has no resource for this action.",
+        ));
+    }
+    if declared.contains(&Neighbor::GuardDuty) {
+        grants.push(Grant::new(
+            "ListDetectors",
+            ["guardduty:ListDetectors"],
+            ["*"],
+            "Finds GuardDuty's detector. AWS has no resource for this action.",
+        ));
+        grants.push(Grant::new(
+            "ReadDetector",
+            ["guardduty:GetDetector"],
+            [at("guardduty", "detector/*")],
+            "Checks that GuardDuty is enabled. The ids of detectors are not known in advance.",
+        ));
+    }
+    if declared.contains(&Neighbor::SecurityHub) {
+        grants.push(Grant::new(
+            "ReadSecurityHubStatus",
+            ["securityhub:DescribeHub"],
+            [at("securityhub", "hub/default")],
+            "Checks that Security Hub is enabled.",
+        ));
+    }
     grants
 }
 

@@ -14,6 +14,7 @@ mod grant;
 mod hub;
 mod log_keys;
 mod member;
+mod new_accounts;
 mod notify;
 mod rounds;
 mod state;
@@ -118,9 +119,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         let mut runner = grants(config, None);
         runner.push(hub::assume_hub(&hub.to_string()));
         runner.extend(log_keys::mac(config));
-        if state::owner(config).is_none() {
-            runner.extend(state::grants(&Scope { config, account: None }));
-        }
+        runner.extend(state_of_caller(config));
         roles.push(Role::new(config, RoleKind::Runner, None, runner));
         let assume = vec![hub::assume_roles(&Scope { config, account: None })];
         roles.push(Role::new(config, RoleKind::Hub, hub.account.as_ref(), assume));
@@ -146,6 +145,8 @@ pub fn roles(config: &Config) -> Vec<Role> {
         Role::new(config, kind, Some(account), grants(config, Some(account)))
     }));
     roles.push(Role::new(config, RoleKind::Member, None, grants(config, None)));
+    let assumed = |role: &&mut Role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub);
+    roles.iter_mut().filter(assumed).for_each(Role::let_simulate_itself);
     roles
 }
 
@@ -158,13 +159,12 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         if config.roles.hub.is_none() {
             grants.push(hub::assume_roles(&scope));
             grants.extend(log_keys::mac(config));
-            if state::owner(config).is_none() {
-                grants.extend(state::grants(&scope));
-            }
+            grants.extend(state_of_caller(config));
         }
     }
     if scope.is_in(scope.archive()) {
         grants.extend(archive::grants(&scope));
+        grants.extend(state::configure(&scope));
     }
     if config.archive.replication.as_ref().is_some_and(|vault| scope.is_in(&vault.account)) {
         grants.extend(archive::vault(&scope));
@@ -172,11 +172,16 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
     grants.extend(log_keys::grants(&scope));
     if account.is_some() {
         grants.extend(notify::grants(&scope));
-        if state::owner(config).is_some() && state::owner(config) == account {
-            grants.extend(state::grants(&scope));
+        if account == state::owner(config) {
+            grants.extend(state::write(&scope));
         }
     }
     grants
+}
+
+/// Writing the state, where its bucket is in the account that orgtrail is started in.
+fn state_of_caller(config: &Config) -> Option<Grant> {
+    state::write(&Scope { config, account: None }).filter(|_| state::owner(config).is_none())
 }
 
 /// A statement on a role that an AWS service assumes.
@@ -240,6 +245,19 @@ impl Role {
             grants,
             partition: config.partition(),
         }
+    }
+
+    /// Lets it compare what it may do with what it should.
+    fn let_simulate_itself(&mut self) {
+        let account = self.account.as_ref().map_or("*", AccountId::as_str);
+        let name = self.name.as_ref().map_or("*", RoleName::as_str);
+        let own = format!("arn:{}:iam::{account}:role{}{name}", self.partition, self.path);
+        self.grants.push(Grant::new(
+            "SimulateItself",
+            ["iam:SimulatePrincipalPolicy"],
+            [own],
+            "Finds the permissions that this role lacks (`orgtrail doctor`).",
+        ));
     }
 
     /// The role's ARN, where its account and name are known.

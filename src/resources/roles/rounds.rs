@@ -9,13 +9,12 @@ use crate::config::Config;
 const ALSO: [&str; 3] = ["kms:Decrypt", "kms:VerifyMac", "sts:AssumeRole"];
 
 /// The statements that are kept whole: they write what rounds write.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 8] = [
     // Where the management account is also the log archive.
     "WriteLogs",
     "EncryptLogs",
     "AuthenticateRecords",
     "ReceiveAccountEvents",
-    "ListState",
     "WriteState",
     "PublishNotifications",
     "PutNotifications",

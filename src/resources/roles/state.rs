@@ -1,40 +1,48 @@
-//! What the state of the service needs where it is a bucket: what `serve` and `status` call.
+//! What the service needs where its state is, in a bucket.
 
 use super::grant::{Grant, Scope};
-use crate::config::{Config, Place, StatePlace};
-use crate::names::AccountId;
+use crate::config::{Config, Place};
+use crate::names::{AccountId, prefix_folder};
 
-/// The declared owner of the state bucket, whose role reads and writes it. Without one, the
-/// credentials that orgtrail starts with do.
+/// The account of the state bucket, if the configuration declares it.
 pub(super) fn owner(config: &Config) -> Option<&AccountId> {
-    let is_bucket = config.service.state.as_ref().and_then(StatePlace::bucket).is_some();
-    config.service.state_account.as_ref().filter(|_| is_bucket)
+    config.service.state.as_ref()?.bucket()?;
+    config.service.state_owner(&config.organization.log_archive_account)
 }
 
-/// Reading and writing the state; nothing where it is a directory.
-pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
-    let Some(Place::Bucket { bucket, prefix }) =
-        scope.config.service.state.as_ref().map(StatePlace::place)
-    else {
-        return Vec::new();
+/// Writing the state; every role may read the buckets of the organization.
+pub(super) fn write(scope: &Scope<'_>) -> Option<Grant> {
+    let Place::Bucket { bucket, prefix } = scope.config.service.state.as_ref()?.place() else {
+        return None;
     };
-    let objects = match prefix {
-        Some(prefix) => format!("{bucket}/{prefix}/*"),
-        None => format!("{bucket}/*"),
-    };
-    vec![
-        Grant::new(
-            "ListState",
-            ["s3:GetBucketLocation", "s3:ListBucket"],
-            [scope.s3(bucket.as_str())],
-            "Finds the state bucket's Region and lists its rounds and claims. A condition on the \
-             prefix would make a missing object look like a denied one.",
-        ),
-        Grant::new(
-            "WriteState",
-            ["s3:GetObject", "s3:PutObject"],
-            [scope.s3(objects)],
-            "Reads the state, creates its objects, and replaces heartbeats. It deletes nothing.",
-        ),
-    ]
+    Some(Grant::new(
+        "WriteState",
+        ["s3:PutObject"],
+        [scope.s3(format!("{bucket}/{}*", prefix_folder(prefix.as_ref())))],
+        "Stores the rounds, claims and notifications of the service.",
+    ))
+}
+
+/// Creating and configuring the state bucket, if orgtrail manages it.
+pub(super) fn configure(scope: &Scope<'_>) -> Option<Grant> {
+    let service = &scope.config.service;
+    let bucket = service.state.as_ref()?.bucket().filter(|_| service.manage_state)?;
+    Some(Grant::new(
+        "ConfigureState",
+        [
+            "s3:CreateBucket",
+            "s3:GetBucketObjectLockConfiguration",
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketVersioning",
+            "s3:GetLifecycleConfiguration",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutLifecycleConfiguration",
+        ],
+        [scope.s3(bucket.as_str())],
+        "Creates the bucket of the service's state and configures it.",
+    ))
 }

@@ -4,6 +4,7 @@ mod delivery_topic;
 mod event_selectors;
 mod insights;
 mod logging;
+mod managers;
 mod organization_trail;
 mod tags;
 
@@ -13,6 +14,7 @@ pub use event_selectors::EventSelectors;
 pub(crate) use event_selectors::FoundSelectors;
 pub use insights::Insights;
 pub use logging::TrailLogging;
+use managers::managers;
 use organization_trail::read_part;
 pub use organization_trail::{OrganizationTrail, Trails};
 pub use tags::TrailTags;

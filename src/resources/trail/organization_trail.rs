@@ -3,12 +3,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::aws::{At, AwsError, Clients, Observation};
+use crate::config::TrailManager;
 use crate::names::Arn;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::destroy::{Deletion, ignore_missing};
 use crate::resources::key::is_key;
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, called,
 };
 
 /// The organization trail.
@@ -52,6 +53,12 @@ pub struct Trails {
     pub others_into_archive: Vec<String>,
     /// Those of the others that are organization trails, with their buckets.
     pub others_of_organization: BTreeMap<String, String>,
+    /// The other tool whose trail the declared one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_manager: Option<TrailManager>,
+    /// Those of the others that another tool manages.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub others_managed: BTreeMap<String, TrailManager>,
 }
 
 /// Trails that an account can have in a Region, including shadow trails.
@@ -235,35 +242,40 @@ impl Resource for OrganizationTrail {
         let answer =
             management.cloudtrail().describe_trails().include_shadow_trails(true).send().await;
         let name = desired.config.trail.name.as_str();
-        Observation::from_result(answer.at(management, "cloudtrail:DescribeTrails"), |_| false).map(
-            |answer| {
-                let (mut own, mut others, mut organization) = (None, Vec::new(), BTreeMap::new());
-                let mut into_archive = Vec::new();
-                for trail in answer.trail_list.unwrap_or_default() {
-                    if trail.name() == Some(name) {
-                        own = Some(Self::of(&trail));
-                        continue;
-                    }
-                    let other = trail.name().unwrap_or_default().to_owned();
-                    if trail.is_organization_trail() == Some(true) {
-                        let bucket = trail.s3_bucket_name().unwrap_or_default().to_owned();
-                        organization.insert(other.clone(), bucket);
-                    }
-                    if trail.s3_bucket_name() == Some(desired.bucket().as_str()) {
-                        into_archive.push(other.clone());
-                    }
-                    others.push(other);
+        let answer = match answer.at(management, "cloudtrail:DescribeTrails") {
+            Ok(answer) => answer,
+            Err(error) => return Observation::Unreadable(error),
+        };
+        let managers = super::managers(management, desired, answer.trail_list()).await;
+        Observation::Present(answer).map(|answer| {
+            let (mut own, mut others, mut organization) = (None, Vec::new(), BTreeMap::new());
+            let mut into_archive = Vec::new();
+            for trail in answer.trail_list.unwrap_or_default() {
+                if trail.name() == Some(name) {
+                    own = Some(Self::of(&trail));
+                    continue;
                 }
-                others.sort();
-                into_archive.sort();
-                Trails {
-                    own,
-                    others,
-                    others_into_archive: into_archive,
-                    others_of_organization: organization,
+                let other = trail.name().unwrap_or_default().to_owned();
+                if trail.is_organization_trail() == Some(true) {
+                    let bucket = trail.s3_bucket_name().unwrap_or_default().to_owned();
+                    organization.insert(other.clone(), bucket);
                 }
-            },
-        )
+                if trail.s3_bucket_name() == Some(desired.bucket().as_str()) {
+                    into_archive.push(other.clone());
+                }
+                others.push(other);
+            }
+            others.sort();
+            into_archive.sort();
+            Trails {
+                own,
+                others,
+                others_into_archive: into_archive,
+                others_of_organization: organization,
+                own_manager: managers.get(name).copied(),
+                others_managed: managers.into_iter().filter(|(other, _)| other != name).collect(),
+            }
+        })
     }
 
     fn diff(desired: &Desired, found: Option<&Trails>, observed: &Observed) -> Change {
@@ -300,6 +312,19 @@ impl Resource for OrganizationTrail {
                         desired.home_region()
                     ),
                     "delete one that is no longer needed, or adopt one with trail.name; the quota cannot be raised",
+                );
+            }
+            let managed = found.and_then(|found| found.others_managed.first_key_value());
+            let is_forced = desired.config.trail.managed_by == Some(TrailManager::Orgtrail);
+            if let Some((other, manager)) = managed.filter(|_| !is_forced) {
+                return Change::refused(
+                    format!(
+                        "the organization trail `{other}` of {} exists, and a second one records the same events again",
+                        called(*manager)
+                    ),
+                    format!(
+                        "adopt it: set trail.name = \"{other}\", with its bucket in archive.bucket; or run `orgtrail init`. To create a second trail all the same: trail.managed_by = \"orgtrail\""
+                    ),
                 );
             }
             let change = Change::create(
@@ -486,6 +511,8 @@ mod tests {
                 others: Vec::new(),
                 others_into_archive: Vec::new(),
                 others_of_organization: BTreeMap::new(),
+                own_manager: None,
+                others_managed: BTreeMap::new(),
             };
             let change = OrganizationTrail::diff(&next, Some(&trails), &facts.observed);
             if change.action.stops() {

@@ -5,13 +5,11 @@
 //! at least once (`outbox`). Failures never fail a round: they are logged and counted, and
 //! what was not delivered is delivered after the next round.
 
-mod address;
 mod alertmanager;
 mod channel;
 mod dead_man;
 mod event_bridge;
 mod example;
-mod http;
 mod ledger;
 mod message;
 mod ocsf;
@@ -38,7 +36,6 @@ pub use self::channel::ChannelError;
 use self::channel::{Built, Channel};
 use self::dead_man::DeadMan;
 pub use self::example::send_examples;
-use self::http::Limits;
 use self::ledger::{LedgerError, LedgerFile};
 use self::message::Message;
 use self::outbox::Outbox;
@@ -46,9 +43,10 @@ use self::transitions::Seen;
 use super::board::{self, Board};
 use super::store::Store;
 use crate::aws::{Aws, AwsError};
-use crate::config::{Environment, Schedule, WebUrl};
+use crate::config::{Config, Environment, Schedule, WebUrl};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::service::{Round, Signals};
+use crate::serve::outgoing::{HttpError, Limits};
 use crate::words::with_causes;
 
 /// The longest that one message may take to one channel.
@@ -122,7 +120,7 @@ impl DeliveryResult {
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error(transparent)]
-    Http(#[from] http::HttpError),
+    Http(#[from] HttpError),
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error("{0}")]
@@ -153,6 +151,21 @@ impl Configured {
     fn connection(&self) -> Connection<'_> {
         Connection { configured: self, aws: OnceCell::new() }
     }
+}
+
+/// The channels that cannot be used as they are configured, and why: a secret is missing, or a
+/// URL is refused. Sends nothing.
+#[must_use]
+pub fn check_channels(config: &Config, environment: &Environment) -> Vec<(String, String)> {
+    let built = config
+        .service
+        .notify
+        .iter()
+        .map(|notify| channel::build(notify, environment, Limits::default()));
+    built
+        .filter_map(Result::err)
+        .map(|error| (error.channel.clone(), with_causes(&error)))
+        .collect()
 }
 
 impl Notifier {

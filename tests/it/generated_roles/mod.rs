@@ -27,6 +27,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["apply", "--yes"], 0).await;
     env.sandbox.confirm_subscriptions();
     env.runs(&["plan"], 0).await;
+    env.store_state().await;
 
     env.change_everything().await;
     env.runs(&["drift"], 11).await;
@@ -64,6 +65,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
         env.runs(&["retire", &trail.arn, "--yes"], 0).await;
     }
     env.runs(&["drift"], 0).await;
+    env.runs(&["doctor"], 0).await;
     env.runs(&["run", "consolidate,verify,drift", "--yes"], 0).await;
     env.runs(&["destroy", "--confirm-trail", "orgtrail"], 0).await;
     let records = env.sandbox.take_authorization();

@@ -11,9 +11,10 @@ use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
 use orgtrail::aws::{Settings, WriteClients};
 use orgtrail::config::Config;
-use orgtrail::names::{AccountId, Arn};
+use orgtrail::names::{AccountId, Arn, Region};
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
+use orgtrail::serve::store::{S3Store, Store};
 use serde_json::{Value, json};
 
 use crate::configured::parse;
@@ -69,6 +70,17 @@ impl RolesEnv {
         let env = TestEnv::builder().accounts(7).at(working_day()).start().await;
         // One Region is enough to ask for everything, and the least to verify.
         env.sandbox.set_volume(2.0, Some(vec![home()]));
+        for account in env.sandbox.accounts() {
+            for region in Region::enabled_by_default() {
+                env.sandbox.enable_neighbors(&account, &region);
+            }
+        }
+        // It is asked whether it manages the trail.
+        let no_logging = json!({ "centralizedLogging": { "enabled": false } });
+        env.sandbox.set_up_landing_zone("4.0", no_logging);
+        let organizations = env.root(MANAGEMENT).await;
+        let enable = organizations.organizations().enable_aws_service_access();
+        enable.service_principal("iam.amazonaws.com").send().await.unwrap();
         let text = change(config(&env, start).await);
         let config = parse(&text);
         let roles = roles(&config);
@@ -152,6 +164,13 @@ impl RolesEnv {
         sign(&mut command, &self.session);
         command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
         command
+    }
+
+    /// What the service stores, in the declared state bucket.
+    pub(super) async fn store_state(&self) {
+        let bucket = self.config.service.state.as_ref().unwrap().bucket().unwrap().clone();
+        let store = S3Store::new(self.session(ARCHIVE).await, bucket, Some("prod"));
+        assert!(Store::S3(store).refuses_to_overwrite().await.unwrap());
     }
 
     /// The last whole hours before the newest delivery.

@@ -23,9 +23,20 @@ pub(super) enum Protocol {
     Cbor,
 }
 
-/// The operations of Security Hub, by their paths.
-const SECURITY_HUB: [(&str, &str); 2] =
-    [("accounts", "EnableSecurityHub"), ("findings/import", "BatchImportFindings")];
+/// The operations of the services with paths of their own, by method and path. `*` is an id,
+/// which the input has as `detectorId`.
+const BY_PATH: [(Service, &str, &str, &str); 10] = [
+    (Service::ControlTower, "POST", "get-landingzone", "GetLandingZone"),
+    (Service::ControlTower, "POST", "list-landingzones", "ListLandingZones"),
+    (Service::GuardDuty, "DELETE", "detector/*", "DeleteDetector"),
+    (Service::GuardDuty, "GET", "detector", "ListDetectors"),
+    (Service::GuardDuty, "GET", "detector/*", "GetDetector"),
+    (Service::GuardDuty, "POST", "detector", "CreateDetector"),
+    (Service::GuardDuty, "POST", "detector/*", "UpdateDetector"),
+    (Service::SecurityHub, "GET", "accounts", "DescribeHub"),
+    (Service::SecurityHub, "POST", "accounts", "EnableSecurityHub"),
+    (Service::SecurityHub, "POST", "findings/import", "BatchImportFindings"),
+];
 
 /// Whether a member of this name is a time, which XML and CBOR write apart from
 /// other numbers.
@@ -51,7 +62,10 @@ impl Protocol {
             return Self::Json;
         }
         match service {
-            Service::Account | Service::SecurityHub => Self::Rest,
+            Service::Account
+            | Service::ControlTower
+            | Service::GuardDuty
+            | Service::SecurityHub => Self::Rest,
             Service::Iam | Service::Sns | Service::Sts | Service::Monitoring => Self::Query,
             _ => Self::Json,
         }
@@ -62,7 +76,12 @@ impl Protocol {
     /// # Errors
     /// `UnknownOperationException` where no operation is named,
     /// `SerializationException` where the body is not what the protocol wants.
-    pub(super) fn read(self, parts: &Parts, body: &[u8]) -> Result<(String, Value), ApiError> {
+    pub(super) fn read(
+        self,
+        service: Service,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<(String, Value), ApiError> {
         let unnamed = || ApiError::new("UnknownOperationException", "no operation is given");
         let garbled = || {
             ApiError::new("SerializationException", "the request's body could not be deserialized")
@@ -95,9 +114,14 @@ impl Protocol {
             }
             Self::Rest => {
                 let path = parts.uri.path().trim_matches('/');
-                if let Some((_, operation)) = SECURITY_HUB.iter().find(|(known, _)| *known == path)
-                {
-                    return Ok(((*operation).to_owned(), json(body)?));
+                if service != Service::Account {
+                    let (operation, id) =
+                        by_path(service, &parts.method, path).ok_or_else(unnamed)?;
+                    let mut input = json(body)?;
+                    if let Some(id) = id {
+                        input["detectorId"] = id.into();
+                    }
+                    return Ok((operation.to_owned(), input));
                 }
                 let mut letters = path.chars();
                 let first = letters.next().ok_or_else(unnamed)?;
@@ -128,20 +152,17 @@ impl Protocol {
         let namespace = namespace(service);
         let (content_type, body) = match (self, reply) {
             (Self::Json | Self::Rest, Ok(output)) => {
-                let kind = if self == Self::Json {
-                    "application/x-amz-json-1.1"
-                } else {
-                    "application/json"
-                };
+                let kind = if self == Self::Json { json_type(service) } else { "application/json" };
                 (kind, Bytes::from(without_nulls(output.clone()).to_string()))
             }
-            (Self::Json, Err(error)) => (
-                "application/x-amz-json-1.1",
-                Bytes::from(
-                    json!({ "__type": self.code(service, error), "message": error.message })
-                        .to_string(),
-                ),
-            ),
+            (Self::Json, Err(error)) => {
+                let mut code = self.code(service, error).to_owned();
+                if service == Service::Sqs {
+                    code = format!("com.amazonaws.sqs#{code}");
+                }
+                let body = json!({ "__type": code, "message": error.message }).to_string();
+                (json_type(service), Bytes::from(body))
+            }
             (Self::Rest, Err(error)) => {
                 ("application/json", Bytes::from(json!({ "message": error.message }).to_string()))
             }
@@ -176,7 +197,8 @@ impl Protocol {
             {
                 headers.insert("x-amzn-errortype", value);
             }
-            if self == Self::Cbor
+            let code = if service == Service::Sqs { query_code(code) } else { code };
+            if (self == Self::Cbor || service == Service::Sqs)
                 && let Ok(value) = HeaderValue::from_str(&format!("{code};Sender"))
             {
                 headers.insert("x-amzn-query-error", value);
@@ -224,6 +246,46 @@ impl Protocol {
             }
             _ => error.status,
         }
+    }
+}
+
+/// The operation of a method and path, and the id in the path.
+fn by_path<'p>(
+    service: Service,
+    method: &Method,
+    path: &'p str,
+) -> Option<(&'static str, Option<&'p str>)> {
+    BY_PATH.iter().filter(|(of, verb, ..)| *of == service && method == *verb).find_map(
+        |(_, _, pattern, operation)| match pattern.strip_suffix('*') {
+            None => (path == *pattern).then_some((*operation, None)),
+            Some(folder) => {
+                let id = path.strip_prefix(folder)?;
+                (!id.is_empty() && !id.contains('/')).then_some((*operation, Some(id)))
+            }
+        },
+    )
+}
+
+/// The media type of a service's JSON.
+fn json_type(service: Service) -> &'static str {
+    match service {
+        Service::Sqs => "application/x-amz-json-1.0",
+        _ => "application/x-amz-json-1.1",
+    }
+}
+
+/// The code of an error of SQS in the query protocol, which its clients still report.
+fn query_code(code: &str) -> &str {
+    match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDeletedRecently" => "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueNameExists" => "QueueAlreadyExists",
+        "EmptyBatchRequest" => "AWS.SimpleQueueService.EmptyBatchRequest",
+        "TooManyEntriesInBatchRequest" => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+        "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",
+        "UnsupportedOperation" => "AWS.SimpleQueueService.UnsupportedOperation",
+        other => other,
     }
 }
 

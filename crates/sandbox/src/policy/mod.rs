@@ -168,6 +168,14 @@ impl Control {
         decision
     }
 
+    /// What [`Control::decide`] would decide of a request that is not made.
+    ///
+    /// # Errors
+    /// The denial.
+    pub(super) fn simulate(&self, caller: &Caller, request: &Request<'_>) -> Result<(), Denial> {
+        self.decide_by(Some(caller), request, true)
+    }
+
     /// The `Sid`s of the caller's own statements that allow a request.
     fn statements_that_allow(&self, caller: &Caller, request: &Request<'_>) -> BTreeSet<String> {
         let keys = keys::Context { control: self, caller: Some(caller), request };

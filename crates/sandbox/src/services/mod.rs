@@ -4,9 +4,13 @@ use super::api::{ApiError, Call, Reply, Service};
 use super::simulation::Control;
 
 pub(super) mod account;
+mod assume_root;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
+pub(super) mod config;
+pub(super) mod control_tower;
 pub(super) mod events;
+pub(super) mod guardduty;
 pub(super) mod iam;
 pub(crate) mod input;
 pub(super) mod kms;
@@ -15,6 +19,7 @@ pub(super) mod organizations;
 pub(crate) mod resource_policy;
 pub(super) mod security_hub;
 pub(super) mod sns;
+pub(super) mod sqs;
 pub(super) mod sts;
 
 /// Runs one call under the control plane's write lock.
@@ -28,17 +33,26 @@ fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(control, call),
         Service::CloudTrail => cloudtrail::call(control, call),
+        Service::Config => config::call(control, call),
+        Service::ControlTower => control_tower::call(control, call),
         Service::Monitoring => cloudwatch::call(control, call),
         Service::Events => events::call(control, call),
+        Service::GuardDuty => guardduty::call(control, call),
         Service::Iam => iam::call(control, call),
         Service::Kms => kms::call(control, call),
         Service::Logs => logs::call(control, call),
         Service::Organizations => organizations::call(control, call),
         Service::SecurityHub => security_hub::call(control, call),
         Service::Sns => sns::call(control, call),
+        Service::Sqs => sqs::call(control, call),
         Service::Sts => sts::call(control, call),
         Service::S3 => Err(unknown_operation(call)),
     }
+}
+
+/// For how long a call waits for messages: none where it does not.
+pub(super) fn waits(control: &Control, call: &Call<'_>) -> Option<jiff::SignedDuration> {
+    if call.service == Service::Sqs { sqs::waits(control, call) } else { None }
 }
 
 /// The answer to an operation that the sandbox does not have.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use jiff::Timestamp;
-use orgtrail_base::names::Region;
+use orgtrail_base::names::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "EnableSecurityHub" => enable(control, call),
         "BatchImportFindings" => import(control, call),
+        "DescribeHub" => describe(control, call),
         _ => Err(unknown_operation(call)),
     }
 }
@@ -61,6 +62,22 @@ fn enable(control: &mut Control, call: &Call<'_>) -> Reply {
         );
     }
     Ok(json!({}))
+}
+
+/// Source: Security Hub API Reference, `DescribeHub`.
+fn describe(control: &mut Control, call: &Call<'_>) -> Reply {
+    let hub = call.arn("hub/default").to_string();
+    call.allow(control, &hub)?;
+    let account = input::account_mut(control, &call.caller.account)?;
+    if !account.security_hub.enabled.contains(call.region) {
+        return Err(not_subscribed(&call.caller.account));
+    }
+    Ok(json!({ "HubArn": hub, "AutoEnableControls": true }))
+}
+
+fn not_subscribed(account: &AccountId) -> ApiError {
+    let message = format!("Account {account} is not subscribed to AWS Security Hub");
+    ApiError::new("InvalidAccessException", message).with_status(StatusCode::UNAUTHORIZED)
 }
 
 fn import(control: &mut Control, call: &Call<'_>) -> Reply {
@@ -90,10 +107,7 @@ fn import(control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let state = &mut input::account_mut(control, caller)?.security_hub;
     if !state.enabled.contains(call.region) {
-        let message = format!("Account {caller} is not subscribed to AWS Security Hub");
-        return Err(
-            ApiError::new("InvalidAccessException", message).with_status(StatusCode::UNAUTHORIZED)
-        );
+        return Err(not_subscribed(caller));
     }
     let mut failed = Vec::new();
     for finding in findings {

@@ -30,6 +30,7 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
             "UserId": control.user_id(call.caller),
         })),
         "AssumeRole" => assume_role(control, call),
+        "AssumeRoot" => super::assume_root::call(control, call),
         "GetSessionToken" => session_token(control, call),
         "GetAccessKeyInfo" => {
             let id = call.required("AccessKeyId")?;
@@ -190,16 +191,16 @@ fn duration(
 }
 
 /// What temporary credentials stand for.
-struct Session {
-    account: AccountId,
-    identity: Identity,
-    duration: SignedDuration,
-    mfa_at: Option<Timestamp>,
-    policy: Option<Document>,
+pub(super) struct Session {
+    pub(super) account: AccountId,
+    pub(super) identity: Identity,
+    pub(super) duration: SignedDuration,
+    pub(super) mfa_at: Option<Timestamp>,
+    pub(super) policy: Option<Document>,
 }
 
 /// Gives out temporary credentials.
-fn issue(control: &mut Control, call: &Call<'_>, session: Session) -> Value {
+pub(super) fn issue(control: &mut Control, call: &Call<'_>, session: Session) -> Value {
     if control.access_keys.len() > MAX_KEYS {
         let now = real_now();
         control.access_keys.retain(|_, key| key.expires_at.is_none_or(|at| at > now));
@@ -214,6 +215,7 @@ fn issue(control: &mut Control, call: &Call<'_>, session: Session) -> Value {
         mfa_at: session.mfa_at,
         session_policy: session.policy,
         active: true,
+        built_in: false,
         created_at: call.now,
     };
     let answer = json!({

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::of;
 use super::verification::verification_report;
 use crate::report::contract::{
-    Emitted, accounts, checks, config, coverage, roles, round, verification,
+    Emitted, accounts, checks, config, coverage, doctor, roles, round, verification,
 };
 use crate::report::drift::samples;
 use crate::{aws, org};
@@ -40,6 +40,29 @@ pub(super) fn accounts_report() -> accounts::Report {
         account("444444444444", org::Access::Excluded { reason: "it is suspended".to_owned() }),
     ];
     accounts::Report::new(&organization, &accounts)
+}
+
+pub(super) fn doctor_report() -> doctor::Report {
+    let item = |item: &str, verdict, fix: Option<&str>| doctor::Item {
+        item: item.to_owned(),
+        verdict,
+        evidence: "what was found".to_owned(),
+        missing_actions: Vec::new(),
+        fix: fix.map(str::to_owned),
+        accounts: Vec::new(),
+    };
+    let unread = doctor::Item {
+        missing_actions: vec!["iam:GetAccountSummary".to_owned()],
+        accounts: vec![of("333333333333")],
+        ..item("root-keys", doctor::Verdict::Unknown, None)
+    };
+    let items = vec![
+        item("trusted-access", doctor::Verdict::Problem, Some("orgtrail apply")),
+        unread,
+        item("clock", doctor::Verdict::Ok, None),
+        item("neighbors", doctor::Verdict::Skipped, None),
+    ];
+    doctor::Report::new(items, "fix the first item: orgtrail apply".to_owned())
 }
 
 pub(super) fn check_catalogue() -> checks::Catalogue {

@@ -29,7 +29,10 @@ fn keys_of<'a>(
     owner: &'a Identity,
 ) -> impl Iterator<Item = (&'a String, &'a AccessKey)> {
     control.access_keys.iter().filter(move |(_, key)| {
-        key.session_token.is_none() && key.account == call.caller.account && key.identity == *owner
+        key.session_token.is_none()
+            && !key.built_in
+            && key.account == call.caller.account
+            && key.identity == *owner
     })
 }
 
@@ -54,6 +57,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
         mfa_at: None,
         session_policy: None,
         active: true,
+        built_in: false,
         created_at: call.now,
     };
     let answer = json!({

@@ -12,6 +12,7 @@ pub(super) fn summary(control: &Control, call: &Call<'_>) -> Reply {
         key.account == call.caller.account
             && key.identity == Identity::Root
             && key.session_token.is_none()
+            && !key.built_in
     });
     let held = |wanted: Option<Holder>| {
         state

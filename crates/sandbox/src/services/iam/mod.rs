@@ -5,14 +5,17 @@ mod account;
 mod grants;
 mod groups;
 mod mfa;
+mod organization_features;
 mod policies;
 mod roles;
+mod simulate;
 mod state;
 mod users;
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
+pub(crate) use organization_features::ROOT_SESSIONS;
 use serde_json::{Value, json};
 pub(crate) use state::{
     Grants, Group, Holder, ManagedPolicy, MfaDevice, Role, State, User, arn, bare,
@@ -65,6 +68,12 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
             policies::change_version(control, call)
         }
         "ListEntitiesForPolicy" => policies::entities(control, call),
+        "ListOrganizationsFeatures"
+        | "EnableOrganizationsRootCredentialsManagement"
+        | "DisableOrganizationsRootCredentialsManagement"
+        | "EnableOrganizationsRootSessions"
+        | "DisableOrganizationsRootSessions" => organization_features::call(control, call),
+        "SimulatePrincipalPolicy" => simulate::principal(control, call),
         "GetAccountSummary" => account::summary(control, call),
         "ListAccountAliases" => account::aliases(control, call),
         "CreateAccountAlias" | "DeleteAccountAlias" => account::change_alias(control, call),

@@ -2,11 +2,14 @@
 
 mod accounts;
 mod administrators;
+mod handshakes;
+mod membership;
 mod policies;
 mod shape;
 mod state;
 mod tree;
 
+pub(crate) use accounts::standalone;
 use serde_json::Value;
 pub(crate) use state::{
     Creation, FULL_ACCESS, Member, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, SCP,
@@ -41,9 +44,15 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     if call.operation == "CreateOrganization" {
         return tree::create_organization(control, call);
     }
+    if let Some(reply) = handshakes::of_invited(control, call) {
+        return reply;
+    }
     let organization = of(control)?;
     if !organization.members.contains_key(account) {
         return Err(not_in_use());
+    }
+    if call.operation == "LeaveOrganization" {
+        return membership::leave(control, call);
     }
     if call.operation == "DescribeOrganization" {
         return Ok(serde_json::json!({
@@ -57,8 +66,15 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "CreateAccount" => return accounts::create(control, call),
         "DeleteOrganization" => return tree::delete_organization(control),
+        "CloseAccount" => return membership::close(control, call),
+        "MoveAccount" => return membership::relocate(control, call),
+        "RemoveAccountFromOrganization" => return membership::remove(control, call),
         _ => {}
     }
+    if let Some(reply) = handshakes::of_management(control, call) {
+        return reply;
+    }
+    let organization = of(control)?;
     let answer = [tree::call, accounts::call, administrators::call, policies::call]
         .into_iter()
         .find_map(|family| family(organization, call));

@@ -39,7 +39,6 @@ pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<R
         "CreateOrganizationalUnit" => create_unit(organization, call),
         "UpdateOrganizationalUnit" => update_unit(organization, call),
         "DeleteOrganizationalUnit" => delete_unit(organization, call),
-        "MoveAccount" => move_account(organization, call),
         _ => return None,
     })
 }
@@ -79,6 +78,8 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
         joined_at: call.now,
         created: false,
         suspended: false,
+        trails_from: None,
+        closed_at: None,
     };
     let full = || [FULL_ACCESS.to_owned()].into();
     let organization = Organization {
@@ -94,6 +95,8 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
         trusted_services: [].into(),
         delegated: [].into(),
         creations: [].into(),
+        root_features: [].into(),
+        handshakes: [].into(),
         tags: [].into(),
     };
     debug_assert!(!organization.policy_types.contains(SCP));
@@ -230,35 +233,4 @@ fn delete_unit(organization: &mut Organization, call: &Call<'_>) -> Reply {
     organization.units.remove(&id);
     organization.attachments.remove(id.as_str());
     Ok(json!({}))
-}
-
-fn move_account(organization: &mut Organization, call: &Call<'_>) -> Reply {
-    let account = super::accounts::member(organization, call)?;
-    let source = parent(organization, call, "SourceParentId");
-    let source = source.map_err(|e| renamed(e, "SourceParentNotFoundException"))?;
-    let destination = parent(organization, call, "DestinationParentId");
-    let destination = destination.map_err(|e| renamed(e, "DestinationParentNotFoundException"))?;
-    if let Some(member) = organization.members.get_mut(&account) {
-        if member.parent != source {
-            return Err(ApiError::new(
-                "AccountNotFoundException",
-                "You specified an account that is not in the source parent.",
-            ));
-        }
-        if source == destination {
-            return Err(ApiError::new(
-                "DuplicateAccountException",
-                "The account is already in the destination parent.",
-            ));
-        }
-        member.parent = destination;
-    }
-    Ok(json!({}))
-}
-
-fn renamed(mut error: ApiError, code: &'static str) -> ApiError {
-    if error.code == "ParentNotFoundException" {
-        error.code = code.into();
-    }
-    error
 }

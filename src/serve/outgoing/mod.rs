@@ -1,5 +1,7 @@
-//! Requests to channels: encrypted or in a private network that the configuration allows, to
+//! Requests to servers that are not AWS's: encrypted or in a private network that the configuration allows, to
 //! addresses that were checked, without redirects, and bounded in time and size.
+
+mod address;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,23 +20,23 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
-use super::address::Network;
+use self::address::Network;
 use crate::config::{Secret, WebUrl};
 use crate::printable::plain;
 
 /// How long requests are waited for, and how often they are tried.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(in crate::serve) struct Limits {
     /// Tries in all.
-    pub(super) tries: u32,
+    pub(in crate::serve) tries: u32,
     /// The wait before the second try; it doubles.
-    pub(super) first_wait: Duration,
+    pub(in crate::serve) first_wait: Duration,
     /// One try, with its response.
-    pub(super) one: Duration,
+    pub(in crate::serve) one: Duration,
     /// All tries.
-    pub(super) all: Duration,
+    pub(in crate::serve) all: Duration,
     /// The longest response that is read. Units: bytes.
-    pub(super) response: usize,
+    pub(in crate::serve) response: usize,
 }
 
 impl Default for Limits {
@@ -49,9 +51,9 @@ impl Default for Limits {
     }
 }
 
-/// A server that a channel sends to. Debug output leaves out the path, which may be a secret.
+/// A server that requests are sent to. Debug output leaves out the path, which may be a secret.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
+pub(in crate::serve) struct Server {
     url: WebUrl,
     allow_private: bool,
     limits: Limits,
@@ -62,11 +64,11 @@ pub(super) struct Server {
 
 /// A request.
 #[derive(Clone)]
-pub(super) struct Post {
+pub(in crate::serve) struct Post {
     /// The whole address.
-    pub(super) url: String,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Bytes,
+    pub(in crate::serve) url: String,
+    pub(in crate::serve) headers: Vec<(&'static str, String)>,
+    pub(in crate::serve) body: Bytes,
 }
 
 impl fmt::Debug for Post {
@@ -78,13 +80,13 @@ impl fmt::Debug for Post {
 /// A request that failed. No message contains the path of the address, or a header.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{origin}: {fault}")]
-pub(super) struct HttpError {
+pub(in crate::serve) struct HttpError {
     origin: String,
     fault: Fault,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Fault {
+pub(in crate::serve) enum Fault {
     #[error("the URL is not encrypted: expected https:// (or `allow_private = true`)")]
     NotEncrypted,
     #[error(
@@ -93,7 +95,7 @@ pub(super) enum Fault {
     Private { address: IpAddr },
     #[error("{address} is public, and the URL is not encrypted: expected https://")]
     PublicPlain { address: IpAddr },
-    #[error("{address} is no address of a channel")]
+    #[error("{address} is no address of a server")]
     Address { address: IpAddr },
     #[error("the address of the host could not be found")]
     NotFound,
@@ -123,7 +125,11 @@ impl Fault {
 }
 
 impl Server {
-    pub(super) fn new(url: WebUrl, allow_private: bool, limits: Limits) -> Result<Self, HttpError> {
+    pub(in crate::serve) fn new(
+        url: WebUrl,
+        allow_private: bool,
+        limits: Limits,
+    ) -> Result<Self, HttpError> {
         let resolver = CheckedResolver { allow_private, is_encrypted: url.is_encrypted() };
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(limits.one)
@@ -142,16 +148,25 @@ impl Server {
     }
 
     /// The same with a secret that requests contain.
-    pub(super) fn with_secret(self, secret: Option<Secret>) -> Self {
+    pub(in crate::serve) fn with_secret(self, secret: Option<Secret>) -> Self {
         Self { secret, ..self }
     }
 
-    pub(super) fn url(&self) -> &WebUrl {
+    pub(in crate::serve) fn url(&self) -> &WebUrl {
         &self.url
     }
 
     /// Sends a request until it succeeds, or no try is left.
-    pub(super) async fn post(&self, post: Post) -> Result<Bytes, HttpError> {
+    pub(in crate::serve) async fn post(&self, post: Post) -> Result<Bytes, HttpError> {
+        self.send(|| post_request(&post)).await
+    }
+
+    /// Reads what is at an address of the server.
+    pub(in crate::serve) async fn get(&self, url: &str) -> Result<Bytes, HttpError> {
+        self.send(|| http_request(http::Request::get(url), SdkBody::empty())).await
+    }
+
+    async fn send(&self, request: impl Fn() -> Option<HttpRequest>) -> Result<Bytes, HttpError> {
         self.check()?;
         let Limits { tries, first_wait, all, .. } = self.limits;
         let until = Instant::now() + all;
@@ -159,7 +174,7 @@ impl Server {
         for tried in 1.. {
             let left = until.saturating_duration_since(Instant::now());
             let limit = self.limits.one.min(left);
-            let answer = timeout(limit, self.once(&post)).await;
+            let answer = timeout(limit, self.once(request())).await;
             let fault = match answer.unwrap_or(Err(Fault::Slow { after: limit })) {
                 Ok(body) => return Ok(body),
                 Err(fault) => fault,
@@ -174,8 +189,8 @@ impl Server {
         Err(self.error(Fault::Request))
     }
 
-    async fn once(&self, post: &Post) -> Result<Bytes, Fault> {
-        let request = request(post).ok_or(Fault::Request)?;
+    async fn once(&self, request: Option<HttpRequest>) -> Result<Bytes, Fault> {
+        let request = request.ok_or(Fault::Request)?;
         let answer = self.connector.call(request).await.map_err(|error| {
             if error.is_timeout() {
                 Fault::Slow { after: self.limits.one }
@@ -229,16 +244,19 @@ impl Server {
 /// How much of the response to a failed request is read. Units: bytes.
 const SAID: usize = 16 << 10;
 
-fn request(post: &Post) -> Option<HttpRequest> {
-    let mut request = http::Request::post(&post.url)
-        .header("user-agent", concat!("orgtrail/", env!("CARGO_PKG_VERSION")))
-        .header("content-length", post.body.len());
+fn post_request(post: &Post) -> Option<HttpRequest> {
+    let mut request = http::Request::post(&post.url).header("content-length", post.body.len());
     for (name, value) in &post.headers {
         let mut value = http::HeaderValue::from_str(value).ok()?;
         value.set_sensitive(*name == "authorization");
         request = request.header(*name, value);
     }
-    HttpRequest::try_from(request.body(SdkBody::from(post.body.clone())).ok()?).ok()
+    http_request(request, SdkBody::from(post.body.clone()))
+}
+
+fn http_request(request: http::request::Builder, body: SdkBody) -> Option<HttpRequest> {
+    let request = request.header("user-agent", concat!("orgtrail/", env!("CARGO_PKG_VERSION")));
+    HttpRequest::try_from(request.body(body).ok()?).ok()
 }
 
 async fn read(answer: HttpResponse, limit: usize) -> Result<Bytes, Fault> {
@@ -255,7 +273,7 @@ async fn read(answer: HttpResponse, limit: usize) -> Result<Bytes, Fault> {
     Ok(bytes.freeze())
 }
 
-/// Whether a channel may be at an address.
+/// Whether a server may be at an address.
 fn permitted(address: IpAddr, allow_private: bool, is_encrypted: bool) -> Result<(), Fault> {
     match Network::of(address) {
         Network::Refused => Err(Fault::Address { address }),
@@ -310,7 +328,7 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// The value of the header `authorization` for a secret: a bearer token, or `USER:PASSWORD`.
-pub(super) fn authorization(secret: &Secret) -> String {
+pub(in crate::serve) fn authorization(secret: &Secret) -> String {
     use base64::Engine as _;
     let text = secret.expose();
     if text.contains(':') {

@@ -1,7 +1,11 @@
 //! Calls of services whose SDK clients would take longer to build than all others together:
-//! JSON requests, signed like those of the SDK, with its retries and time limits.
+//! requests in JSON or in the Query protocol, signed like those of the SDK, with its retries and
+//! time limits.
 //!
-//! [`SIGNED_CALLS`] lists all of them: each is of an action that a generated role allows.
+//! [`signed_actions`] lists what all of them need: each is an action that a generated role allows.
+
+mod calls;
+mod reads;
 
 use std::fmt;
 
@@ -28,24 +32,22 @@ use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
+use http::Method;
 use serde_json::Value;
 
+pub use self::calls::SignedCall;
+pub use self::reads::SignedRead;
 use super::clients::At as _;
 use super::endpoint::endpoint_of;
-use super::{AwsError, WriteClients};
+use super::{AwsError, Clients, WriteClients};
 use crate::names::Partition;
+use crate::percent::encode;
 
-/// A call that is sent without an SDK client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignedCall {
-    /// Amazon EventBridge: puts events on an event bus.
-    PutEvents,
-    /// AWS Security Hub: imports and updates findings.
-    BatchImportFindings,
+/// The actions of every call that is sent without an SDK client.
+pub fn signed_actions() -> impl Iterator<Item = &'static str> {
+    let calls = SignedCall::ALL.iter().map(|call| call.action());
+    calls.chain(SignedRead::ALL.iter().map(|call| call.action()))
 }
-
-/// Every call that is sent without an SDK client.
-pub const SIGNED_CALLS: [SignedCall; 2] = [SignedCall::PutEvents, SignedCall::BatchImportFindings];
 
 /// How a call is made.
 struct Form {
@@ -55,39 +57,50 @@ struct Form {
     service_id: &'static str,
     /// The service in signatures and in the names of its endpoints.
     signing_name: &'static str,
+    method: Method,
+    /// Members of the input in braces are parts of the path: `/detector/{detectorId}`.
     path: &'static str,
     content_type: &'static str,
     /// The value of `X-Amz-Target`.
     target: Option<&'static str>,
 }
 
-impl SignedCall {
-    /// The IAM action that the call needs.
-    #[must_use]
-    pub fn action(self) -> &'static str {
-        self.form().action
+impl Form {
+    /// A call of a service's REST JSON protocol.
+    const fn rest(
+        action: &'static str,
+        (service_id, signing_name): (&'static str, &'static str),
+        method: Method,
+        path: &'static str,
+    ) -> Self {
+        let content_type = "application/json";
+        Self { action, service_id, signing_name, method, path, content_type, target: None }
     }
 
-    /// Source: the Smithy models `eventbridge` (AWS JSON 1.1) and `securityhub` (REST JSON).
-    fn form(self) -> Form {
-        match self {
-            Self::PutEvents => Form {
-                action: "events:PutEvents",
-                service_id: "EventBridge",
-                signing_name: "events",
-                path: "/",
-                content_type: "application/x-amz-json-1.1",
-                target: Some("AWSEvents.PutEvents"),
-            },
-            Self::BatchImportFindings => Form {
-                action: "securityhub:BatchImportFindings",
-                service_id: "SecurityHub",
-                signing_name: "securityhub",
-                path: "/findings/import",
-                content_type: "application/json",
-                target: None,
-            },
-        }
+    /// A call of a service's AWS JSON protocol.
+    const fn json(
+        action: &'static str,
+        (service_id, signing_name): (&'static str, &'static str),
+        content_type: &'static str,
+        target: &'static str,
+    ) -> Self {
+        let (method, path, target) = (Method::POST, "/", Some(target));
+        Self { action, service_id, signing_name, method, path, content_type, target }
+    }
+
+    /// Source: the Smithy model `eventbridge` (AWS JSON 1.1).
+    const fn event_bridge(action: &'static str, target: &'static str) -> Self {
+        Self::json(action, ("EventBridge", "events"), "application/x-amz-json-1.1", target)
+    }
+
+    /// Source: the Smithy model `sqs` (AWS JSON 1.0).
+    const fn sqs(action: &'static str, target: &'static str) -> Self {
+        Self::json(action, ("SQS", "sqs"), "application/x-amz-json-1.0", target)
+    }
+
+    /// The name of the operation.
+    fn operation(&self) -> &'static str {
+        self.action.split_once(':').map_or(self.action, |(_, operation)| operation)
     }
 }
 
@@ -96,50 +109,91 @@ impl WriteClients {
     ///
     /// # Errors
     /// The call's own.
-    pub async fn send(&self, call: SignedCall, body: &Value) -> Result<Value, AwsError> {
-        let Form { action, service_id, signing_name, path, content_type, target } = call.form();
-        let parts = self.signed_parts();
-        let region = self.region().as_str().to_owned();
-        let replaced = endpoint_of(&parts.config, service_id);
-        let endpoint = replaced.unwrap_or_else(|| {
-            let fips = if parts.config.use_fips().unwrap_or(false) { "-fips" } else { "" };
-            let suffix = Partition::of(self.region()).dns_suffix();
-            format!("https://{signing_name}{fips}.{region}.{suffix}")
-        });
-        let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-        let serialize = move |body: Vec<u8>| -> Result<HttpRequest, BoxError> {
-            let mut request = http::Request::post(path).header("content-type", content_type);
-            request = request.header("content-length", body.len());
-            if let Some(target) = target {
-                request = request.header("x-amz-target", target);
-            }
-            Ok(HttpRequest::try_from(request.body(SdkBody::from(body))?)?)
-        };
-        let mut builder = Operation::builder()
-            .service_name(service_id)
-            .operation_name(operation)
-            .http_client(parts.http)
-            .endpoint_url(&endpoint)
-            .sleep_impl(TokioSleep::new())
-            .time_source(parts.config.time_source().unwrap_or_default())
-            .retry_classifier(Passing)
-            .interceptor(super::connector::MarkOperation)
-            .runtime_plugin(signing(signing_name, &region, &parts.config));
-        if let Some(retries) = parts.config.retry_config() {
-            builder = builder.standard_retry(retries);
-        }
-        if let Some(timeouts) = parts.config.timeout_config() {
-            builder = builder.timeout_config(timeouts.clone());
-        }
-        if let Some(session) = parts.session {
-            builder = builder.retry_classifier(super::role::RenewEnded(session));
-        }
-        let operation = builder.serializer(serialize).deserializer(deserialize).build();
-        let body = serde_json::to_vec(body).unwrap_or_default();
-        let sent: Result<Value, SdkError<ErrorMetadata, HttpResponse>> =
-            operation.invoke(body).await;
-        sent.at(self, action)
+    pub async fn send(&self, call: SignedCall, input: &Value) -> Result<Value, AwsError> {
+        send_json(self, call.form(), input).await
     }
+}
+
+impl Clients {
+    /// Makes a call that only reads with a JSON document, and returns the response's.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn read(&self, call: SignedRead, input: &Value) -> Result<Value, AwsError> {
+        send_json(self, call.form(), input).await
+    }
+}
+
+async fn send_json(clients: &Clients, form: Form, input: &Value) -> Result<Value, AwsError> {
+    let path = filled(form.path, input);
+    let body = serde_json::to_vec(input).unwrap_or_default();
+    transmit(clients, form, path, body, deserialize).await
+}
+
+/// A path with the members of the input that it names.
+fn filled(path: &str, input: &Value) -> String {
+    let mut text = String::new();
+    for (at, part) in path.split(['{', '}']).enumerate() {
+        if at % 2 == 0 {
+            text.push_str(part);
+        } else {
+            text.push_str(&encode(input[part].as_str().unwrap_or_default()));
+        }
+    }
+    text
+}
+
+async fn transmit<T: fmt::Debug + Send + Sync + 'static>(
+    clients: &Clients,
+    form: Form,
+    path: String,
+    body: Vec<u8>,
+    deserialize: fn(&HttpResponse) -> Result<T, OrchestratorError<ErrorMetadata>>,
+) -> Result<T, AwsError> {
+    let operation = form.operation();
+    let Form { action, service_id, signing_name, method, content_type, target, .. } = form;
+    let parts = clients.signed_parts();
+    let region = clients.region().as_str().to_owned();
+    let replaced = endpoint_of(&parts.config, service_id);
+    let endpoint = replaced.unwrap_or_else(|| {
+        let fips = if parts.config.use_fips().unwrap_or(false) { "-fips" } else { "" };
+        let suffix = Partition::of(clients.region()).dns_suffix();
+        format!("https://{signing_name}{fips}.{region}.{suffix}")
+    });
+    let serialize = move |body: Vec<u8>| -> Result<HttpRequest, BoxError> {
+        let mut request = http::Request::builder().method(&method).uri(&path);
+        if method == Method::GET {
+            return Ok(HttpRequest::try_from(request.body(SdkBody::empty())?)?);
+        }
+        request = request.header("content-type", content_type);
+        request = request.header("content-length", body.len());
+        if let Some(target) = target {
+            request = request.header("x-amz-target", target);
+        }
+        Ok(HttpRequest::try_from(request.body(SdkBody::from(body))?)?)
+    };
+    let mut builder = Operation::builder()
+        .service_name(service_id)
+        .operation_name(operation)
+        .http_client(parts.http)
+        .endpoint_url(&endpoint)
+        .sleep_impl(TokioSleep::new())
+        .time_source(parts.config.time_source().unwrap_or_default())
+        .retry_classifier(Passing)
+        .interceptor(super::connector::MarkOperation)
+        .runtime_plugin(signing(signing_name, &region, &parts.config));
+    if let Some(retries) = parts.config.retry_config() {
+        builder = builder.standard_retry(retries);
+    }
+    if let Some(timeouts) = parts.config.timeout_config() {
+        builder = builder.timeout_config(timeouts.clone());
+    }
+    if let Some(session) = parts.session {
+        builder = builder.retry_classifier(super::role::RenewEnded(session));
+    }
+    let operation = builder.serializer(serialize).deserializer(deserialize).build();
+    let sent: Result<T, SdkError<ErrorMetadata, HttpResponse>> = operation.invoke(body).await;
+    sent.at(clients, action)
 }
 
 /// What signs requests as the SDK's clients do.
@@ -173,6 +227,10 @@ fn deserialize(response: &HttpResponse) -> Result<Value, OrchestratorError<Error
     let bytes = response.body().bytes().unwrap_or_default();
     let document = serde_json::from_slice::<Value>(bytes);
     if response.status().is_success() {
+        // Some calls have nothing to answer.
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
         return document.map_err(|error| OrchestratorError::other(Unreadable(error)));
     }
     let document = document.unwrap_or_default();

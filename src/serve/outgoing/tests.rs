@@ -98,7 +98,7 @@ async fn this_machine_is_refused_by_address_and_by_name_unless_it_is_allowed() {
     assert!(error.contains("not encrypted"), "{error}");
     // Not even if private networks are allowed.
     let metadata = Server::new("http://169.254.169.254/".parse().unwrap(), true, QUICK);
-    assert!(metadata.unwrap_err().to_string().contains("no address of a channel"));
+    assert!(metadata.unwrap_err().to_string().contains("no address of a server"));
     let plain = Server::new("http://203.0.113.7/".parse().unwrap(), true, QUICK);
     assert!(plain.unwrap_err().to_string().contains("expected https://"));
     assert!(receiver.received().is_empty());

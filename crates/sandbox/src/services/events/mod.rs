@@ -1,8 +1,15 @@
-//! Amazon EventBridge: events that are put on the default event bus.
+//! Amazon EventBridge: events that are put on the default event bus or arrive there from
+//! CloudTrail, and the rules that send them to queues.
 //!
 //! Source: EventBridge API Reference, `PutEvents` and `PutEventsResultEntry`.
 
-use std::collections::VecDeque;
+mod delivery;
+mod pattern;
+mod rules;
+
+use std::collections::{BTreeMap, VecDeque};
+
+pub(crate) use delivery::arrive_via_cloudtrail;
 
 use orgtrail_base::names::Arn;
 use serde::{Deserialize, Serialize};
@@ -23,6 +30,9 @@ const KEPT: usize = 1_000;
 pub(crate) struct State {
     /// What was put on the default bus of any Region, the oldest first.
     received: VecDeque<Value>,
+    /// By Region and name.
+    #[serde(default)]
+    rules: BTreeMap<String, rules::Rule>,
 }
 
 impl State {
@@ -35,6 +45,13 @@ impl State {
 pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "PutEvents" => put(control, call),
+        "PutRule" => rules::put(control, call),
+        "DescribeRule" => rules::describe(control, call),
+        "ListRules" => rules::list(control, call),
+        "DeleteRule" => rules::delete(control, call),
+        "PutTargets" => rules::put_targets(control, call),
+        "ListTargetsByRule" => rules::list_targets(control, call),
+        "RemoveTargets" => rules::remove_targets(control, call),
         _ => Err(unknown_operation(call)),
     }
 }
@@ -67,6 +84,9 @@ fn put(control: &mut Control, call: &Call<'_>) -> Reply {
         // Events for a bus that does not exist match no rule, nor do those without a detail
         // that rules could match.
         let is_kept = bus.resource_name() == "default" && event["detail"].is_object();
+        if let (true, Some(region)) = (is_kept, &bus.region) {
+            delivery::arrive(control, call.simulation, &owner, region, &event);
+        }
         if let Some(account) = control.accounts.get_mut(&owner).filter(|_| is_kept) {
             let received = &mut account.events.received;
             received.push_back(event);
