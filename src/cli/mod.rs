@@ -12,6 +12,7 @@ mod accept;
 mod accounts;
 mod apply;
 mod archived;
+mod bootstrap;
 mod completions;
 mod config;
 mod confirm;
@@ -119,6 +120,7 @@ enum Command {
     #[cfg(feature = "sandbox")]
     Demo(demo::Args),
     Accounts(accounts::Args),
+    Bootstrap(bootstrap::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
@@ -169,6 +171,7 @@ impl Command {
         match self {
             Self::Accounts(_)
             | Self::Apply(_)
+            | Self::Bootstrap(_)
             | Self::Destroy(_)
             | Self::Sources(_)
             | Self::Consolidate(_)
@@ -236,6 +239,7 @@ impl Command {
             #[cfg(feature = "sandbox")]
             Self::Demo(args) => Box::pin(demo::run(args, context)),
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
+            Self::Bootstrap(args) => Box::pin(bootstrap::run(args, context)),
             Self::Plan(args) => Box::pin(plan::run(args, context)),
             Self::Apply(args) => Box::pin(apply::run(args, context)),
             Self::Destroy(args) => Box::pin(destroy::run(args, context)),

@@ -12,6 +12,7 @@ pub mod change;
 mod desired;
 pub(crate) mod destroy;
 mod key;
+pub mod landing_zone;
 mod logs;
 mod observe;
 mod organization;
@@ -35,7 +36,7 @@ pub use logs::{
     Subscription,
 };
 pub use observe::observe;
-pub(crate) use observe::{ObserveContext, reread};
+pub(crate) use observe::{ObserveContext, read_some, reread};
 pub(crate) use organization::service_control_policies;
 pub use organization::{
     DelegatedAdministrators, GuardrailScp, OrganizationError, OrganizationFacts, ServiceLinkedRole,

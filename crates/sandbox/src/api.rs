@@ -19,6 +19,8 @@ use super::simulation::Simulation;
 pub(super) enum Service {
     /// AWS Account Management.
     Account,
+    /// AWS CloudFormation.
+    CloudFormation,
     /// AWS CloudTrail.
     CloudTrail,
     /// Amazon CloudWatch, signed as `monitoring`.
@@ -48,6 +50,7 @@ impl Service {
     pub(super) fn from_signing_name(name: &str) -> Option<Self> {
         Some(match name {
             "account" => Self::Account,
+            "cloudformation" => Self::CloudFormation,
             "cloudtrail" => Self::CloudTrail,
             "monitoring" => Self::Monitoring,
             "events" => Self::Events,
@@ -68,6 +71,7 @@ impl Service {
     pub(super) fn action_prefix(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
             Self::Monitoring => "cloudwatch",
             Self::Events => "events",

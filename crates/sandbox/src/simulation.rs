@@ -75,8 +75,22 @@ impl Simulation {
     pub(super) fn tick(&self, by: SignedDuration) {
         self.clock.advance(by);
         simulator::advance(self);
+        services::cloudformation::advance(self);
         self.s3.apply_lifecycle(self.clock.now());
         self.touch();
+    }
+
+    /// Lets an account join the organization, as invited; whether there are both.
+    pub(super) fn join(&self, account: &AccountId) -> bool {
+        let now = self.clock.now();
+        let mut control = self.control.write();
+        if !control.accounts.contains_key(account) {
+            return false;
+        }
+        let Some(organization) = control.organization.as_mut() else { return false };
+        organization.join(account, now);
+        services::cloudformation::account_joined(&mut control, self, now, account);
+        true
     }
 
     /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
@@ -207,6 +221,8 @@ pub(super) struct Account {
     /// Regions that the account has enabled.
     pub(super) enabled_regions: BTreeSet<Region>,
     pub(super) iam: services::iam::State,
+    #[serde(default)]
+    pub(super) cloudformation: services::cloudformation::State,
     pub(super) cloudtrail: services::cloudtrail::State,
     pub(super) kms: services::kms::State,
     pub(super) logs: services::logs::State,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
+    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
+    consolidation, cost, coverage, drift, evidence, live, notification, plan, records, retirement, roles, round,
     service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
@@ -81,6 +81,7 @@ documents! {
     emitted acceptance::Report = "acceptance-report";
     emitted accounts::Report = "accounts-report";
     emitted ApplyReport = "apply-report";
+    emitted bootstrap::Report = "bootstrap";
     stored bundle::Manifest = "bundle-manifest";
     emitted checks::Catalogue = "check-catalogue";
     emitted config::Check = "config-check";

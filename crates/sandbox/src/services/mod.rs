@@ -4,6 +4,7 @@ use super::api::{ApiError, Call, Reply, Service};
 use super::simulation::Control;
 
 pub(super) mod account;
+pub(crate) mod cloudformation;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
 pub(super) mod events;
@@ -27,6 +28,7 @@ pub(super) fn dispatch(control: &mut Control, call: &Call<'_>) -> Reply {
 fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(control, call),
+        Service::CloudFormation => cloudformation::call(control, call),
         Service::CloudTrail => cloudtrail::call(control, call),
         Service::Monitoring => cloudwatch::call(control, call),
         Service::Events => events::call(control, call),

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::api::ApiError;
 use crate::bootstrap::{ACCESS_ROLE, access_role, new_account};
+use crate::services::cloudformation;
 use crate::services::input::{seconds, text};
 use crate::simulation::LOWER;
 
@@ -40,7 +41,6 @@ pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<R
             listed(call, "CreateAccountStatuses", statuses)
         }
         "CloseAccount" => close(organization, call),
-        "RemoveAccountFromOrganization" => remove(organization, call),
         _ => return None,
     })
 }
@@ -79,6 +79,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let role_name = text(call.input, "RoleName").unwrap_or(ACCESS_ROLE).to_owned();
     let organization = of(control)?;
+    super::check_finalized(organization, call.now)?;
     if organization.members.values().any(|member| member.email == email) {
         return Err(ApiError::new(
             "FinalizingOrganizationException",
@@ -120,7 +121,8 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     answer["AccountId"] = Value::Null;
     answer["CompletedTimestamp"] = Value::Null;
     organization.creations.insert(request, creation);
-    control.accounts.insert(id, account);
+    control.accounts.insert(id.clone(), account);
+    cloudformation::account_joined(control, call.simulation, now, &id);
     Ok(json!({ "CreateAccountStatus": answer }))
 }
 
@@ -145,7 +147,11 @@ fn close(organization: &mut Organization, call: &Call<'_>) -> Reply {
     }
 }
 
-fn remove(organization: &mut Organization, call: &Call<'_>) -> Reply {
+/// The account that a call removes.
+pub(super) fn removable(
+    organization: &Organization,
+    call: &Call<'_>,
+) -> Result<AccountId, ApiError> {
     let id = member(organization, call)?;
     if id == organization.management_account {
         return Err(ApiError::new(
@@ -153,8 +159,12 @@ fn remove(organization: &mut Organization, call: &Call<'_>) -> Reply {
             "You can't remove a management account from an organization.",
         ));
     }
-    organization.members.remove(&id);
+    Ok(id)
+}
+
+/// Takes an account out of the organization.
+pub(super) fn remove(organization: &mut Organization, id: &AccountId) {
+    organization.members.remove(id);
     organization.attachments.remove(id.as_str());
-    organization.delegated.remove(&id);
-    Ok(json!({}))
+    organization.delegated.remove(id);
 }

@@ -7,6 +7,7 @@ mod shape;
 mod state;
 mod tree;
 
+use orgtrail_base::names::AccountId;
 use serde_json::Value;
 pub(crate) use state::{
     Creation, FULL_ACCESS, Member, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, SCP,
@@ -14,7 +15,7 @@ pub(crate) use state::{
 };
 
 use super::input::{limit, page, text};
-use super::{Call, Control, Reply, unknown_operation};
+use super::{Call, Control, Reply, cloudformation, unknown_operation};
 use crate::api::ApiError;
 
 /// What delegated administrators may call, like the management account.
@@ -57,12 +58,41 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "CreateAccount" => return accounts::create(control, call),
         "DeleteOrganization" => return tree::delete_organization(control),
+        "RemoveAccountFromOrganization" => return remove(control, call),
+        "MoveAccount" => {
+            let moved = tree::move_account(of(control)?, call)?;
+            let account: AccountId = required(call, "AccountId")?
+                .parse()
+                .map_err(|_| invalid("You specified an invalid account."))?;
+            cloudformation::account_moved(control, call.simulation, call.now, &account);
+            return Ok(moved);
+        }
         _ => {}
     }
     let answer = [tree::call, accounts::call, administrators::call, policies::call]
         .into_iter()
         .find_map(|family| family(organization, call));
     answer.unwrap_or_else(|| Err(unknown_operation(call)))
+}
+
+fn remove(control: &mut Control, call: &Call<'_>) -> Reply {
+    let account = accounts::removable(of(control)?, call)?;
+    // Its stacks are deleted while the organization's services may still work in it.
+    cloudformation::account_left(control, call.simulation, call.now, &account);
+    accounts::remove(of(control)?, &account);
+    Ok(serde_json::json!({}))
+}
+
+/// Refuses an account while a new organization is being set up.
+fn check_finalized(organization: &Organization, now: jiff::Timestamp) -> Result<(), ApiError> {
+    if organization.finalizing_until.is_some_and(|until| now < until) {
+        return Err(ApiError::new(
+            "FinalizingOrganizationException",
+            "AWS Organizations couldn't perform the operation because your organization hasn't \
+             finished initializing. This can take up to an hour. Try again later.",
+        ));
+    }
+    Ok(())
 }
 
 /// The organization, which [`call`] has seen to be there.

@@ -7,6 +7,7 @@ use orgtrail_base::names::{AccountId, OrgId, UnitId};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Document;
+use crate::services::cloudformation::OrganizationsAccess;
 
 /// The policy that is attached everywhere to begin with.
 pub(crate) const FULL_ACCESS: &str = "p-FullAWSAccess";
@@ -43,6 +44,12 @@ pub(crate) struct Organization {
     /// Tags by what they are on.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether `StackSets` may work in it.
+    #[serde(default)]
+    pub(crate) stacksets: OrganizationsAccess,
+    /// Until when it is being set up and takes no accounts.
+    #[serde(default)]
+    pub(crate) finalizing_until: Option<Timestamp>,
 }
 
 /// An organizational unit.
@@ -121,6 +128,20 @@ impl Organization {
             path.push('/');
         }
         Some(path)
+    }
+
+    /// Adds an invited account at the root.
+    pub(crate) fn join(&mut self, account: &AccountId, now: Timestamp) {
+        self.attachments.insert(account.to_string(), self.first_policies());
+        let member = Member {
+            name: format!("invited-{account}"),
+            email: format!("{account}@example.com"),
+            parent: self.root.clone(),
+            joined_at: now,
+            created: false,
+            suspended: false,
+        };
+        self.members.insert(account.clone(), member);
     }
 
     /// What a new account or unit begins with.
