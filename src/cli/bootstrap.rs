@@ -90,7 +90,9 @@ fn text(result: &BootstrapResult, is_removal: bool, carried_out: bool) -> String
     }
     let is_clean = result.outcome() == Outcome::Clean;
     if is_clean {
-        text.push_str("\nNext: sign in as the role that orgtrail starts with, then `orgtrail plan`.\n");
+        text.push_str(
+            "\nNext: sign in as the role that orgtrail starts with, then `orgtrail plan`.\n",
+        );
     } else if !carried_out {
         text.push_str(
             "\nOrganizations, IAM and stack sets cost nothing. `orgtrail cost` estimates what the \

@@ -179,8 +179,7 @@ impl BootstrapResult {
     /// The report.
     #[must_use]
     pub fn document(&self) -> Report {
-        let mut report =
-            Report::new(self.mode, &self.plan, &self.steps, &self.kept);
+        let mut report = Report::new(self.mode, &self.plan, &self.steps, &self.kept);
         report.roles = crate::report::contract::bootstrap::roles(&self.zone, &self.observed);
         report
     }

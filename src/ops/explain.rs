@@ -68,9 +68,9 @@ impl Explain for IdentityError {
 impl Explain for LandingZoneError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::AccessRole(_) => Some(
-                "set another name, such as `name = \"OrgTrailMember\"` in [roles]".to_owned(),
-            ),
+            Self::AccessRole(_) => {
+                Some("set another name, such as `name = \"OrgTrailMember\"` in [roles]".to_owned())
+            }
             Self::SameName { account, suggestion, .. } => Some(format!(
                 "add to the configuration:\n    [roles.accounts.{account}]\n    name = \
                  \"{suggestion}\""

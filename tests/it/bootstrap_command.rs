@@ -69,9 +69,11 @@ async fn from_nothing_to_a_guarded_trail_and_back() {
     let deleted = env.ends(&destroy, 0).await;
     let lines: Vec<&str> = deleted.stderr.lines().filter(|it| it.contains("delete done")).collect();
     assert!(lines.last().unwrap().starts_with("role/management"), "{lines:?}");
-    for (account, role) in
-        [(MANAGEMENT, "OrgTrailManagement"), (ARCHIVE, "OrgTrailArchive"), (MEMBER, "OrgTrailMember")]
-    {
+    for (account, role) in [
+        (MANAGEMENT, "OrgTrailManagement"),
+        (ARCHIVE, "OrgTrailArchive"),
+        (MEMBER, "OrgTrailMember"),
+    ] {
         assert!(!env.has_role(account, role).await, "{role}");
     }
     env.ends(&destroy, 0).await;

@@ -115,8 +115,19 @@ impl BootstrapEnv {
         arguments: &[&str],
         code: i32,
     ) -> Finished {
+        self.ends_with(keys, CONFIG, arguments, code).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn ends_with(
+        &self,
+        keys: &Credentials,
+        config: &str,
+        arguments: &[&str],
+        code: i32,
+    ) -> Finished {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = self.bootstrap(folder.path(), CONFIG, arguments);
+        let mut command = self.bootstrap(folder.path(), config, arguments);
         sign(&mut command, keys);
         let finished = finish_apart(command).await;
         assert_eq!(finished.code, code, "{arguments:?}: {}", finished.text());

@@ -74,11 +74,7 @@ impl Stacks {
     }
 
     /// Starts an operation on the instances below the root.
-    async fn instances(
-        &self,
-        call: StackWrite,
-        more: &[(&str, &str)],
-    ) -> Result<String, AwsError> {
+    async fn instances(&self, call: StackWrite, more: &[(&str, &str)]) -> Result<String, AwsError> {
         let mut parameters = vec![
             ("StackSetName", "roles"),
             ("Regions.member.1", "us-east-1"),
@@ -196,7 +192,10 @@ async fn failures_beyond_the_tolerance_cancel_the_rest() {
     let found = stacks.summaries().await;
     assert_eq!(found.iter().filter(|one| one.1 == "CURRENT").count(), 4, "{found:?}");
     // More at once than may fail is refused in the strict mode.
-    let strict = [("OperationPreferences.MaxConcurrentCount", "3"), ("OperationPreferences.FailureToleranceCount", "0")];
+    let strict = [
+        ("OperationPreferences.MaxConcurrentCount", "3"),
+        ("OperationPreferences.FailureToleranceCount", "0"),
+    ];
     let refused = stacks.instances(StackWrite::CreateStackInstances, &strict).await;
     assert_eq!(code(refused), "ValidationError");
 }

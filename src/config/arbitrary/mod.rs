@@ -14,9 +14,9 @@ use service::service;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
-    DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key, LandingZone,
-    ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType, Records,
-    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
+    LandingZone, ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType,
+    Records, Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region, RoleName};
 
@@ -172,12 +172,14 @@ fn landing_zone(partition: Partition) -> impl Strategy<Value = LandingZone> {
         option::of(name("ou-[a-z0-9]{4}-[a-z0-9]{8}")),
         option::of(name("[A-Za-z0-9_-]{1,40}")),
     )
-        .prop_map(|(prefix, trusted_principal, pilot_unit, permissions_boundary)| LandingZone {
-            prefix,
-            trusted_principal,
-            pilot_account: None,
-            pilot_unit,
-            permissions_boundary,
+        .prop_map(|(prefix, trusted_principal, pilot_unit, permissions_boundary)| {
+            LandingZone {
+                prefix,
+                trusted_principal,
+                pilot_account: None,
+                pilot_unit,
+                permissions_boundary,
+            }
         })
 }
 

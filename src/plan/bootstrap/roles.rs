@@ -8,7 +8,7 @@ use super::{ACCESS, Builder, ORGANIZATION, Planned, state};
 use crate::aws::Observation;
 use crate::names::AccountId;
 use crate::org::{AccountState, Organization};
-use crate::plan::{Change, FieldChange};
+use crate::plan::{Action, Change, FieldChange};
 use crate::resources::change::ResourceId;
 use crate::resources::landing_zone::{
     Deployment, Place, Reading, StackSetState, StackState, Wave, WaveTarget, accounts_of_wave,
@@ -103,6 +103,7 @@ impl<'a> Builder<'a> {
                 Change::create(format!("stack set `{name}` creates the role"), vec![field])
             }
         };
+        let is_older = change.action == Action::Update;
         let mut depends_on = vec![ACCESS.into()];
         depends_on.extend(before.iter().cloned());
         self.push(Planned {
@@ -115,15 +116,23 @@ impl<'a> Builder<'a> {
         });
         let mut after = deployment.id.clone();
         for wave in deployment.waves() {
-            self.wave(wave, set, after);
+            self.wave(wave, set, is_older, after);
             after = wave.id.clone();
         }
     }
 
-    fn wave(&mut self, wave: &Wave, set: &'a Observation<StackSetState>, after: ResourceId) {
+    /// The step of a wave; `is_older` says whether its stack set is to change first, so that no
+    /// account has the role as it will be.
+    fn wave(
+        &mut self,
+        wave: &Wave,
+        set: &'a Observation<StackSetState>,
+        is_older: bool,
+        after: ResourceId,
+    ) {
         let accounts = self.observed.accounts.as_ref();
         let change = match (accounts.present(), set.present()) {
-            (Some(tree), set) => self.wave_change(wave, tree, set),
+            (Some(tree), set) => wave_change(wave, tree, set, is_older),
             (None, _) => match &wave.target {
                 WaveTarget::Account(account) => not_a_member(account, None),
                 _ => Change::create(format!("deploys the role to {}", wave.in_words()), Vec::new()),
@@ -149,55 +158,52 @@ impl<'a> Builder<'a> {
             depends_on: vec![after],
         });
     }
+}
 
-    fn wave_change(
-        &self,
-        wave: &Wave,
-        tree: &Organization,
-        set: Option<&StackSetState>,
-    ) -> Change {
-        if let WaveTarget::Account(account) = &wave.target {
-            match tree.accounts.get(account).map(|account| &account.state) {
-                Some(AccountState::Active) => {}
-                state => return not_a_member(account, state),
-            }
+fn wave_change(
+    wave: &Wave,
+    tree: &Organization,
+    set: Option<&StackSetState>,
+    is_older: bool,
+) -> Change {
+    if let WaveTarget::Account(account) = &wave.target {
+        match tree.accounts.get(account).map(|account| &account.state) {
+            Some(AccountState::Active) => {}
+            state => return not_a_member(account, state),
         }
-        if let WaveTarget::Unit(unit) = &wave.target
-            && !tree.units.contains_key(unit)
-        {
-            return Change::blocked(
-                format!("the organization has no unit {unit}"),
-                "correct landing_zone.pilot_unit, or remove it",
-            );
-        }
-        let accounts = accounts_of_wave(wave, tree);
-        let root = tree.units.iter().find(|(_, unit)| unit.parent.is_none());
-        let root = root.map_or("", |(id, _)| id.as_str());
-        let Some(set) = set else {
-            return Change::create(
-                format!("deploys the role to {}", wave.in_words()),
-                vec![with_the_role(0, &accounts)],
-            );
-        };
-        if set.is_done(wave, root, &accounts) {
-            return Change::nothing().with_notes(skipped(wave, tree));
-        }
-        let current = accounts.len() - set.pending(&accounts).len();
-        let causes = set.causes(&accounts);
-        let why = format!("deploys the role to {}", wave.in_words());
-        let field = with_the_role(current, &accounts);
-        let any = accounts.iter().any(|id| set.instances.contains_key(id));
-        let change = if any {
-            Change::update(why, vec![field])
-        } else {
-            Change::create(why, vec![field])
-        };
-        let failed = causes.iter().map(|cause| match &cause.hint {
-            Some(hint) => format!("failed before: {cause}; {hint}"),
-            None => format!("failed before: {cause}"),
-        });
-        change.with_notes(failed.chain(skipped(wave, tree)))
     }
+    if let WaveTarget::Unit(unit) = &wave.target
+        && !tree.units.contains_key(unit)
+    {
+        return Change::blocked(
+            format!("the organization has no unit {unit}"),
+            "correct landing_zone.pilot_unit, or remove it",
+        );
+    }
+    let accounts = accounts_of_wave(wave, tree);
+    let root = tree.units.iter().find(|(_, unit)| unit.parent.is_none());
+    let root = root.map_or("", |(id, _)| id.as_str());
+    let Some(set) = set else {
+        return Change::create(
+            format!("deploys the role to {}", wave.in_words()),
+            vec![with_the_role(0, &accounts)],
+        );
+    };
+    if set.is_done(wave, root, &accounts) && !is_older {
+        return Change::nothing().with_notes(skipped(wave, tree));
+    }
+    let current = if is_older { 0 } else { accounts.len() - set.pending(&accounts).len() };
+    let causes = set.causes(&accounts);
+    let why = format!("deploys the role to {}", wave.in_words());
+    let field = with_the_role(current, &accounts);
+    let any = accounts.iter().any(|id| set.instances.contains_key(id));
+    let change =
+        if any { Change::update(why, vec![field]) } else { Change::create(why, vec![field]) };
+    let failed = causes.iter().map(|cause| match &cause.hint {
+        Some(hint) => format!("failed before: {cause}; {hint}"),
+        None => format!("failed before: {cause}"),
+    });
+    change.with_notes(failed.chain(skipped(wave, tree)))
 }
 
 /// How many accounts have the role, and will have it.

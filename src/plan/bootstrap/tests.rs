@@ -215,6 +215,8 @@ fn an_older_template_and_failed_accounts_are_deployed_again_with_their_causes() 
     assert_eq!(action(&plan, "role/member"), Action::Update);
     let last = plan.step("role/member/organization").unwrap();
     assert_eq!(last.action, Action::Update);
+    // Every account has the older role.
+    assert_eq!(action(&plan, "role/member/pilot-account"), Action::Update);
     assert!(last.notes[0].contains("did not create in 333333333333"), "{:?}", last.notes);
 }
 

@@ -106,10 +106,12 @@ pub fn roles(zone: &LandingZone, observed: &ObservedZone) -> Vec<RoleDeployment>
         let reading = observed.roles.get(deployment.id.as_ref())?;
         let (current, wanted, causes) = match reading {
             Reading::Stack(stack, _) => {
-                let complete = |status: &str| ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status);
-                let current = stack.as_ref().into_result().ok().map(|found| {
-                    usize::from(found.is_some_and(|found| complete(&found.status)))
-                });
+                let complete =
+                    |status: &str| ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status);
+                let current =
+                    stack.as_ref().into_result().ok().map(|found| {
+                        usize::from(found.is_some_and(|found| complete(&found.status)))
+                    });
                 (current, Some(1), Vec::new())
             }
             Reading::StackSet(set) => {

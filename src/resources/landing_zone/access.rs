@@ -29,10 +29,8 @@ pub(super) async fn read(clients: &Clients) -> Observation<Access> {
         Some("ENABLED") => Ok(Access::Enabled),
         Some("DISABLED") => Ok(Access::Disabled),
         Some("DISABLED_PERMANENTLY") => Ok(Access::DisabledPermanently),
-        found => Err(clients.malformed(
-            call.action(),
-            &format!("the status `{}`", found.unwrap_or_default()),
-        )),
+        found => Err(clients
+            .malformed(call.action(), &format!("the status `{}`", found.unwrap_or_default()))),
     });
     let is_absent = |error: &AwsError| error.is_code("InvalidOperationException");
     Observation::from_result(answer, is_absent)

@@ -51,7 +51,9 @@ const KNOWN: [(&str, &str, &str); 6] = [
 
 /// Groups the reasons of accounts by cause, the most frequent first.
 #[must_use]
-pub fn causes<'a>(reasons: impl IntoIterator<Item = (&'a AccountId, Option<&'a str>)>) -> Vec<Cause> {
+pub fn causes<'a>(
+    reasons: impl IntoIterator<Item = (&'a AccountId, Option<&'a str>)>,
+) -> Vec<Cause> {
     let mut groups: BTreeMap<(String, Option<&str>), BTreeSet<AccountId>> = BTreeMap::new();
     for (account, reason) in reasons {
         let reason = reason.unwrap_or("AWS gave no reason");
@@ -79,7 +81,9 @@ impl std::fmt::Display for Cause {
         let named: Vec<&str> = self.accounts.iter().take(NAMED).map(AccountId::as_str).collect();
         write!(f, "{} in {}", self.what, named.join(", "))?;
         match self.accounts.len().checked_sub(NAMED) {
-            Some(more) if more > 0 => write!(f, " and {}", crate::words::counted(more, "more account")),
+            Some(more) if more > 0 => {
+                write!(f, " and {}", crate::words::counted(more, "more account"))
+            }
             _ => Ok(()),
         }
     }
@@ -93,7 +97,9 @@ mod tests {
     fn reasons_are_grouped_by_cause_and_not_by_account() {
         let ids: Vec<AccountId> =
             (0..9).map(|at| format!("10000000000{at}").parse().unwrap()).collect();
-        let denied = |id: &AccountId| format!("role/x in {id} with an explicit deny in a service control policy");
+        let denied = |id: &AccountId| {
+            format!("role/x in {id} with an explicit deny in a service control policy")
+        };
         let texts: Vec<String> = ids[1..].iter().map(denied).collect();
         let mut reasons = vec![(&ids[0], Some("'OrgTrailMember' already exists."))];
         reasons.extend(ids[1..].iter().zip(&texts).map(|(id, text)| (id, Some(text.as_str()))));

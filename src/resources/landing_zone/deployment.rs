@@ -75,8 +75,7 @@ impl Deployment {
         trusted: &crate::names::Arn,
         organization: Option<&OrgId>,
     ) -> BTreeMap<String, String> {
-        let mut parameters =
-            BTreeMap::from([(TRUSTED_PARAMETER.to_owned(), trusted.to_string())]);
+        let mut parameters = BTreeMap::from([(TRUSTED_PARAMETER.to_owned(), trusted.to_string())]);
         if self.role.is_kept_in_organization() {
             let id = organization.map(ToString::to_string).unwrap_or_default();
             parameters.insert(ORGANIZATION_PARAMETER.to_owned(), id);
@@ -148,11 +147,14 @@ mod tests {
     fn the_roles_of_the_management_account_are_stacks_and_come_first() {
         let found = deployments(&parse(NAMED)).unwrap();
         let names: Vec<_> = found.iter().map(|one| (one.name.as_str(), &*one.id)).collect();
-        assert_eq!(names, [
-            ("orgtrail-management", "role/management"),
-            ("orgtrail-archive", "role/archive"),
-            ("orgtrail-member", "role/member"),
-        ]);
+        assert_eq!(
+            names,
+            [
+                ("orgtrail-management", "role/management"),
+                ("orgtrail-archive", "role/archive"),
+                ("orgtrail-member", "role/member"),
+            ]
+        );
         assert_eq!(found[0].place, Place::Management);
         assert!(found[1..].iter().all(|one| one.waves().len() == 1));
     }

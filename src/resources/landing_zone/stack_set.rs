@@ -80,7 +80,8 @@ impl StackSetState {
     /// The accounts that lack their role, or have an older one.
     #[must_use]
     pub fn pending<'a>(&self, accounts: &'a BTreeSet<AccountId>) -> BTreeSet<&'a AccountId> {
-        let is_current = |id: &AccountId| self.instances.get(id).is_some_and(InstanceState::is_current);
+        let is_current =
+            |id: &AccountId| self.instances.get(id).is_some_and(InstanceState::is_current);
         accounts.iter().filter(|id| !is_current(id)).collect()
     }
 
@@ -225,10 +226,7 @@ fn settings(parameters: Parameters, deployment: &Deployment) -> Parameters {
 }
 
 /// The stack set as it is once no operation is running, if orgtrail created it.
-async fn settled(
-    writer: &ZoneWriter<'_>,
-    name: &str,
-) -> Result<Option<StackSetState>, StepError> {
+async fn settled(writer: &ZoneWriter<'_>, name: &str) -> Result<Option<StackSetState>, StepError> {
     loop {
         let found = read(&writer.clients, name).await.into_result()?;
         let Some(set) = found else { return Ok(None) };

@@ -25,7 +25,8 @@ pub(super) fn grants(scope: &Scope<'_>, roles: &[Role]) -> Vec<Grant> {
 }
 
 fn organization(scope: &Scope<'_>) -> Vec<Grant> {
-    let mut grants = vec![
+    let mut grants =
+        vec![
         Grant::new(
             "ReadOrganization",
             [
@@ -78,7 +79,11 @@ fn organization(scope: &Scope<'_>) -> Vec<Grant> {
                 "Allows service control policies, for the guardrail. The root's id is not known \
                  in advance.",
             )
-            .when("StringEquals", "organizations:PolicyType", ["SERVICE_CONTROL_POLICY"]),
+            .when(
+                "StringEquals",
+                "organizations:PolicyType",
+                ["SERVICE_CONTROL_POLICY"],
+            ),
         );
     }
     grants
@@ -158,8 +163,7 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 3] {
 /// permissions.
 fn management_roles(scope: &Scope<'_>, roles: &[Role]) -> Option<Grant> {
     let own = roles.iter().filter(|role| role.account.as_ref() == Some(scope.management()));
-    let arns: Vec<String> =
-        own.filter_map(Role::arn).map(|arn: Arn| arn.to_string()).collect();
+    let arns: Vec<String> = own.filter_map(Role::arn).map(|arn: Arn| arn.to_string()).collect();
     let mut actions = vec![
         "iam:CreateRole",
         "iam:DeleteRole",

@@ -19,8 +19,8 @@ mod template;
 use std::collections::BTreeSet;
 
 pub use grant::Grant;
-pub(crate) use template::{ORGANIZATION as ORGANIZATION_PARAMETER, TRUSTED as TRUSTED_PARAMETER};
 use grant::Scope;
+pub(crate) use template::{ORGANIZATION as ORGANIZATION_PARAMETER, TRUSTED as TRUSTED_PARAMETER};
 
 use crate::config::Config;
 use crate::names::{AccountId, Arn, ExternalId, OrgId, Partition, RoleName, RolePath};

@@ -119,7 +119,8 @@ async fn a_policy_that_denies_stack_sets_is_the_cause_that_is_named() {
         content.to_string()
     };
     let create = organizations.create_policy().r#type(PolicyType::ServiceControlPolicy);
-    let create = create.name("no-iam").description("").content(policy("arn:aws:iam::*:role/Nobody"));
+    let create =
+        create.name("no-iam").description("").content(policy("arn:aws:iam::*:role/Nobody"));
     let made = create.send().await.unwrap();
     let id = made.policy.unwrap().policy_summary.unwrap().id.unwrap();
     organizations.attach_policy().policy_id(&id).target_id(&root).send().await.unwrap();

@@ -86,7 +86,9 @@ impl RolesEnv {
             for account in accounts_of(role, &roles, &env.sandbox) {
                 let clients = env.root(account.as_str()).await;
                 let create = clients.iam().create_role().role_name(name);
-                let create = create.assume_role_policy_document(role.trust(trusted, organization.as_ref()).to_json());
+                let create = create.assume_role_policy_document(
+                    role.trust(trusted, organization.as_ref()).to_json(),
+                );
                 create.send().await.unwrap();
                 let put = clients.iam().put_role_policy().role_name(name).policy_name(POLICY);
                 put.policy_document(role.policy().to_json()).send().await.unwrap();

@@ -61,7 +61,9 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         _ => {
             let sets = &control.accounts.get(account).map(|it| &it.cloudformation.stack_sets);
             if sets.is_some_and(|sets| !sets.is_empty()) {
-                return Err(invalid("Delete all stack sets with service-managed permissions first"));
+                return Err(invalid(
+                    "Delete all stack sets with service-managed permissions first",
+                ));
             }
             if let Some(organization) = control.organization.as_mut() {
                 organization.stacksets = OrganizationsAccess::Disabled;

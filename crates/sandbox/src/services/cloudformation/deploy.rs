@@ -60,12 +60,8 @@ impl Parsed {
         });
         let arns = arns.collect();
         let partition = actor.caller.partition.to_string();
-        let place = Place {
-            partition: &partition,
-            account,
-            region: actor.region,
-            stack_name: stack,
-        };
+        let place =
+            Place { partition: &partition, account, region: actor.region, stack_name: stack };
         self.template.outputs(&self.values, place, &arns)
     }
 }
@@ -177,9 +173,7 @@ pub(super) fn update(
         let known = before.roles.get(&role.logical_id);
         let same = known.filter(|name| role.name.as_ref().is_none_or(|wanted| wanted == *name));
         let changed = match same {
-            Some(name) => {
-                actor.update(control, role, &source.tags, name).map(|()| name.clone())
-            }
+            Some(name) => actor.update(control, role, &source.tags, name).map(|()| name.clone()),
             None => actor
                 .create(control, role, &source.tags, &source.name)
                 .inspect(|name| created.push((name.clone(), role))),

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, UnitId};
 
 use super::operations::{self, New};
-use super::state::{Action, Instance, OrganizationsAccess, Preferences, Share, StackSet, instance_key};
+use super::state::{
+    Action, Instance, OrganizationsAccess, Preferences, Share, StackSet, instance_key,
+};
 use super::targets::Targets;
 use crate::simulation::{Control, Simulation};
 
@@ -69,8 +71,7 @@ fn change(control: &mut Control, simulation: &Simulation, now: Timestamp, accoun
     if !is_enabled || *account == organization.management_account {
         return;
     }
-    let above: Vec<UnitId> =
-        organization.ancestors(&member.parent).into_iter().cloned().collect();
+    let above: Vec<UnitId> = organization.ancestors(&member.parent).into_iter().cloned().collect();
     each_set(control, |_, set| {
         if !set.auto_deploys {
             return;

@@ -120,8 +120,8 @@ fn parameters(
             let value = one.get("ParameterValue").and_then(Value::as_str).map(str::to_owned);
             let kept = super::input::flag(one, "UsePreviousValue") == Some(true);
             let value = if kept { previous.get(key).cloned() } else { value };
-            let value = value
-                .ok_or_else(|| invalid(format!("Invalid input for parameter key {key}.")))?;
+            let value =
+                value.ok_or_else(|| invalid(format!("Invalid input for parameter key {key}.")))?;
             Ok((key.to_owned(), value))
         })
         .collect()

@@ -364,7 +364,8 @@ fn executor(
     };
     if !account.iam.roles.contains_key(LINKED) {
         let path = format!("/aws-service-role/{}/", access::MEMBER);
-        let linked = role(path, "aws-service-role/CloudFormationStackSetsOrgMemberServiceRolePolicy")?;
+        let linked =
+            role(path, "aws-service-role/CloudFormationStackSetsOrgMemberServiceRolePolicy")?;
         account.iam.roles.insert(LINKED.to_owned(), linked);
     }
     let known = account.cloudformation.execution_role.clone();
@@ -387,9 +388,10 @@ fn executor(
 
 fn operation<'a>(set: &'a StackSet, call: &Call<'_>) -> Result<&'a Operation, ApiError> {
     let id = call.required("OperationId")?;
-    set.operations.iter().find(|operation| operation.id == id).ok_or_else(|| {
-        not_found("OperationNotFoundException", format!("Operation {id} not found"))
-    })
+    set.operations
+        .iter()
+        .find(|operation| operation.id == id)
+        .ok_or_else(|| not_found("OperationNotFoundException", format!("Operation {id} not found")))
 }
 
 pub(super) fn describe(control: &mut Control, call: &Call<'_>) -> Reply {

@@ -167,7 +167,8 @@ impl Actor<'_> {
         }
         let iam = control.accounts.get(&self.caller.account).map(|account| &account.iam);
         let is_known = |policy: &str| iam.is_some_and(|iam| iam.managed(policy).is_some());
-        let unattachable = |policy: &str| format!("Policy {policy} does not exist or is not attachable.");
+        let unattachable =
+            |policy: &str| format!("Policy {policy} does not exist or is not attachable.");
         for policy in &wanted.managed {
             self.allow(control, "iam:AttachRolePolicy", arn)?;
             if !is_known(policy) {

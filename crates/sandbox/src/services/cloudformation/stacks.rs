@@ -7,8 +7,8 @@ use super::role::Actor;
 use super::state::{Stack, key};
 use super::template::Template;
 use super::{
-    Call, Control, Reply, body, invalid, listed, name, new_tags, parameters,
-    shown_parameters, shown_tags,
+    Call, Control, Reply, body, invalid, listed, name, new_tags, parameters, shown_parameters,
+    shown_tags,
 };
 use crate::api::ApiError;
 use crate::services::input::{account, flag, seconds, texts};
@@ -33,9 +33,8 @@ fn find<'a>(control: &'a Control, call: &Call<'_>, name: &str) -> Result<&'a Sta
 pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "StackName")?;
     call.allow(control, &resource(control, call, name)?)?;
-    let template = body(call)?.ok_or_else(|| {
-        invalid("Either Template URL or Template Body must be specified.")
-    })?;
+    let template = body(call)?
+        .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
     let capabilities = texts(call.input, "Capabilities");
     Template::parse(template)?.check_capabilities(&capabilities)?;
     if find(control, call, name).is_ok() {

@@ -192,9 +192,7 @@ impl Share {
         match self {
             Self::Default => usual,
             Self::Count(count) => usize::try_from(count).unwrap_or_default(),
-            Self::Percentage(share) => {
-                total * usize::try_from(share).unwrap_or_default() / 100
-            }
+            Self::Percentage(share) => total * usize::try_from(share).unwrap_or_default() / 100,
         }
     }
 }

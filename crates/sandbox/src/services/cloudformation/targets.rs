@@ -55,9 +55,10 @@ impl Targets {
         }
         let organization = organization(control)?;
         let units = units.iter().map(|unit| {
-            let known = unit.parse::<UnitId>().ok().filter(|id| {
-                *id == organization.root || organization.units.contains_key(id)
-            });
+            let known = unit
+                .parse::<UnitId>()
+                .ok()
+                .filter(|id| *id == organization.root || organization.units.contains_key(id));
             known.ok_or_else(|| invalid(format!("Organizational unit {unit} does not exist")))
         });
         let units = units.collect::<Result<Vec<_>, _>>()?;
@@ -79,10 +80,7 @@ impl Targets {
 
     /// The accounts, with the unit through which each is targeted. The management account is
     /// never among them.
-    pub(super) fn resolve(
-        &self,
-        control: &Control,
-    ) -> Result<Vec<(AccountId, UnitId)>, ApiError> {
+    pub(super) fn resolve(&self, control: &Control) -> Result<Vec<(AccountId, UnitId)>, ApiError> {
         let organization = organization(control)?;
         let filter: BTreeSet<&AccountId> = self.accounts.iter().collect();
         let mut found = Vec::new();

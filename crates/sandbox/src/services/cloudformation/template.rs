@@ -308,9 +308,8 @@ impl Resolver<'_> {
     fn substitute(&self, text: &str) -> Result<Value, ApiError> {
         let (mut done, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after
-                .split_once('}')
-                .ok_or_else(|| format_error("invalid Fn::Sub expression"))?;
+            let (name, after) =
+                after.split_once('}').ok_or_else(|| format_error("invalid Fn::Sub expression"))?;
             done.push_str(before);
             // `${!Literal}` stays as `${Literal}`.
             if let Some(literal) = name.strip_prefix('!') {
@@ -375,7 +374,10 @@ mod tests {
     fn what_the_sandbox_does_not_have_is_refused_in_aws_words() {
         let trust = json!({});
         for (properties, message) in [
-            (json!({ "AssumeRolePolicyDocument": trust, "Colour": 1 }), "unsupported property Colour"),
+            (
+                json!({ "AssumeRolePolicyDocument": trust, "Colour": 1 }),
+                "unsupported property Colour",
+            ),
             (json!({ "AssumeRolePolicyDocument": { "Ref": "Nobody" } }), "Unresolved resource"),
             (json!({ "AssumeRolePolicyDocument": { "Fn::ImportValue": "x" } }), "Fn::ImportValue"),
             (json!({}), "AssumeRolePolicyDocument cannot be empty"),
@@ -386,7 +388,10 @@ mod tests {
         for (text, message) in [
             ("{", "JSON not well-formed"),
             (r#"{"Resources":{}}"#, "At least one Resources member"),
-            (r#"{"Resources":{"B":{"Type":"AWS::S3::Bucket"}}}"#, "Unrecognized resource types: [AWS::S3::Bucket]"),
+            (
+                r#"{"Resources":{"B":{"Type":"AWS::S3::Bucket"}}}"#,
+                "Unrecognized resource types: [AWS::S3::Bucket]",
+            ),
         ] {
             let error = Template::parse(text).unwrap_err().message;
             assert!(error.contains(message), "{error}");

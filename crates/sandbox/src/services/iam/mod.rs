@@ -13,8 +13,8 @@ mod users;
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde_json::{Value, json};
 pub(crate) use roles::create_linked as create_linked_role;
+use serde_json::{Value, json};
 pub(crate) use state::{
     Grants, Group, Holder, ManagedPolicy, MfaDevice, Role, State, User, arn, bare,
 };
