@@ -9,6 +9,7 @@ pub mod accept;
 pub mod accounts;
 mod adopted;
 pub(crate) mod archive;
+pub mod bootstrap;
 pub mod consolidate;
 pub mod cost;
 pub mod coverage;

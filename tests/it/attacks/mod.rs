@@ -4,6 +4,7 @@
 
 mod archive_deleter;
 mod archive_writer;
+mod bootstrap_names;
 mod endpoint;
 mod management_administrator;
 mod member_administrator;
