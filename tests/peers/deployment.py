@@ -99,6 +99,7 @@ def whole(check, files, program, directory):
         container.describe(check, image, files, program)
         container.components(check, image)
         container.refusals(check, image, ORGTRAIL)
+        timed("again", container.again, check, image, ORGTRAIL)
         timed("smoke", smoke.run, check, directory, files, image, service, balanced)
     finally:
         image.remove()

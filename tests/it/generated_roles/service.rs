@@ -22,6 +22,10 @@ state = \"s3://acme-orgtrail-state/prod\"
 name = \"test\"
 run = [\"consolidate\", \"verify\", \"drift\"]
 cron = \"0 0 1 1 *\"
+[[drift.suppress]]
+check = \"org-unmanaged-trails\"
+reason = \"legacy\"
+until = 2026-12-31
 ";
 
 /// Has the service run a round, and returns its document.
@@ -42,8 +46,11 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
     let env = RolesEnv::in_the_management_account().await;
     env.runs(&["apply", "--yes"], 0).await;
     env.sandbox.confirm_subscriptions();
-    env.sandbox.tick(SignedDuration::from_hours(54));
+    env.sandbox.tick(SignedDuration::from_hours(30));
     Legacy::of_a_member(&env).await;
+    // An archived log is restored by a person, not by rounds.
+    env.runs(&["consolidate", "--yes", "--restore"], 14).await;
+    env.sandbox.tick(SignedDuration::from_hours(24));
     let management = env.root(MANAGEMENT).await;
     for bucket in [BUCKET, "acme-other-state"] {
         management.s3().create_bucket().bucket(bucket).send().await.unwrap();
@@ -71,7 +78,9 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
     assert_eq!(round["exit_code"], 0, "{round:#}");
     drop(service);
     env.runs(&["run", "consolidate,verify,drift", "--yes"], 0).await;
-    env.runs(&["status"], 0).await;
+    // Regions without events have no digests, so not everything is proven.
+    let status = env.runs(&["status"], 14).await;
+    assert!(status.contains("accounts are not fully proven"), "{status}");
     let records = env.sandbox.take_authorization();
     let records = of_role(&role, &env, &records);
     let denied: Vec<_> =

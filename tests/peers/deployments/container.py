@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+import tempfile
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -43,18 +44,27 @@ class Image:
 
     def __init__(self, directory, root, binary):
         self.directory, self.root = directory, root
-        self.context = os.path.join(directory, "context")
-        os.mkdir(self.context)
         self.script = os.path.join(root, "infra/container/root-file-system")
-        ran = self.assemble(binary, ARCHITECTURE, os.path.join(self.context, "root-file-system"))
-        if ran.returncode != 0:
-            raise RuntimeError(ran.stderr)
-        self.buildah("build", "--isolation", "chroot", "--timestamp", "0", "--build-context", f"build={self.context}",
-                     "--build-arg", f"REVISION={REVISION}", "--file", "infra/container/Containerfile",
-                     "--tag", "orgtrail", ".")
+        self.id = self.build(binary)
         self.config = json.loads(self.buildah("inspect", "--type", "image", "orgtrail"))["OCIv1"]
         self.container = self.buildah("from", "--pull-never", "orgtrail").strip()
         self.files = self.buildah("mount", self.container).strip()
+
+    def build(self, binary, tag="orgtrail", architecture=ARCHITECTURE):
+        """Builds the image, and returns its id."""
+        with tempfile.TemporaryDirectory(dir=self.directory) as context:
+            place = os.path.join(context, "root-file-system")
+            if architecture == ARCHITECTURE:
+                ran = self.assemble(binary, architecture, place)
+                if ran.returncode != 0:
+                    raise RuntimeError(ran.stderr)
+            else:
+                # Of another machine, only what the image says about itself can be built here.
+                os.mkdir(place)
+            self.buildah("build", "--isolation", "chroot", "--timestamp", "0", "--platform", f"linux/{architecture}",
+                         "--build-context", f"build={context}", "--build-arg", f"REVISION={REVISION}",
+                         "--file", "infra/container/Containerfile", "--tag", tag, ".")
+        return json.loads(self.buildah("inspect", "--type", "image", tag))["FromImageID"]
 
     def buildah(self, *arguments):
         storage = ["--root", f"{self.directory}/storage", "--runroot", f"{self.directory}/run", "--storage-driver", "vfs"]
@@ -79,7 +89,7 @@ class Image:
     def remove(self):
         self.buildah("umount", self.container)
         self.buildah("rm", self.container)
-        self.buildah("rmi", "--force", "orgtrail")
+        self.buildah("rmi", "--force", "--all")
 
 
 def lint(check, files, hadolint):
@@ -137,6 +147,15 @@ def components(check, image):
     check("components: every crate has its license", not without, without)
     debian = {one["name"] for one in listed if one["purl"].startswith("pkg:deb/")}
     check.equal("components: Debian's packages", debian, {"libc6", "libgcc-s1", "ca-certificates"})
+
+
+def again(check, image, binary):
+    """The same files make the same image, and the other architecture has one too."""
+    check.equal("container: a second build is the same", image.build(binary, "again"), image.id)
+    image.build(binary, "other", OTHER)
+    config = json.loads(image.buildah("inspect", "--type", "image", "other"))["OCIv1"]
+    check.equal("container: the other architecture", config["architecture"], OTHER)
+    check.equal("container: its settings are the same", config["config"], image.config["config"])
 
 
 def refusals(check, image, binary):

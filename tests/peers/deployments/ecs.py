@@ -1,6 +1,9 @@
 """The CloudFormation templates, beyond what cfn-lint sees."""
 
+import os
 import re
+import subprocess
+import tempfile
 
 from . import CONFIG, GRACE, STATE_HOME, USER, WRITABLE, flag
 
@@ -47,9 +50,30 @@ def task(check, name, resources, program):
     check.equal(f"{name}: the user", container["User"], str(USER))
     check(f"{name}: the file system is read-only", container["ReadonlyRootFilesystem"] is True)
     listed = [policy for policy in resources["TaskRole"]["Properties"]["Policies"] if "PolicyName" in policy]
+    written(check, name, before)
     statements = [one for policy in listed for one in policy["PolicyDocument"]["Statement"]]
     check(f"{name}: the role has its permissions", len(statements) > 10, len(statements))
     return container
+
+
+def written(check, name, container):
+    """What the first container writes is byte for byte what the parameters have."""
+    content = {entry["Name"]: f"a = \"%s \\\\ ${{x}} '\"\n# {entry['Name']}\n" for entry in container["Secrets"]}
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [*WRITABLE, "/etc/orgtrail"]
+        for path in paths:
+            os.makedirs(directory + path)
+        # At once: the directory may itself be below one of the paths.
+        command = re.sub(rf"(?<=[ >])({'|'.join(paths)})(?=[/\s]|$)", directory + r"\1", container["Command"][-1])
+        ran = subprocess.run([*container["Command"][:-1], command], env={"PATH": os.environ["PATH"], **content},
+                             capture_output=True, text=True, timeout=60, check=False)
+        check(f"{name}: the first container ends", ran.returncode == 0, ran.stderr)
+        found = set()
+        for file in os.listdir(f"{directory}/etc/orgtrail"):
+            with open(f"{directory}/etc/orgtrail/{file}", encoding="utf-8") as opened:
+                found.add(opened.read())
+            check(f"{name}: nobody else changes {file}", os.stat(opened.name).st_mode & 0o022 == 0)
+        check.equal(f"{name}: the files are the parameters", found, set(content.values()))
 
 
 def lifetimes(files):
