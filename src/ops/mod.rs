@@ -21,6 +21,7 @@ pub mod evidence;
 mod explain;
 mod interrupted;
 pub(crate) mod legacy;
+mod managed_archive;
 mod outcome;
 mod progress;
 pub mod provision;

@@ -8,6 +8,7 @@ mod endpoint;
 mod management_administrator;
 mod member_administrator;
 mod name_owner;
+mod root_session;
 mod second_operator;
 mod service_client;
 mod supplier;
