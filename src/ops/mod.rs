@@ -22,6 +22,7 @@ pub mod evidence;
 mod explain;
 mod interrupted;
 pub(crate) mod legacy;
+mod managed_archive;
 pub mod new_accounts;
 mod outcome;
 mod progress;

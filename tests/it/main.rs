@@ -8,6 +8,7 @@
 
 mod accept_command;
 mod accounts_in_sandbox;
+mod adoption;
 mod apply_command;
 mod apply_transient;
 mod attacks;

@@ -455,6 +455,7 @@ fn consolidate(
             exclude,
             former_accounts: Vec::new(),
             overlap_days,
+            into_managed: false,
             storage_class,
         },
     )

@@ -10,6 +10,7 @@ mod management_administrator;
 mod member_administrator;
 mod name_owner;
 mod queue_sender;
+mod root_session;
 mod second_operator;
 mod service_client;
 mod supplier;
