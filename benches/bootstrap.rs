@@ -32,7 +32,14 @@ pub(crate) fn run(options: &[String]) {
     println!("bootstrap: plan, apply, plan; {LATENCY_MS} ms a call, paced to the rates");
     println!(
         "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>14}  {:>12}  {:>9}",
-        "accounts", "calls", "plan s", "apply s", "plan s", "calls/account", "ms/account", "in rates"
+        "accounts",
+        "calls",
+        "plan s",
+        "apply s",
+        "plan s",
+        "calls/account",
+        "ms/account",
+        "in rates"
     );
     let mut first: Option<(f64, f64)> = None;
     let mut last = (0.0, 0.0);
