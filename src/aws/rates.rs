@@ -48,7 +48,7 @@ const fn each(service: &'static str, ops: Ops, per_second: f64, burst: u32) -> R
 /// S3's objects are not here: their limit is per key prefix and far beyond what
 /// one process reaches (3,500 writes and 5,500 reads a second), and S3 says
 /// `SlowDown`.
-const RULES: [Rule; 42] = [
+const RULES: [Rule; 44] = [
     // AWS CloudTrail User Guide, "Quotas in AWS CloudTrail".
     shared("CloudTrail", Named(&["LookupEvents"]), 2.0, 2),
     shared("CloudTrail", Prefixes(&["Get", "Describe", "List"]), 10.0, 10),
@@ -110,6 +110,9 @@ const RULES: [Rule; 42] = [
     each("Organizations", Named(&["DescribeOrganization", "DescribeAccount"]), 5.0, 10),
     each("Organizations", Prefixes(&["List", "Describe"]), 5.0, 8),
     each("Organizations", Rest, 1.0, 1),
+    // AWS publishes no rates for CloudFormation: these are ours.
+    shared("CloudFormation", Prefixes(&["Describe", "Get", "List"]), 5.0, 10),
+    shared("CloudFormation", Rest, 1.0, 2),
     // AWS publishes no rates for IAM; one bucket for reads, one for writes.
     shared("IAM", Prefixes(&["Get", "List", "Simulate"]), 15.0, 30),
     shared("IAM", Rest, 5.0, 10),
@@ -173,6 +176,7 @@ mod tests {
     fn every_service_has_a_rate_for_an_operation_it_may_add() {
         for service in [
             "Account",
+            "CloudFormation",
             "CloudTrail",
             "CloudWatch",
             "CloudWatch Logs",

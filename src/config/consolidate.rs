@@ -20,6 +20,9 @@ section! {
         former_accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
         /// How many days after the end of a day late files are expected for it.
         overlap_days: u32 = default(2_u32),
+        /// Write copies, records and acceptances also into an archive that another tool manages
+        /// (`trail.managed_by`).
+        into_managed: bool = default(false),
         /// The storage class of the copies.
         storage_class: CopyStorageClass = default(CopyStorageClass::Standard),
     }
@@ -184,6 +187,7 @@ mod tests {
             sources: Vec::new(),
             former_accounts: Vec::new(),
             overlap_days: 2,
+            into_managed: false,
             storage_class: CopyStorageClass::Standard,
         };
         let scoped = consolidate(&["111111111111:s3://scratch-*"]);

@@ -21,6 +21,7 @@ mod environment;
 mod finding;
 mod guardrail;
 mod key;
+mod landing_zone;
 mod lifecycle;
 mod load;
 mod new_accounts;
@@ -54,6 +55,7 @@ pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
 pub use key::Key;
+pub use landing_zone::LandingZone;
 pub use lifecycle::{Lifecycle, MinimumTransitionSize, StorageClass, Tier};
 pub use load::{ConfigError, InvalidConfig, Loaded};
 pub use new_accounts::NewAccounts;
@@ -96,6 +98,8 @@ section::section! {
         organization: Organization = required,
         /// The roles that orgtrail assumes.
         roles: Roles = section,
+        /// Settings of `orgtrail bootstrap`.
+        landing_zone: LandingZone = section,
         /// The organization trail and what it records.
         trail: Trail = section,
         /// The bucket in the log-archive account that stores the logs, and its guards.

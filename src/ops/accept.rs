@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::trust::trust;
 use super::verify::{Scope, Target as VerifyTarget, checked};
-use super::{Env, OpError, Outcome, archive};
+use super::{Env, OpError, Outcome, archive, managed_archive};
 use crate::archive::accept::{Acceptance, Acceptances, Accepting, Written, accept as write};
 use crate::archive::consolidate::copy::Target;
 use crate::archive::consolidate::quarantine::refused_key;
@@ -78,6 +78,7 @@ impl Examined {
     /// # Errors
     /// The object changed since it was examined: refused. The record could not be written.
     pub async fn accept(self, env: &Env, reason: String) -> Result<Accepted, OpError> {
+        managed_archive::refuse(env, &self.aws).await?;
         let now = current(&self.target, &self.key).await?;
         let contradicts_digest = self.contradicts_digest();
         let Self { aws, target, key, object, findings } = self;

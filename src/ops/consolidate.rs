@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::legacy::{self, Legacy, buckets, located, vanished};
 use super::sources::{unexpected_owner, unreadable_regions};
-use super::{Env, Interrupted, OpError, Outcome, archive};
+use super::{Env, Interrupted, OpError, Outcome, archive, managed_archive};
 use crate::archive::consolidate::copy::WriteTarget;
 use crate::archive::consolidate::discover::{self, Found, Selected};
 use crate::archive::consolidate::keys;
@@ -180,6 +180,9 @@ impl Prepared {
         authority: Option<&WriteAuthority>,
     ) -> Result<Consolidated, OpError> {
         let config = env.config()?;
+        if authority.is_some() {
+            managed_archive::refuse(env, &self.aws).await?;
+        }
         let Self { request, aws, legacy, selected, known, located } = self;
         let LocatedSources { readable, missing, unreadable, .. } = located;
         let unexpected_owners = readable

@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
 use super::adopted::Adopted;
-use crate::aws::{At, Aws, AwsError, Clients};
+use crate::aws::{At, Aws, AwsError, Clients, Observation};
+use crate::config::TrailManager;
 use crate::names::{AccountId, BucketName, Region};
 use crate::org::{
-    AccountState, EnabledRegions, Organization, cloudtrail_administrators, enabled_regions,
+    AccountState, EnabledRegions, LandingZone, Organization, TrailProperties,
+    cloudtrail_administrators, enabled_regions,
 };
 
 /// What there is already, for a first config.
@@ -20,6 +22,10 @@ pub struct Discovery {
     pub bucket: Option<FoundBucket>,
     /// What that trail records, and how its key and log group are kept.
     pub(crate) adopted: Option<Adopted>,
+    /// The other tool that manages the first trail.
+    pub manager: Option<TrailManager>,
+    /// Control Tower's landing zone.
+    pub landing_zone: Observation<LandingZone>,
     /// Accounts that look like the log archive by name, best first.
     pub log_archives: Vec<AccountId>,
     /// Accounts that look like the auditors' by name, best first.
@@ -55,6 +61,18 @@ pub struct FoundTrail {
     pub topic: Option<String>,
     /// The key it encrypts with: its ARN.
     pub key: Option<String>,
+}
+
+impl FoundTrail {
+    /// What its manager is recognized by.
+    pub(crate) fn properties(&self) -> TrailProperties<'_> {
+        TrailProperties {
+            name: &self.name,
+            bucket: &self.bucket,
+            prefix: self.prefix.as_deref(),
+            log_group: self.log_group.as_deref(),
+        }
+    }
 }
 
 /// A bucket's owner and place.
@@ -100,6 +118,11 @@ impl Discovery {
                 }
             }
         }
+        let home = trails.as_ref().ok().and_then(|trails| trails.first()?.home_region.clone());
+        let home = home.unwrap_or_else(|| region.clone());
+        let zone = LandingZone::read(&aws.clients(&organization.management_account, &home)).await;
+        let first = trails.as_ref().ok().and_then(|trails| trails.first());
+        let manager = first.and_then(|trail| trail.properties().manager(&organization.id, &zone));
         let adopted = match trails.as_ref().ok().and_then(|trails| trails.first()) {
             Some(trail) => {
                 Box::pin(Adopted::inspect(
@@ -119,6 +142,8 @@ impl Discovery {
             trails,
             bucket,
             adopted,
+            manager,
+            landing_zone: zone,
             log_archives,
             audits,
             administrators,

@@ -173,6 +173,15 @@ macro_rules! catalogue {
         }
 
         impl Observed {
+            /// Nothing of it, for a reason.
+            pub(super) fn not_read(error: &AwsError) -> Self {
+                Self {
+                    alarm_listeners: BTreeMap::new(),
+                    scps: BTreeMap::new(),
+                    $($field: Observation::Unreadable(error.clone()),)*
+                }
+            }
+
             /// Reads every resource. Those that do not need the state of another one are
             /// read at the same time.
             pub(super) async fn read(context: &ObserveContext<'_>) -> Self {

@@ -12,6 +12,7 @@ pub mod change;
 mod desired;
 pub(crate) mod destroy;
 mod key;
+pub mod landing_zone;
 mod logs;
 mod managed;
 mod new_accounts;
@@ -41,7 +42,7 @@ pub(crate) use managed::{leave, manager_of};
 pub(crate) use new_accounts::queue_url;
 pub use new_accounts::{AccountQueue, AccountRule, QueueEncryption, RuleTarget};
 pub use observe::observe;
-pub(crate) use observe::{ObserveContext, reread};
+pub(crate) use observe::{ObserveContext, read_some, reread};
 pub(crate) use organization::service_control_policies;
 pub use organization::{
     DelegatedAdministrators, GuardrailScp, OrganizationError, OrganizationFacts, ServiceLinkedRole,

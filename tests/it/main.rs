@@ -8,12 +8,17 @@
 
 mod accept_command;
 mod accounts_in_sandbox;
+mod adoption;
 mod apply_command;
 mod apply_transient;
 mod attacks;
 mod authenticity;
 mod aws_sessions;
 mod aws_time;
+mod bootstrap_command;
+mod bootstrap_env;
+mod bootstrap_interrupted;
+mod bootstrap_roles;
 mod cli_config;
 mod configured;
 mod consolidate;
@@ -72,6 +77,7 @@ mod sandbox_s3;
 mod sandbox_s3_guards;
 mod sandbox_s3_model;
 mod sandbox_s3_settings;
+mod sandbox_stacks;
 mod sandbox_trail;
 mod schemas;
 mod service_accounts;

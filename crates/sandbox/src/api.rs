@@ -19,6 +19,8 @@ use super::simulation::Simulation;
 pub(super) enum Service {
     /// AWS Account Management.
     Account,
+    /// AWS CloudFormation.
+    CloudFormation,
     /// AWS CloudTrail.
     CloudTrail,
     /// AWS Config.
@@ -56,6 +58,7 @@ impl Service {
     pub(super) fn from_signing_name(name: &str) -> Option<Self> {
         Some(match name {
             "account" => Self::Account,
+            "cloudformation" => Self::CloudFormation,
             "cloudtrail" => Self::CloudTrail,
             "config" => Self::Config,
             "controltower" => Self::ControlTower,
@@ -80,6 +83,7 @@ impl Service {
     pub(super) fn action_prefix(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
             Self::Config => "config",
             Self::ControlTower => "controltower",

@@ -5,6 +5,7 @@ use orgtrail_base::names::{AccountId, Arn, OrgId, Partition, Region, UnitId};
 
 use super::auth::Identity;
 use super::policy::{Document, MalformedPolicy, PolicyType, managed};
+use super::services::cloudformation::OrganizationsAccess;
 use super::services::iam::{self, Grants, Holder, MfaDevice, Role, User};
 use super::services::organizations::{
     FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit,
@@ -54,6 +55,8 @@ pub(super) fn control(
         root_features: [].into(),
         handshakes: [].into(),
         tags: [].into(),
+        stacksets: OrganizationsAccess::default(),
+        finalizing_until: None,
         root: root.clone(),
     };
     organization.policies.insert(FULL_ACCESS.to_owned(), full_access()?);
@@ -104,14 +107,14 @@ pub(super) fn control(
             account.iam.users.insert(ADMINISTRATOR.to_owned(), admin);
             let identity = Identity::User(ADMINISTRATOR.to_owned());
             add_key(&mut control, &id, identity, now, random);
-        } else {
+        } else if options.organization {
             let role = access_role(partition, &management, now, random)?;
             account.iam.roles.insert(ACCESS_ROLE.to_owned(), role);
         }
         add_key(&mut control, &id, Identity::Root, now, random);
         control.accounts.insert(id, account);
     }
-    control.organization = Some(organization);
+    control.organization = options.organization.then_some(organization);
     Ok(control)
 }
 

@@ -90,8 +90,29 @@ impl Simulation {
     pub(super) fn tick(&self, by: SignedDuration) {
         self.clock.advance(by);
         simulator::advance(self);
+        services::cloudformation::advance(self);
         self.s3.apply_lifecycle(self.clock.now());
         self.touch();
+    }
+
+    /// Lets an account join the organization, as invited; whether there are both.
+    pub(super) fn join(&self, account: &AccountId) -> bool {
+        let now = self.clock.now();
+        let mut control = self.control.write();
+        if !control.accounts.contains_key(account) {
+            return false;
+        }
+        let (name, email) = (format!("invited-{account}"), format!("{account}@example.com"));
+        services::organizations::membership::join(
+            &mut control,
+            self,
+            now,
+            account,
+            &name,
+            &email,
+            false,
+        )
+        .is_ok()
     }
 
     /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
@@ -222,6 +243,8 @@ pub(super) struct Account {
     /// Regions that the account has enabled.
     pub(super) enabled_regions: BTreeSet<Region>,
     pub(super) iam: services::iam::State,
+    #[serde(default)]
+    pub(super) cloudformation: services::cloudformation::State,
     pub(super) cloudtrail: services::cloudtrail::State,
     pub(super) kms: services::kms::State,
     pub(super) logs: services::logs::State,

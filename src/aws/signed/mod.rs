@@ -6,6 +6,7 @@
 
 mod calls;
 mod reads;
+mod stacks;
 
 use std::fmt;
 
@@ -33,20 +34,24 @@ use aws_smithy_types::retry::ErrorKind;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 use http::Method;
+use orgtrail_base::percent::encode;
 use serde_json::Value;
 
 pub use self::calls::SignedCall;
 pub use self::reads::SignedRead;
+pub use self::stacks::{QueryParameters, StackRead, StackWrite};
 use super::clients::At as _;
 use super::endpoint::endpoint_of;
 use super::{AwsError, Clients, WriteClients};
 use crate::names::Partition;
-use crate::percent::encode;
 
 /// The actions of every call that is sent without an SDK client.
 pub fn signed_actions() -> impl Iterator<Item = &'static str> {
     let calls = SignedCall::ALL.iter().map(|call| call.action());
-    calls.chain(SignedRead::ALL.iter().map(|call| call.action()))
+    let reads = SignedRead::ALL.iter().map(|call| call.action());
+    let stacks = StackRead::ALL.iter().map(|call| call.action());
+    let stacks = stacks.chain(StackWrite::ALL.iter().map(|call| call.action()));
+    calls.chain(reads).chain(stacks)
 }
 
 /// How a call is made.

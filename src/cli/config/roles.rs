@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 
 use crate::cli::{Context, Format, OpError, Outcome};
-use crate::names::{AccountId, Arn};
+use crate::names::{AccountId, Arn, OrgId};
 use crate::policy::PolicyDocument;
 use crate::report::contract::{self, Emitted};
 use crate::resources::roles::{Role, RoleKind, roles, round_grants};
@@ -40,10 +40,17 @@ pub(crate) struct Args {
     /// the management account's role if `roles.hub` is not set.
     #[arg(long, value_name = "ARN", requires = "role")]
     trusted: Option<Arn>,
+
+    /// The organization that the user or role must belong to, in the trust policies of all roles
+    /// but the one that orgtrail starts with.
+    #[arg(long, value_name = "ID", requires = "role")]
+    organization: Option<OrgId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
+    /// Runs `orgtrail bootstrap` in the management account; not needed afterwards
+    Bootstrap,
     /// Runs orgtrail outside the management account, if `roles.hub` is set
     Runner,
     /// Assumes the roles in all accounts, if `roles.hub` is set
@@ -75,6 +82,7 @@ enum Part {
 impl Kind {
     fn kind(self) -> RoleKind {
         match self {
+            Self::Bootstrap => RoleKind::Bootstrap,
             Self::Runner => RoleKind::Runner,
             Self::Hub => RoleKind::Hub,
             Self::Management => RoleKind::Management,
@@ -95,12 +103,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let role = find(&all, kind.kind(), args.account.as_ref())?;
     match args.part {
         Part::Policy => context.out.json(&role.policy())?,
-        Part::Trust => context.out.json(&role.trust(trusted(role, args.trusted.as_ref())?))?,
+        Part::Trust => {
+            let trusted = trusted(role, args.trusted.as_ref())?;
+            context.out.json(&role.trust(trusted, args.organization.as_ref()))?;
+        }
         Part::Template => {
             let mut template = role.template().ok_or_else(|| {
                 OpError::usage(
-                    "the runner has no template: attach `--part policy` to the user or role \
-                     that starts orgtrail",
+                    "it has no template: attach `--part policy` to the user or role that starts \
+                     orgtrail",
                 )
             })?;
             if let Some(trusted) = &args.trusted {
@@ -151,9 +162,9 @@ fn find<'a>(
 }
 
 fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, OpError> {
-    if role.kind == RoleKind::Runner {
+    if role.is_policy() {
         return Err(OpError::usage(
-            "the runner has no trust policy: the service that starts orgtrail decides who may use it",
+            "it has no trust policy: the service that starts orgtrail decides who may use it",
         ));
     }
     given.or(role.trusted.as_ref()).ok_or_else(|| {

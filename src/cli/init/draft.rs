@@ -10,6 +10,7 @@ use crate::names::{
 };
 use crate::ops::{Discovery, FoundTrail, Kept, log_group_name};
 use crate::org::Organization;
+use crate::resources::called;
 
 /// A complete configuration in which comments state where each value comes from.
 ///
@@ -110,18 +111,25 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
     lines.section("organization");
     lines.comment("Found: the organization's management account.");
     lines.value("management_account", &organization.management_account);
+    let zone = found.landing_zone.present();
     let mut archive = None;
     if let Some(bucket) = &found.bucket {
         lines.comment(&format!(
             "Found: {} owns the bucket that the organization trail delivers to.",
-            called(organization, &bucket.owner)
+            account_name(organization, &bucket.owner)
         ));
         archive = Some(bucket.owner.clone());
+    } else if let Some(zoned) = zone.and_then(|zone| zone.log_archive.as_ref()) {
+        lines.comment(&format!(
+            "Found: {} is the log archive of Control Tower.",
+            account_name(organization, zoned)
+        ));
+        archive = Some(zoned.clone());
     } else if let [first, others @ ..] = found.log_archives.as_slice() {
         lines
-            .comment(&format!("Guessed from its name: {}. Check it.", called(organization, first)));
+            .comment(&format!("Guessed from its name: {}. Check it.", account_name(organization, first)));
         for other in others {
-            lines.comment(&format!("  also possible: {}", called(organization, other)));
+            lines.comment(&format!("  also possible: {}", account_name(organization, other)));
         }
         archive = Some(first.clone());
     } else {
@@ -133,11 +141,17 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
     let archive = archive.unwrap_or_else(|| organization.management_account.clone());
     lines.value("log_archive_account", &archive);
     let audits: Vec<_> = found.audits.iter().filter(|audit| **audit != archive).collect();
-    if let [first, others @ ..] = audits.as_slice() {
+    if let Some(zoned) = zone.and_then(|zone| zone.audit.as_ref()) {
+        lines.comment(&format!(
+            "Found: {} is the audit account of Control Tower.",
+            account_name(organization, zoned)
+        ));
+        lines.value("audit_account", zoned);
+    } else if let [first, others @ ..] = audits.as_slice() {
         lines
-            .comment(&format!("Guessed from its name: {}. Check it.", called(organization, first)));
+            .comment(&format!("Guessed from its name: {}. Check it.", account_name(organization, first)));
         for other in others {
-            lines.comment(&format!("  also possible: {}", called(organization, other)));
+            lines.comment(&format!("  also possible: {}", account_name(organization, other)));
         }
         lines.value("audit_account", first);
     } else {
@@ -164,7 +178,7 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
         lines.comment(&format!(
             "Not used, because it is {}: {}",
             account.state.as_str(),
-            called(organization, &account.id)
+            account_name(organization, &account.id)
         ));
     }
     lines.comment("excluded_accounts = []");
@@ -243,7 +257,14 @@ fn trail_section(found: &Discovery, lines: &mut Lines) {
                     lines.comment("name = \"orgtrail\"");
                 }
             }
-            if !trail.multi_region {
+            if let Some(manager) = found.manager {
+                lines.comment(&format!(
+                    "{} manages it, its bucket, its key and its log group:",
+                    called(manager)
+                ));
+                lines.comment("orgtrail observes them, and never changes them.");
+                lines.value("managed_by", manager);
+            } else if !trail.multi_region {
                 lines.comment("It covers one Region; orgtrail extends it to all.");
             }
             for other in trails.iter().skip(1) {
@@ -441,7 +462,7 @@ fn logs_section(found: &Discovery, lines: &mut Lines) {
     }
 }
 
-fn called(organization: &Organization, id: &AccountId) -> String {
+fn account_name(organization: &Organization, id: &AccountId) -> String {
     match organization.accounts.get(id) {
         Some(account) => {
             format!("{id}, \"{}\" in {}", account.name, organization.path(&account.unit))
@@ -455,6 +476,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::aws::Observation;
     use crate::config::{
         AdvancedEventSelector, Config, DataEvents, InsightEvents, ManagementEventSource,
         ReadWriteType, Selectors,
@@ -489,6 +511,8 @@ mod tests {
             trails: Ok(Vec::new()),
             bucket: None,
             adopted: None,
+            manager: None,
+            landing_zone: Observation::Absent,
             log_archives: Vec::new(),
             audits: Vec::new(),
             administrators: Ok(BTreeSet::new()),
@@ -700,6 +724,23 @@ mod tests {
         # Found: the role that CloudTrail writes with.
         role = "CloudTrailRole"
         "#);
+    }
+
+    #[test]
+    fn a_trail_of_control_tower_is_observed_and_its_accounts_are_found() {
+        let mut found = with_trail();
+        found.manager = Some(crate::config::TrailManager::ControlTower);
+        found.bucket = None;
+        found.log_archives.clear();
+        found.landing_zone = Observation::Present(crate::org::LandingZone {
+            version: "4.0".to_owned(),
+            log_archive: Some("222222222222".parse().unwrap()),
+            audit: Some("333333333333".parse().unwrap()),
+        });
+        let config = config_of(&found);
+        assert_eq!(config.trail.managed_by, Some(crate::config::TrailManager::ControlTower));
+        assert_eq!(config.organization.log_archive_account.as_str(), "222222222222");
+        assert_eq!(config.organization.audit_account.unwrap().as_str(), "333333333333");
     }
 
     #[test]

@@ -15,11 +15,11 @@ use service::service;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin, Principal,
-    ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
-    TrailManager,
+    LandingZone, ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin,
+    Principal, ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress,
+    Topic, Trail, TrailManager,
 };
-use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
+use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region, RoleName};
 
 /// Any config that `config check` accepts, with warnings or without.
 pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
@@ -40,6 +40,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()),
                 service(partition),
+                landing_zone(partition),
             ),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )
@@ -52,12 +53,13 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, new_accounts, drift, retire, records, service),
+                    (guardrail, new_accounts, drift, retire, records, service, landing_zone),
                     consolidate,
                 )| {
                     Config {
                         organization,
                         roles,
+                        landing_zone,
                         trail,
                         archive,
                         key,
@@ -161,6 +163,27 @@ fn principals(partition: Partition) -> impl Strategy<Value = Vec<Principal>> {
         identity(partition).prop_map(Principal::Identity),
     ];
     distinct(one, 3)
+}
+
+fn landing_zone(partition: Partition) -> impl Strategy<Value = LandingZone> {
+    let trusted = (member(), name::<RoleName>("[A-Za-z0-9_-]{1,40}"));
+    (
+        "[a-z][a-z0-9-]{0,30}",
+        option::of(trusted.prop_map(move |(account, role)| {
+            Arn::global(partition, "iam", &account, format!("role/{role}"))
+        })),
+        option::of(name("ou-[a-z0-9]{4}-[a-z0-9]{8}")),
+        option::of(name("[A-Za-z0-9_-]{1,40}")),
+    )
+        .prop_map(|(prefix, trusted_principal, pilot_unit, permissions_boundary)| {
+            LandingZone {
+                prefix,
+                trusted_principal,
+                pilot_account: None,
+                pilot_unit,
+                permissions_boundary,
+            }
+        })
 }
 
 fn roles(partition: Partition) -> impl Strategy<Value = Roles> {
@@ -432,6 +455,7 @@ fn consolidate(
             exclude,
             former_accounts: Vec::new(),
             overlap_days,
+            into_managed: false,
             storage_class,
         },
     )

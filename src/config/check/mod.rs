@@ -7,6 +7,7 @@ mod archive;
 mod consolidate;
 mod drift;
 mod key;
+mod landing_zone;
 mod lifecycle;
 mod logs;
 mod new_accounts;
@@ -36,6 +37,7 @@ pub(super) fn check(
     let mut checker = Checker { origins, unread, findings: Vec::new() };
     organization::check(config, &mut checker);
     roles::check(config, &mut checker);
+    landing_zone::check(config, &mut checker);
     trail::check(config, &mut checker);
     selectors::check(config, &mut checker);
     archive::check(config, &mut checker);

@@ -9,7 +9,7 @@ pub use self::end::Ending;
 pub use self::examine::Examined;
 pub use self::kept_bucket::KeptBucket;
 use super::trust::trust;
-use super::{Env, OpError, Outcome, archive, legacy};
+use super::{Env, OpError, Outcome, archive, legacy, managed_archive};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::source::{Policy, Source};
 use crate::archive::retired::Retired;
@@ -128,6 +128,7 @@ impl Candidate {
     /// # Errors
     /// The trail has changed, or as of [`Self::examine`].
     pub async fn examine_again(&self, env: &Env) -> Result<Examined, OpError> {
+        managed_archive::refuse(env, &self.aws).await?;
         let now = discover::trail(&self.owner, &self.trail.arn).await.map_err(unreadable)?;
         if now.as_ref() != Some(&self.trail) {
             return Err(stale(&self.trail.arn));

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, doctor, drift, evidence, live, new_accounts, notification, plan, records,
-    retirement, roles, round, service, sources, verification,
+    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
+    consolidation, cost, coverage, doctor, drift, evidence, live, new_accounts, notification, plan,
+    records, retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -81,6 +81,7 @@ documents! {
     emitted acceptance::Report = "acceptance-report";
     emitted accounts::Report = "accounts-report";
     emitted ApplyReport = "apply-report";
+    emitted bootstrap::Report = "bootstrap";
     stored bundle::Manifest = "bundle-manifest";
     emitted checks::Catalogue = "check-catalogue";
     emitted config::Check = "config-check";

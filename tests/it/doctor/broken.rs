@@ -413,8 +413,8 @@ async fn break_it(env: &ConfiguredEnv, what: &str) -> Option<Credentials> {
     None
 }
 
-/// A landing zone with its trail and its bucket.
-pub(super) async fn control_tower(env: &ConfiguredEnv, version: &str) {
+/// A landing zone with its trail and its bucket. Version `none` has the trail alone.
+pub(crate) async fn control_tower(env: &ConfiguredEnv, version: &str) {
     let organization = env.desired.org_id().to_string();
     let is_new = version.starts_with('4');
     let bucket = if is_new {
@@ -422,24 +422,40 @@ pub(super) async fn control_tower(env: &ConfiguredEnv, version: &str) {
     } else {
         format!("aws-controltower-logs-{ARCHIVE}-us-east-1")
     };
-    env.sandbox.set_up_landing_zone(
-        version,
-        json!({
-            "governedRegions": [HOME],
-            "centralizedLogging": { "accountId": ARCHIVE, "enabled": true },
-            "securityRoles": { "accountId": "333333333333" },
-        }),
-    );
+    if version != "none" {
+        env.sandbox.set_up_landing_zone(
+            version,
+            json!({
+                "governedRegions": [HOME],
+                "centralizedLogging": { "accountId": ARCHIVE, "enabled": true },
+                "securityRoles": { "accountId": "333333333333" },
+            }),
+        );
+    }
+    let name = "aws-controltower-BaselineCloudTrail";
+    organization_trail(env, name, &bucket, (!is_new).then_some(organization)).await;
+}
+
+/// The trail of the Landing Zone Accelerator, with its bucket.
+pub(crate) async fn accelerator(env: &ConfiguredEnv) {
+    let bucket = format!("aws-accelerator-central-logs-{ARCHIVE}-us-east-1");
+    let prefix = Some("cloudtrail-organization".to_owned());
+    organization_trail(env, "AWSAccelerator-Organizations-CloudTrail", &bucket, prefix).await;
+}
+
+async fn organization_trail(
+    env: &ConfiguredEnv,
+    name: &str,
+    bucket: &str,
+    prefix: Option<String>,
+) {
     let management = env.management();
     trust_cloudtrail(&management).await;
     let archive = env.clients(&ARCHIVE.parse().unwrap(), &home());
-    open_bucket(&archive, &bucket).await;
-    let name = "aws-controltower-BaselineCloudTrail";
+    open_bucket(&archive, bucket).await;
     let create = management.cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
     let create = create.is_organization_trail(true).is_multi_region_trail(true);
-    let create = create.enable_log_file_validation(true);
-    let create = create.set_s3_key_prefix((!is_new).then_some(organization));
-    let create = create.set_cloud_watch_logs_log_group_arn(None);
+    let create = create.enable_log_file_validation(true).set_s3_key_prefix(prefix);
     create.send().await.unwrap();
     management.cloudtrail().start_logging().name(name).send().await.unwrap();
 }

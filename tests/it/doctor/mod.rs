@@ -1,7 +1,7 @@
 //! `orgtrail doctor`: it names the cause of what is broken and how to fix it, and writes
 //! nothing.
 
-mod broken;
+pub(crate) mod broken;
 
 use serde_json::Value;
 

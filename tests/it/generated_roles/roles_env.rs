@@ -83,7 +83,10 @@ impl RolesEnv {
         enable.service_principal("iam.amazonaws.com").send().await.unwrap();
         let text = change(config(&env, start).await);
         let config = parse(&text);
-        let roles = roles(&config);
+        // The others are there already.
+        let mut roles = roles(&config);
+        roles.retain(|role| role.kind != RoleKind::Bootstrap);
+        let organization = env.sandbox.organization_id();
         let admin: Arn = format!("arn:aws:iam::{MANAGEMENT}:user/admin").parse().unwrap();
         let runner: Arn = format!("arn:aws:iam::{TOOLS}:role/{RUNNER}").parse().unwrap();
         let first = if start == MANAGEMENT { RoleKind::Management } else { RoleKind::Runner };
@@ -97,7 +100,9 @@ impl RolesEnv {
             for account in accounts_of(role, &roles, &env.sandbox) {
                 let clients = env.root(account.as_str()).await;
                 let create = clients.iam().create_role().role_name(name);
-                let create = create.assume_role_policy_document(role.trust(trusted).to_json());
+                let create = create.assume_role_policy_document(
+                    role.trust(trusted, organization.as_ref()).to_json(),
+                );
                 create.send().await.unwrap();
                 let put = clients.iam().put_role_policy().role_name(name).policy_name(POLICY);
                 put.policy_document(role.policy().to_json()).send().await.unwrap();

@@ -45,7 +45,13 @@ pub(super) fn is_timestamp(name: &str) -> bool {
         || name.ends_with("Timestamp")
         || matches!(
             name,
-            "Expiration" | "PasswordLastUsed" | "EnableDate" | "StartTime" | "EndTime"
+            "CreationTime"
+                | "Expiration"
+                | "LastUpdatedTime"
+                | "PasswordLastUsed"
+                | "EnableDate"
+                | "StartTime"
+                | "EndTime"
         )
 }
 
@@ -66,7 +72,11 @@ impl Protocol {
             | Service::ControlTower
             | Service::GuardDuty
             | Service::SecurityHub => Self::Rest,
-            Service::Iam | Service::Sns | Service::Sts | Service::Monitoring => Self::Query,
+            Service::CloudFormation
+            | Service::Iam
+            | Service::Sns
+            | Service::Sts
+            | Service::Monitoring => Self::Query,
             _ => Self::Json,
         }
     }
@@ -306,6 +316,7 @@ fn without_nulls(value: Value) -> Value {
 
 fn namespace(service: Service) -> &'static str {
     match service {
+        Service::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
         Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         Service::Monitoring => "http://monitoring.amazonaws.com/doc/2010-08-01/",

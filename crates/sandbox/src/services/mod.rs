@@ -5,6 +5,7 @@ use super::simulation::Control;
 
 pub(super) mod account;
 mod assume_root;
+pub(crate) mod cloudformation;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
 pub(super) mod config;
@@ -32,6 +33,7 @@ pub(super) fn dispatch(control: &mut Control, call: &Call<'_>) -> Reply {
 fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(control, call),
+        Service::CloudFormation => cloudformation::call(control, call),
         Service::CloudTrail => cloudtrail::call(control, call),
         Service::Config => config::call(control, call),
         Service::ControlTower => control_tower::call(control, call),

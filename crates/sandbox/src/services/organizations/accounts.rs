@@ -86,6 +86,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let role_name = text(call.input, "RoleName").unwrap_or(ACCESS_ROLE).to_owned();
     let organization = of(control)?;
+    super::check_finalized(organization, call.now)?;
     let now = call.now;
     let request = format!("car-{}", call.simulation.random_text(LOWER, 32));
     let creation = |account, failure| Creation { account, name: name.to_owned(), at: now, failure };

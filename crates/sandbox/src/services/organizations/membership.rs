@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Control, Member, Reply, accounts, invalid, not_in_use, of};
 use crate::api::ApiError;
+use crate::services::cloudformation;
 use crate::simulation::Simulation;
 use crate::simulator;
 
@@ -37,7 +38,7 @@ pub(crate) enum MembershipChange {
 }
 
 /// Makes an account, which [`Control`] knows already, a member in the root.
-pub(super) fn join(
+pub(crate) fn join(
     control: &mut Control,
     simulation: &Simulation,
     now: Timestamp,
@@ -70,6 +71,8 @@ fn depart(control: &mut Control, call: &Call<'_>, account: &AccountId, removed: 
     may_depart(control, call, account)?;
     // What it did as a member is recorded.
     simulator::leave(call.simulation, control, account);
+    // Its stacks are deleted while the organization's services may still work in it.
+    cloudformation::account_left(control, call.simulation, call.now, account);
     let organization = of(control)?;
     organization.members.remove(account);
     organization.attachments.remove(account.as_str());
@@ -230,6 +233,15 @@ fn announce(
         // The calls themselves are the events.
         MembershipChange::Moved | MembershipChange::Closed => None,
     };
+    match change {
+        MembershipChange::Joined { .. } => {
+            cloudformation::account_joined(control, simulation, now, account);
+        }
+        MembershipChange::Moved => {
+            cloudformation::account_moved(control, simulation, now, account);
+        }
+        MembershipChange::Departed { .. } | MembershipChange::Closed => {}
+    }
     if let Some((name, mut details)) = event {
         let management = control.organization.as_ref().map(|it| &it.management_account);
         details["managementAccountId"] = json!(management);

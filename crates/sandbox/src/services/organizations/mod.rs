@@ -3,7 +3,7 @@
 mod accounts;
 mod administrators;
 mod handshakes;
-mod membership;
+pub(crate) mod membership;
 mod policies;
 mod shape;
 mod state;
@@ -79,6 +79,18 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         .into_iter()
         .find_map(|family| family(organization, call));
     answer.unwrap_or_else(|| Err(unknown_operation(call)))
+}
+
+/// Refuses an account while a new organization is being set up.
+fn check_finalized(organization: &Organization, now: jiff::Timestamp) -> Result<(), ApiError> {
+    if organization.finalizing_until.is_some_and(|until| now < until) {
+        return Err(ApiError::new(
+            "FinalizingOrganizationException",
+            "AWS Organizations couldn't perform the operation because your organization hasn't \
+             finished initializing. This can take up to an hour. Try again later.",
+        ));
+    }
+    Ok(())
 }
 
 /// The organization, which [`call`] has seen to be there.

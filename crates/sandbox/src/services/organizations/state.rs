@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::handshakes::Handshake;
 use crate::policy::Document;
+use crate::services::cloudformation::OrganizationsAccess;
 
 /// The policy that is attached everywhere to begin with.
 pub(crate) const FULL_ACCESS: &str = "p-FullAWSAccess";
@@ -50,6 +51,12 @@ pub(crate) struct Organization {
     /// Tags by what they are on.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether `StackSets` may work in it.
+    #[serde(default)]
+    pub(crate) stacksets: OrganizationsAccess,
+    /// Until when it is being set up and takes no accounts.
+    #[serde(default)]
+    pub(crate) finalizing_until: Option<Timestamp>,
 }
 
 /// An organizational unit.

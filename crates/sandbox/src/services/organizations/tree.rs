@@ -1,5 +1,6 @@
 //! The root, its units, and what is where.
 
+use jiff::SignedDuration;
 use orgtrail_base::names::{AccountId, OrgId, UnitId};
 use serde_json::json;
 
@@ -9,9 +10,13 @@ use super::{
 };
 use crate::api::ApiError;
 use crate::bootstrap::full_access;
+use crate::services::cloudformation::OrganizationsAccess;
+use crate::services::iam::create_linked_role;
 use crate::services::input::text;
 use crate::simulation::LOWER;
 
+/// How long a new organization takes no accounts: up to an hour in AWS.
+const FINALIZING: SignedDuration = SignedDuration::from_mins(10);
 /// How deep units may lie.
 const MAX_DEPTH: usize = 5;
 
@@ -62,6 +67,12 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
             "The AWS account is already a member of an organization.",
         ));
     }
+    create_linked_role(
+        control,
+        call,
+        "organizations.amazonaws.com",
+        "AWSServiceRoleForOrganizations",
+    )?;
     let internal = |_| ApiError::new("ServiceException", "the sandbox could not create an id");
     let id: OrgId =
         format!("o-{}", call.simulation.random_text(LOWER, 10)).parse().map_err(internal)?;
@@ -98,6 +109,8 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
         root_features: [].into(),
         handshakes: [].into(),
         tags: [].into(),
+        stacksets: OrganizationsAccess::default(),
+        finalizing_until: call.now.checked_add(FINALIZING).ok(),
     };
     debug_assert!(!organization.policy_types.contains(SCP));
     let answer = shape::organization(call.caller.partition, &organization);
