@@ -443,12 +443,7 @@ pub(crate) async fn accelerator(env: &ConfiguredEnv) {
     organization_trail(env, "AWSAccelerator-Organizations-CloudTrail", &bucket, prefix).await;
 }
 
-async fn organization_trail(
-    env: &ConfiguredEnv,
-    name: &str,
-    bucket: &str,
-    prefix: Option<String>,
-) {
+async fn organization_trail(env: &ConfiguredEnv, name: &str, bucket: &str, prefix: Option<String>) {
     let management = env.management();
     trust_cloudtrail(&management).await;
     let archive = env.clients(&ARCHIVE.parse().unwrap(), &home());
