@@ -196,8 +196,19 @@ impl Aws {
     /// sessions are not.
     #[must_use]
     pub fn assuming(&self, roles: Roles) -> Self {
-        let Inner { base, settings, region, partition, caller, http, pacer, clock, gate, endpoint, .. } =
-            &*self.0;
+        let Inner {
+            base,
+            settings,
+            region,
+            partition,
+            caller,
+            http,
+            pacer,
+            clock,
+            gate,
+            endpoint,
+            ..
+        } = &*self.0;
         Self(Arc::new(Inner {
             base: base.clone(),
             settings: Arc::new(Settings { roles, ..(**settings).clone() }),

@@ -76,7 +76,10 @@ impl Facts {
 }
 
 /// The resource control policies that apply to the archive's account.
-pub(crate) async fn resource_policies(aws: &Aws, desired: &Desired) -> Observation<ControlPolicies> {
+pub(crate) async fn resource_policies(
+    aws: &Aws,
+    desired: &Desired,
+) -> Observation<ControlPolicies> {
     let management = aws.clients(desired.management(), desired.home_region());
     let (archive, manager) = (desired.archive(), desired.management());
     let kind = ControlKind::Resource;

@@ -26,7 +26,10 @@ pub(super) const GUARDDUTY: Check = Check {
     why: "GuardDuty analyzes CloudTrail's events for threats, with copies of its own.",
     fix: "aws guardduty create-detector --enable --region REGION",
     resources: &[],
-    mappings: &[Framework::SecurityHub.rule("GuardDuty.1"), Framework::Prowler.rule("guardduty_is_enabled")],
+    mappings: &[
+        Framework::SecurityHub.rule("GuardDuty.1"),
+        Framework::Prowler.rule("guardduty_is_enabled"),
+    ],
     rule: Rule::Custom(|facts| judge(facts, Neighbor::GuardDuty)),
 };
 

@@ -54,7 +54,11 @@ fn text(context: &Context, diagnosis: &Diagnosis) -> String {
     let examined = diagnosis.items().iter().filter(|item| item.verdict != Verdict::Skipped);
     examined.for_each(|item| lines.extend(item_lines(item)));
     if !skipped.is_empty() {
-        lines.extend(wrapped("skipped", &format!("not configured: {}", skipped.join(", ")), INDENT));
+        lines.extend(wrapped(
+            "skipped",
+            &format!("not configured: {}", skipped.join(", ")),
+            INDENT,
+        ));
     }
     let summary = diagnosis.document().summary;
     let counts = format!(

@@ -112,7 +112,10 @@ mod tests {
 
     const ORG: &str = "o-exampleorgid";
 
-    fn manager(trail: TrailProperties<'_>, zone: &Observation<LandingZone>) -> Option<TrailManager> {
+    fn manager(
+        trail: TrailProperties<'_>,
+        zone: &Observation<LandingZone>,
+    ) -> Option<TrailManager> {
         trail.manager(&ORG.parse().unwrap(), zone)
     }
 

@@ -83,7 +83,8 @@ fn delete(id: &'static str, desired: &Desired, field: &str, value: String) -> St
 pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
     let mut all = Vec::new();
     // What another tool manages stays with it.
-    for entry in CATALOGUE.iter().filter(|entry| manager_of(entry.id, desired, observed).is_none()) {
+    for entry in CATALOGUE.iter().filter(|entry| manager_of(entry.id, desired, observed).is_none())
+    {
         let read = (entry.observed_json)(observed);
         all.extend((entry.kept)(desired, observed).into_iter().map(|Kept { name, why, cost }| {
             let (usd_a_month, cost) = price(&cost);

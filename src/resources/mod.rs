@@ -35,8 +35,8 @@ pub use logs::{
     AlarmSubscriptions, LogGroup, Metric, MetricAlarm, MetricAlarms, MetricFilter, MetricFilters,
     Subscription,
 };
-pub(crate) use managed::{leave, manager_of};
 pub use managed::{called, other_manager};
+pub(crate) use managed::{leave, manager_of};
 pub use observe::observe;
 pub(crate) use observe::{ObserveContext, reread};
 pub(crate) use organization::service_control_policies;

@@ -53,7 +53,9 @@ async fn is_observed_and_never_written(version: &str, bucket: &str, manager: &st
         .filter(|step| step["action"] != "nothing")
         .map(|step| step["id"].as_str().unwrap_or_default())
         .collect();
-    let is_theirs = |id: &&&str| ["trail", "archive-bucket", "kms-key", "log-group"].iter().any(|it| id.starts_with(it));
+    let is_theirs = |id: &&&str| {
+        ["trail", "archive-bucket", "kms-key", "log-group"].iter().any(|it| id.starts_with(it))
+    };
     assert_eq!(writes.iter().filter(is_theirs).collect::<Vec<_>>(), [&""; 0], "{plan:#}");
     env.run(&config, &["apply", "--yes"]).await;
     let refused = env.run(&config, &["consolidate", "--yes"]).await;

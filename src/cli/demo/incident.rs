@@ -20,22 +20,28 @@ pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<(), St
     off.map_err(|error| management.error("organizations:DisableAWSServiceAccess", error))?;
 
     let output = env.program.run(&["drift", "--format", "json"]).await?;
-    let passed = output.exited_with(Outcome::Drift) && has(&output.stdout, "findings", "check", "org-trusted-access");
+    let passed = output.exited_with(Outcome::Drift)
+        && has(&output.stdout, "findings", "check", "org-trusted-access");
     let details = if passed { "org-trusted-access failed".to_owned() } else { output.in_full() };
     report.step("drift detects it", Some("orgtrail drift"), passed, details)?;
 
     let output = env.program.run(&["doctor", "--format", "json"]).await?;
-    let passed = output.exited_with(Outcome::Drift) && has(&output.stdout, "items", "item", "trusted-access");
+    let passed = output.exited_with(Outcome::Drift)
+        && has(&output.stdout, "items", "item", "trusted-access");
     let details = if passed { first_problem(&output.stdout) } else { output.in_full() };
     report.step("doctor names the cause and the fix", Some("orgtrail doctor"), passed, details)?;
 
     let (command, fix) = ("orgtrail drift --fix", ["drift", "--fix", "--yes"]);
     let output = env.program.run(&fix).await?;
-    let enabled = management.organizations().list_aws_service_access_for_organization().send().await;
-    let enabled = enabled
-        .map_err(|error| management.error("organizations:ListAWSServiceAccessForOrganization", error))?;
-    let passed =
-        enabled.enabled_service_principals().iter().any(|it| it.service_principal() == Some(CLOUDTRAIL));
+    let enabled =
+        management.organizations().list_aws_service_access_for_organization().send().await;
+    let enabled = enabled.map_err(|error| {
+        management.error("organizations:ListAWSServiceAccessForOrganization", error)
+    })?;
+    let passed = enabled
+        .enabled_service_principals()
+        .iter()
+        .any(|it| it.service_principal() == Some(CLOUDTRAIL));
     let details = if passed { "trusted access is on again".to_owned() } else { output.in_full() };
     report.step("drift turns trusted access on again", Some(command), passed, details)?;
     Ok(())

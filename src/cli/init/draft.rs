@@ -126,8 +126,10 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
         ));
         archive = Some(zoned.clone());
     } else if let [first, others @ ..] = found.log_archives.as_slice() {
-        lines
-            .comment(&format!("Guessed from its name: {}. Check it.", account_name(organization, first)));
+        lines.comment(&format!(
+            "Guessed from its name: {}. Check it.",
+            account_name(organization, first)
+        ));
         for other in others {
             lines.comment(&format!("  also possible: {}", account_name(organization, other)));
         }
@@ -148,8 +150,10 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
         ));
         lines.value("audit_account", zoned);
     } else if let [first, others @ ..] = audits.as_slice() {
-        lines
-            .comment(&format!("Guessed from its name: {}. Check it.", account_name(organization, first)));
+        lines.comment(&format!(
+            "Guessed from its name: {}. Check it.",
+            account_name(organization, first)
+        ));
         for other in others {
             lines.comment(&format!("  also possible: {}", account_name(organization, other)));
         }

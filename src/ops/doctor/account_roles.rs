@@ -11,8 +11,8 @@ use crate::aws::{At as _, Aws, AwsError, ErrorKind};
 use crate::config::Roles;
 use crate::names::{AccountId, Arn};
 use crate::org::Access;
-use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::policy::PolicyDocument;
+use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::words::counted;
 
 const ID: &str = "account-roles";
@@ -56,10 +56,8 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
             (account, cause)
         }
     });
-    let causes: Vec<(AccountId, Result<Cause, AwsError>)> = stream::iter(reads.collect::<Vec<_>>())
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let causes: Vec<(AccountId, Result<Cause, AwsError>)> =
+        stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
     let mut by_cause: BTreeMap<Cause, Vec<AccountId>> = BTreeMap::new();
     let mut others = Vec::new();
     for (account, cause) in causes {
@@ -191,7 +189,9 @@ impl Ways {
         let (evidence, fix) = match cause {
             Cause::Missing => (
                 format!("the role {name} is missing in {many}"),
-                format!("deploy it by a stack set: `{template}` prints the CloudFormation template"),
+                format!(
+                    "deploy it by a stack set: `{template}` prints the CloudFormation template"
+                ),
             ),
             Cause::OtherPath(path) => (
                 format!("the role {name} has the path {path} in {many}"),
@@ -205,7 +205,8 @@ impl Ways {
             ),
             Cause::ExternalId => (
                 format!("the trust policy of {name} requires another external id in {many}"),
-                "set roles.external_id to the value of sts:ExternalId in the trust policy".to_owned(),
+                "set roles.external_id to the value of sts:ExternalId in the trust policy"
+                    .to_owned(),
             ),
             Cause::ControlPolicy(kind) => (
                 format!("a {kind} denies sts:AssumeRole on {name} in {many}"),
@@ -213,10 +214,16 @@ impl Ways {
             ),
             Cause::Caller => (
                 format!("{name} trusts {assumes}, which lacks sts:AssumeRole, in {many}"),
-                format!("allow {assumes} sts:AssumeRole on arn:{}:iam::*:role{}{name}", self.aws.partition(), self.roles.path),
+                format!(
+                    "allow {assumes} sts:AssumeRole on arn:{}:iam::*:role{}{name}",
+                    self.aws.partition(),
+                    self.roles.path
+                ),
             ),
             Cause::Undetermined => (
-                format!("the role {name} cannot be assumed in {many}: it is missing, or its trust policy or external id does not match"),
+                format!(
+                    "the role {name} cannot be assumed in {many}: it is missing, or its trust policy or external id does not match"
+                ),
                 format!(
                     "compare `aws iam get-role --role-name {name}` in one of the accounts with `orgtrail config roles member --part trust`; `{template}` creates it"
                 ),

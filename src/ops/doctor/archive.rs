@@ -82,7 +82,15 @@ fn checked(inputs: &Inputs<'_>, desired: &Desired, observed: &Observed) -> Vec<I
         }
     }
     if items.is_empty() {
-        items.push(Item::ok(ID, format!("{}: {} passed; {}", desired.bucket(), counted(passed, "check"), guards(desired))));
+        items.push(Item::ok(
+            ID,
+            format!(
+                "{}: {} passed; {}",
+                desired.bucket(),
+                counted(passed, "check"),
+                guards(desired)
+            ),
+        ));
     }
     items
 }

@@ -48,10 +48,16 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
             match ruling {
                 Ruling::Permitted => {}
                 Ruling::Denied(by) => {
-                    denied.entry(format!("{what} is denied by {by}")).or_default().push(account.clone());
+                    denied
+                        .entry(format!("{what} is denied by {by}"))
+                        .or_default()
+                        .push(account.clone());
                 }
                 Ruling::Unclear(by) => {
-                    unclear.entry(format!("{what} may be denied by {by}")).or_default().push(account.clone());
+                    unclear
+                        .entry(format!("{what} may be denied by {by}"))
+                        .or_default()
+                        .push(account.clone());
                 }
             }
         }
@@ -72,7 +78,10 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     items.extend(of_archive(inputs).await);
     if items.is_empty() {
         let examined = counted(accounts.len(), "account");
-        items.push(Item::ok(ID, format!("no policy denies CloudTrail, KMS or StackSets ({examined}, one of each unit)")));
+        items.push(Item::ok(
+            ID,
+            format!("no policy denies CloudTrail, KMS or StackSets ({examined}, one of each unit)"),
+        ));
     }
     items
 }
@@ -80,8 +89,11 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
 /// The archive's account, and one account of each unit.
 fn examined(inputs: &Inputs<'_>) -> BTreeSet<AccountId> {
     let mut units: BTreeSet<&UnitId> = BTreeSet::new();
-    let mut accounts: BTreeSet<AccountId> =
-        inputs.config.map(|config| config.organization.log_archive_account.clone()).into_iter().collect();
+    let mut accounts: BTreeSet<AccountId> = inputs
+        .config
+        .map(|config| config.organization.log_archive_account.clone())
+        .into_iter()
+        .collect();
     for account in &inputs.accounts {
         let is_active = !matches!(account.access, Access::Excluded { .. });
         let is_bound = is_active && account.account != inputs.management;
@@ -126,9 +138,9 @@ fn rulings(
         rulings.push((format!("cloudtrail:GetTrailStatus in {region}"), ruling));
     }
     let of_own = [("cloudtrail:DescribeTrails", "*"), ("kms:Decrypt", "*")];
-    rulings.extend(of_own.map(|(action, resource)| {
-        (action.to_owned(), ask(&own, action, resource, home))
-    }));
+    rulings.extend(
+        of_own.map(|(action, resource)| (action.to_owned(), ask(&own, action, resource, home))),
+    );
     let ruling = ask(&stack_sets, "iam:CreateRole", &role, home);
     rulings.push(("iam:CreateRole by StackSets".to_owned(), ruling));
     rulings

@@ -26,7 +26,10 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     if !unexpected.is_empty() {
         let item = Item::problem(
             ID,
-            format!("{} can stop and delete the trail, and the configuration does not list it", listed(&unexpected)),
+            format!(
+                "{} can stop and delete the trail, and the configuration does not list it",
+                listed(&unexpected)
+            ),
             "orgtrail apply deregisters it; to keep it: organization.delegated_administrators",
         );
         items.push(item.of_accounts(unexpected));

@@ -56,11 +56,7 @@ impl Item {
 
     /// Something is wrong.
     #[must_use]
-    pub fn problem(
-        id: &'static str,
-        evidence: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
+    pub fn problem(id: &'static str, evidence: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { fix: Some(fix.into()), ..Self::new(id, Verdict::Problem, evidence) }
     }
 
@@ -107,7 +103,14 @@ impl Item {
 impl From<&Item> for contract::Item {
     fn from(item: &Item) -> Self {
         let Item { id, verdict, evidence, missing_actions, fix, accounts } = item.clone();
-        Self { item: id.to_owned(), verdict: verdict.into(), evidence, missing_actions, fix, accounts }
+        Self {
+            item: id.to_owned(),
+            verdict: verdict.into(),
+            evidence,
+            missing_actions,
+            fix,
+            accounts,
+        }
     }
 }
 
@@ -147,12 +150,7 @@ pub(super) fn grouped(id: &'static str, failed: Vec<(AccountId, AwsError)>) -> V
         let item = Item::unread(id, &error);
         let evidence = match accounts.as_slice() {
             [_] => item.evidence,
-            many => format!(
-                "{}: {} in {}",
-                error.permission(),
-                error.kind(),
-                in_accounts(many)
-            ),
+            many => format!("{}: {} in {}", error.permission(), error.kind(), in_accounts(many)),
         };
         Item { evidence, accounts, ..item }
     });

@@ -28,12 +28,15 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
         items.push(Item::unread(ID, error));
     }
     if items.is_empty() {
-        items.push(Item::ok(ID, match &zone {
-            Observation::Present(zone) => {
-                format!("Control Tower {} is set up, and owns no trail", zone.version)
-            }
-            _ => "no trail of AWS Control Tower or the Landing Zone Accelerator".to_owned(),
-        }));
+        items.push(Item::ok(
+            ID,
+            match &zone {
+                Observation::Present(zone) => {
+                    format!("Control Tower {} is set up, and owns no trail", zone.version)
+                }
+                _ => "no trail of AWS Control Tower or the Landing Zone Accelerator".to_owned(),
+            },
+        ));
     }
     items
 }
@@ -51,19 +54,31 @@ fn judge(
     let owner = format!("{}{version}", called(manager));
     let Some(config) = inputs.config else {
         let id = &organization.id;
-        return Item::ok(ID, format!("{owner} owns the trail `{name}` of {id}, which delivers to {bucket}: orgtrail init adopts it, and only observes it"));
+        return Item::ok(
+            ID,
+            format!(
+                "{owner} owns the trail `{name}` of {id}, which delivers to {bucket}: orgtrail init adopts it, and only observes it"
+            ),
+        );
     };
     if config.trail.name.as_str() != name {
         return Item::problem(
             ID,
-            format!("{owner} owns the trail `{name}`, and the configuration declares `{}`: a second trail", config.trail.name),
-            format!("set trail.name = \"{name}\" and archive.bucket = \"{bucket}\", or run `orgtrail init`"),
+            format!(
+                "{owner} owns the trail `{name}`, and the configuration declares `{}`: a second trail",
+                config.trail.name
+            ),
+            format!(
+                "set trail.name = \"{name}\" and archive.bucket = \"{bucket}\", or run `orgtrail init`"
+            ),
         );
     }
     if config.trail.managed_by == Some(TrailManager::Orgtrail) {
         return Item::problem(
             ID,
-            format!("{owner} owns the trail `{name}`, and trail.managed_by lets orgtrail change it"),
+            format!(
+                "{owner} owns the trail `{name}`, and trail.managed_by lets orgtrail change it"
+            ),
             "remove trail.managed_by, unless you have removed the trail from that tool",
         );
     }

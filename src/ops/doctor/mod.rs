@@ -147,7 +147,8 @@ impl Diagnosis {
         match first.and_then(|item| item.fix.as_ref()) {
             _ if self.is_stopped => "run `orgtrail doctor` again: it was stopped".to_owned(),
             _ if is_before_init => {
-                "run `orgtrail init` to write a configuration, then `orgtrail doctor` again".to_owned()
+                "run `orgtrail init` to write a configuration, then `orgtrail doctor` again"
+                    .to_owned()
             }
             Some(fix) => format!("fix the first item: {fix}"),
             None if first.is_some() => {
@@ -169,8 +170,12 @@ mod tests {
     use super::*;
 
     fn diagnosis(items: Vec<Item>) -> Diagnosis {
-        let empty =
-            Diagnosis { items: Vec::new(), has_config: true, is_signed_in: true, is_stopped: false };
+        let empty = Diagnosis {
+            items: Vec::new(),
+            has_config: true,
+            is_signed_in: true,
+            is_stopped: false,
+        };
         empty.with(items)
     }
 
@@ -187,7 +192,10 @@ mod tests {
         let unread = diagnosis(vec![ok.clone(), unknown]);
         assert_eq!(unread.outcome(), Outcome::Incomplete);
         let fine = diagnosis(vec![ok.clone(), Item::skipped("neighbors", "drift.neighbors")]);
-        assert_eq!((fine.outcome(), fine.next_step().as_str()), (Outcome::Clean, "run `orgtrail plan`"));
+        assert_eq!(
+            (fine.outcome(), fine.next_step().as_str()),
+            (Outcome::Clean, "run `orgtrail plan`")
+        );
         let stopped = Diagnosis { is_stopped: true, ..diagnosis(vec![ok]) };
         assert_eq!(stopped.outcome(), Outcome::Incomplete);
     }

@@ -67,7 +67,8 @@ async fn of_service(
         let mut regions: Vec<&str> = cells.iter().map(|(_, region)| region.as_str()).collect();
         regions.sort_unstable();
         regions.dedup();
-        let evidence = format!("{name} in {}, {}: {why}", in_accounts(&accounts), regions.join(", "));
+        let evidence =
+            format!("{name} in {}, {}: {why}", in_accounts(&accounts), regions.join(", "));
         items.push(Item::problem(ID, evidence, fix).of_accounts(accounts));
     }
     if items.is_empty() {

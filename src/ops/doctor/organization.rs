@@ -36,10 +36,9 @@ fn unread(inputs: &Inputs<'_>, error: &AwsError) -> Item {
     let identity = inputs.env.session().identity();
     let manager = identity.and_then(|identity| identity.management_account.as_ref());
     match manager.filter(|manager| *manager != caller) {
-        Some(manager) if inputs.config.is_none() => Item {
-            fix: Some(format!("sign in to the management account {manager}")),
-            ..item
-        },
+        Some(manager) if inputs.config.is_none() => {
+            Item { fix: Some(format!("sign in to the management account {manager}")), ..item }
+        }
         _ => item,
     }
 }

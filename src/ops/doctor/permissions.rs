@@ -59,7 +59,10 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     if items.is_empty() && checked == 0 {
         items.push(Item::waits(ID, "no account's role can be assumed"));
     } else if items.is_empty() {
-        items.push(Item::ok(ID, format!("{} allow what the configuration needs", counted(checked, "role"))));
+        items.push(Item::ok(
+            ID,
+            format!("{} allow what the configuration needs", counted(checked, "role")),
+        ));
     }
     items
 }
@@ -81,7 +84,10 @@ fn item(
         if is_denied {
             format!("exempt {name} in the service control policy: aws organizations update-policy")
         } else {
-            format!("aws iam put-role-policy --role-name {name} with `orgtrail config roles {}`", kind.as_str())
+            format!(
+                "aws iam put-role-policy --role-name {name} with `orgtrail config roles {}`",
+                kind.as_str()
+            )
         },
     );
     item.missing(actions).of_accounts(accounts)
@@ -94,9 +100,8 @@ fn kind(inputs: &Inputs<'_>, account: &AccountId) -> RoleKind {
 
 /// The generated role of an account.
 fn role<'r>(roles: &'r [Role], account: &AccountId) -> Option<&'r Role> {
-    let assumed = || {
-        roles.iter().filter(|role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub))
-    };
+    let assumed =
+        || roles.iter().filter(|role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub));
     let own = assumed().find(|role| role.account.as_ref() == Some(account));
     own.or_else(|| assumed().find(|role| role.account.is_none()))
 }

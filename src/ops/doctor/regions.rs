@@ -29,7 +29,10 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     for (region, accounts) in &unchecked {
         let item = Item::problem(
             ID,
-            format!("{} enabled the opt-in Region {region}, which organization.regions does not include", in_accounts(accounts)),
+            format!(
+                "{} enabled the opt-in Region {region}, which organization.regions does not include",
+                in_accounts(accounts)
+            ),
             format!("add \"{region}\" to organization.regions, or set it to \"all-enabled\""),
         );
         items.push(item.of_accounts(accounts.iter().cloned()));

@@ -20,9 +20,9 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     let mut owners: BTreeSet<AccountId> = BTreeSet::new();
     for (account, trails) in &found {
         let own = trails.iter().filter(|trail| !trail.is_organization);
-        let is_other = own
-            .filter(|trail| !is_declared(inputs, &trail.name))
-            .any(|trail| trail.arn.as_ref().is_some_and(|arn| arn.account.as_ref() == Some(account)));
+        let is_other = own.filter(|trail| !is_declared(inputs, &trail.name)).any(|trail| {
+            trail.arn.as_ref().is_some_and(|arn| arn.account.as_ref() == Some(account))
+        });
         if is_other {
             owners.insert(account.clone());
         }
@@ -51,7 +51,11 @@ fn organization_trails(inputs: &Inputs<'_>) -> Item {
     if names.len() > 1 {
         return Item::problem(
             DUPLICATES,
-            format!("{} organization trails record the same events: {}", names.len(), names.join(", ")),
+            format!(
+                "{} organization trails record the same events: {}",
+                names.len(),
+                names.join(", ")
+            ),
             "keep one (trail.name), and delete the others once their logs are consolidated: orgtrail consolidate, then aws cloudtrail delete-trail",
         );
     }
@@ -65,7 +69,10 @@ fn own_trails(owners: BTreeSet<AccountId>) -> Item {
     }
     let item = Item::problem(
         DUPLICATES,
-        format!("{} have trails of their own, which record second, paid copies", in_accounts(&owners)),
+        format!(
+            "{} have trails of their own, which record second, paid copies",
+            in_accounts(&owners)
+        ),
         "orgtrail sources lists them; orgtrail consolidate, then orgtrail retire ARN",
     );
     item.of_accounts(owners)
@@ -73,16 +80,25 @@ fn own_trails(owners: BTreeSet<AccountId>) -> Item {
 
 /// In the home Region of every account, and in every Region of the management account.
 fn quota(inputs: &Inputs<'_>, full: Vec<AccountId>, most: usize) -> Item {
-    let is_full = |trails: &Observation<Vec<_>>| trails.present().is_some_and(|it| it.len() >= MOST);
-    let regions: Vec<&Region> =
-        inputs.trails.iter().filter(|(_, trails)| is_full(trails)).map(|(region, _)| region).collect();
-    let has_own = inputs.home_trails().and_then(Observation::present).is_some_and(|trails| {
-        trails.iter().any(|trail| trail.is_organization)
-    });
+    let is_full =
+        |trails: &Observation<Vec<_>>| trails.present().is_some_and(|it| it.len() >= MOST);
+    let regions: Vec<&Region> = inputs
+        .trails
+        .iter()
+        .filter(|(_, trails)| is_full(trails))
+        .map(|(region, _)| region)
+        .collect();
+    let has_own = inputs
+        .home_trails()
+        .and_then(Observation::present)
+        .is_some_and(|trails| trails.iter().any(|trail| trail.is_organization));
     if !full.is_empty() && !has_own {
         let item = Item::problem(
             QUOTA,
-            format!("{MOST} trails exist in {}, and AWS allows {MOST}: there is no room for the organization trail", in_accounts(&full)),
+            format!(
+                "{MOST} trails exist in {}, and AWS allows {MOST}: there is no room for the organization trail",
+                in_accounts(&full)
+            ),
             "delete one: orgtrail retire ARN, or aws cloudtrail delete-trail; the quota cannot be raised",
         );
         return item.of_accounts(full);
@@ -91,7 +107,10 @@ fn quota(inputs: &Inputs<'_>, full: Vec<AccountId>, most: usize) -> Item {
         let named: Vec<&str> = regions.iter().map(|region| region.as_str()).collect();
         return Item::problem(
             QUOTA,
-            format!("{MOST} trails exist in {} of the management account, and AWS allows {MOST}", named.join(", ")),
+            format!(
+                "{MOST} trails exist in {} of the management account, and AWS allows {MOST}",
+                named.join(", ")
+            ),
             "delete one: orgtrail retire ARN, or aws cloudtrail delete-trail; the quota cannot be raised",
         );
     }

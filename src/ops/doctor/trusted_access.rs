@@ -32,7 +32,8 @@ async fn is_trusted(inputs: &Inputs<'_>) -> Result<bool, AwsError> {
         .collect::<Result<Vec<_>, _>>()
         .await
         .at(&clients, "organizations:ListAWSServiceAccessForOrganization")?;
-    let services = pages.into_iter().flat_map(|page| page.enabled_service_principals.unwrap_or_default());
+    let services =
+        pages.into_iter().flat_map(|page| page.enabled_service_principals.unwrap_or_default());
     let mut names = services.filter_map(|service| service.service_principal);
     Ok(names.any(|name| name == CLOUDTRAIL))
 }
@@ -90,7 +91,8 @@ fn is_declared(inputs: &Inputs<'_>, trail: &SeenTrail) -> bool {
 /// Whether a trail was an organization trail and is none: the configured one, or one that
 /// writes where landing zones have their organization's logs.
 fn is_shrunk(inputs: &Inputs<'_>, trail: &SeenTrail) -> bool {
-    let is_own = trail.arn.as_ref().is_some_and(|arn| arn.account.as_ref() == Some(&inputs.management));
+    let is_own =
+        trail.arn.as_ref().is_some_and(|arn| arn.account.as_ref() == Some(&inputs.management));
     if trail.is_organization || !is_own {
         return false;
     }

@@ -18,8 +18,7 @@ pub(super) async fn managers(
     let of_control_tower = Some(TrailManager::ControlTower);
     let is_asked =
         trails.iter().any(|trail| properties(trail).resembles(organization) == of_control_tower);
-    let zone =
-        if is_asked { LandingZone::read(management).await } else { Observation::Absent };
+    let zone = if is_asked { LandingZone::read(management).await } else { Observation::Absent };
     let managed = trails.iter().filter_map(|trail| {
         let manager = properties(trail).manager(organization, &zone)?;
         Some((trail.name()?.to_owned(), manager))

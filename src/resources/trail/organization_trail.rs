@@ -247,37 +247,35 @@ impl Resource for OrganizationTrail {
             Err(error) => return Observation::Unreadable(error),
         };
         let managers = super::managers(management, desired, answer.trail_list()).await;
-        Observation::Present(answer).map(
-            |answer| {
-                let (mut own, mut others, mut organization) = (None, Vec::new(), BTreeMap::new());
-                let mut into_archive = Vec::new();
-                for trail in answer.trail_list.unwrap_or_default() {
-                    if trail.name() == Some(name) {
-                        own = Some(Self::of(&trail));
-                        continue;
-                    }
-                    let other = trail.name().unwrap_or_default().to_owned();
-                    if trail.is_organization_trail() == Some(true) {
-                        let bucket = trail.s3_bucket_name().unwrap_or_default().to_owned();
-                        organization.insert(other.clone(), bucket);
-                    }
-                    if trail.s3_bucket_name() == Some(desired.bucket().as_str()) {
-                        into_archive.push(other.clone());
-                    }
-                    others.push(other);
+        Observation::Present(answer).map(|answer| {
+            let (mut own, mut others, mut organization) = (None, Vec::new(), BTreeMap::new());
+            let mut into_archive = Vec::new();
+            for trail in answer.trail_list.unwrap_or_default() {
+                if trail.name() == Some(name) {
+                    own = Some(Self::of(&trail));
+                    continue;
                 }
-                others.sort();
-                into_archive.sort();
-                Trails {
-                    own,
-                    others,
-                    others_into_archive: into_archive,
-                    others_of_organization: organization,
-                    own_manager: managers.get(name).copied(),
-                    others_managed: managers.into_iter().filter(|(other, _)| other != name).collect(),
+                let other = trail.name().unwrap_or_default().to_owned();
+                if trail.is_organization_trail() == Some(true) {
+                    let bucket = trail.s3_bucket_name().unwrap_or_default().to_owned();
+                    organization.insert(other.clone(), bucket);
                 }
-            },
-        )
+                if trail.s3_bucket_name() == Some(desired.bucket().as_str()) {
+                    into_archive.push(other.clone());
+                }
+                others.push(other);
+            }
+            others.sort();
+            into_archive.sort();
+            Trails {
+                own,
+                others,
+                others_into_archive: into_archive,
+                others_of_organization: organization,
+                own_manager: managers.get(name).copied(),
+                others_managed: managers.into_iter().filter(|(other, _)| other != name).collect(),
+            }
+        })
     }
 
     fn diff(desired: &Desired, found: Option<&Trails>, observed: &Observed) -> Change {
@@ -324,7 +322,9 @@ impl Resource for OrganizationTrail {
                         "the organization trail `{other}` of {} exists, and a second one records the same events again",
                         called(*manager)
                     ),
-                    format!("adopt it: set trail.name = \"{other}\", with its bucket in archive.bucket; or run `orgtrail init`. To create a second trail all the same: trail.managed_by = \"orgtrail\""),
+                    format!(
+                        "adopt it: set trail.name = \"{other}\", with its bucket in archive.bucket; or run `orgtrail init`. To create a second trail: trail.managed_by = \"orgtrail\""
+                    ),
                 );
             }
             let change = Change::create(

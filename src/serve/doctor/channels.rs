@@ -43,7 +43,11 @@ pub(super) async fn examine(
         .filter_map(|delivery| {
             let error = delivery.error.as_ref()?;
             let fix = format!("orgtrail service test-notification --channel {}", delivery.channel);
-            Some(Item::problem(ID, format!("{} did not accept an example: {error}", delivery.channel), fix))
+            Some(Item::problem(
+                ID,
+                format!("{} did not accept an example: {error}", delivery.channel),
+                fix,
+            ))
         })
         .collect();
     if refused.is_empty() {

@@ -34,7 +34,9 @@ pub(super) async fn examine(env: &Env, config: &Config) -> Item {
                 }
                 Err(error) if error.is_not_found() => Item::problem(
                     ID,
-                    format!("the bucket {bucket} of service.state does not exist in account {account}"),
+                    format!(
+                        "the bucket {bucket} of service.state does not exist in account {account}"
+                    ),
                     format!("aws s3api create-bucket --bucket {bucket}, in account {account}"),
                 ),
                 Err(error) => Item::unread(ID, &error),

@@ -159,10 +159,15 @@ impl Configured {
 /// URL is refused. Sends nothing.
 #[must_use]
 pub fn check_channels(config: &Config, environment: &Environment) -> Vec<(String, String)> {
-    let built = config.service.notify.iter().map(|notify| {
-        channel::build(notify, environment, Limits::default())
-    });
-    built.filter_map(Result::err).map(|error| (error.channel.clone(), with_causes(&error))).collect()
+    let built = config
+        .service
+        .notify
+        .iter()
+        .map(|notify| channel::build(notify, environment, Limits::default()));
+    built
+        .filter_map(Result::err)
+        .map(|error| (error.channel.clone(), with_causes(&error)))
+        .collect()
 }
 
 impl Notifier {

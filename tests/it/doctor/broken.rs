@@ -162,14 +162,7 @@ const ROWS: &[Row] = &[
     ),
     row("key", true, "", "archive", "key-enabled", "orgtrail drift --fix"),
     row("bucket policy", true, "", "archive", "bucket-tls-only", "orgtrail drift --fix"),
-    row(
-        "taken name",
-        false,
-        "",
-        "archive",
-        "another account",
-        "archive.bucket",
-    ),
+    row("taken name", false, "", "archive", "another account", "archive.bucket"),
     row(
         "root sessions",
         true,
@@ -237,7 +230,7 @@ const ROWS: &[Row] = &[
     row("nothing", true, NEIGHBORS, "neighbors", "GuardDuty in 4 accounts", "create-detector"),
     row("nothing", true, CHANNEL, "channels", "hook:", "correct the channel hook"),
     row("nothing", true, STATE, "state-store", "does not exist in account", "create-bucket"),
-    row("nothing", true, NEVER, "schedules", "`never`" , "correct `cron`"),
+    row("nothing", true, NEVER, "schedules", "`never`", "correct `cron`"),
     Row {
         code: 14,
         ..row("denied reads", true, "", "endpoints", "cloudtrail:DescribeTrails", "lacks")
@@ -341,8 +334,11 @@ async fn break_it(env: &ConfiguredEnv, what: &str) -> Option<Credentials> {
             create_roles(env, trusts(MANAGEMENT), weak).await;
         }
         "resource control policy on roles" | "resource control policy on the archive" => {
-            let actions =
-                if what.ends_with("roles") { json!("sts:AssumeRole") } else { json!("s3:PutObject") };
+            let actions = if what.ends_with("roles") {
+                json!("sts:AssumeRole")
+            } else {
+                json!("s3:PutObject")
+            };
             let deny = json!({
                 "Sid": "Broken", "Effect": "Deny", "Principal": "*", "Action": actions,
                 "Resource": "*",
@@ -447,12 +443,7 @@ pub(crate) async fn accelerator(env: &ConfiguredEnv) {
     organization_trail(env, "AWSAccelerator-Organizations-CloudTrail", &bucket, prefix).await;
 }
 
-async fn organization_trail(
-    env: &ConfiguredEnv,
-    name: &str,
-    bucket: &str,
-    prefix: Option<String>,
-) {
+async fn organization_trail(env: &ConfiguredEnv, name: &str, bucket: &str, prefix: Option<String>) {
     let management = env.management();
     trust_cloudtrail(&management).await;
     let archive = env.clients(&ARCHIVE.parse().unwrap(), &home());
@@ -481,7 +472,10 @@ async fn examine(row: &Row) -> Result<(), String> {
     let credentials = break_it(&env, row.broken).await;
     let mut config = format!("{base}{}", row.config);
     if row.broken == "another organization" {
-        config = config.replace("management_account = \"111111111111\"", "management_account = \"333333333333\"");
+        config = config.replace(
+            "management_account = \"111111111111\"",
+            "management_account = \"333333333333\"",
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     let mut command = env.command(folder.path(), &config, &["doctor", "--format", "json"]);

@@ -53,9 +53,8 @@ async fn a_provisioned_organization_has_no_problem_and_nothing_is_written() {
 async fn without_a_configuration_it_examines_what_the_credentials_show() {
     let env = TestEnv::builder().at(working_day()).start().await;
     let folder = tempfile::tempdir().unwrap();
-    let run = |arguments: &'static [&'static str]| {
-        finish_apart(env.signed_in(folder.path(), arguments))
-    };
+    let run =
+        |arguments: &'static [&'static str]| finish_apart(env.signed_in(folder.path(), arguments));
     let found = run(&["doctor", "--format", "json"]).await;
     assert_eq!(found.code, 11, "{}", found.text());
     let found_items = items(&found);

@@ -23,8 +23,9 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         let arn: Arn = target.parse().ok()?;
         arn.account.filter(|_| &*arn.resource == "root")
     });
-    let account = account
-        .ok_or_else(|| ApiError::validation(format!("{target} is not a member's account or root")))?;
+    let account = account.ok_or_else(|| {
+        ApiError::validation(format!("{target} is not a member's account or root"))
+    })?;
     let task = call.input.get("TaskPolicyArn").and_then(|it| text(it, "arn"));
     let task = task.ok_or_else(|| super::input::missing("taskPolicyArn"))?;
     let name = task.split_once(":policy/").map_or("", |(_, name)| name);

@@ -47,14 +47,17 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
                 bad("The request is rejected because the parameter enable has an invalid value.")
             })?;
             if detectors.contains_key(call.region) {
-                return Err(bad("The request is rejected because a detector already exists for the current account."));
+                return Err(bad(
+                    "The request is rejected because a detector already exists for the current account.",
+                ));
             }
             let id = call.simulation.random_text(HEX, 32);
             detectors.insert(call.region.clone(), Detector { id: id.clone(), is_enabled });
             Ok(json!({ "detectorId": id }))
         }
         "ListDetectors" => {
-            let ids: Vec<&String> = detectors.get(call.region).map(|it| &it.id).into_iter().collect();
+            let ids: Vec<&String> =
+                detectors.get(call.region).map(|it| &it.id).into_iter().collect();
             Ok(json!({ "detectorIds": ids }))
         }
         "GetDetector" | "UpdateDetector" | "DeleteDetector" => {

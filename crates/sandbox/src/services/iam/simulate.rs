@@ -101,7 +101,9 @@ fn subject(control: &Control, call: &Call<'_>, arn: &str) -> Result<Caller, ApiE
             .ok_or_else(|| super::no_such("user", name));
     }
     if !arn.contains(":role/") {
-        return Err(invalid(&format!("Invalid Entity Arn: {arn} does not clearly define entity type and name.")));
+        return Err(invalid(&format!(
+            "Invalid Entity Arn: {arn} does not clearly define entity type and name."
+        )));
     }
     let (account, name, _) = control.role(arn).ok_or_else(missing)?;
     if account != call.caller.account {
