@@ -35,13 +35,14 @@ soak MINUTES="30" ACCOUNTS="500":
 bench-verify *ARGS:
     bash tests/peers/setup.sh awscli
     cargo build --release
-    python3 tests/peers/bench_verify.py {{ ARGS }}
+    ORGTRAIL="${CARGO_TARGET_DIR:-target}/release/orgtrail" python3 tests/peers/bench_verify.py {{ ARGS }}
 
 # `consolidate` beside s5cmd, rclone and `aws s3 sync`, at 0 and 20 ms
 bench-consolidate *ARGS:
     bash tests/peers/setup.sh boto3 awscli seaweedfs copiers
     cargo build --release
-    "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}/boto3/bin/python" tests/peers/bench_consolidate.py {{ ARGS }}
+    ORGTRAIL="${CARGO_TARGET_DIR:-target}/release/orgtrail" \
+        "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}/boto3/bin/python" tests/peers/bench_consolidate.py {{ ARGS }}
 
 # Install what the cross-checks need, each in its own place under target/peers
 peers-setup:
@@ -49,12 +50,12 @@ peers-setup:
 
 # The cross-checks against independent programs
 peers: peers-setup
-    cargo build --release
+    cargo build
     bash tests/peers/run.sh
 
 # What Prowler says of an applied archive (installs 2 GB)
 prowler:
-    cargo build --release
+    cargo build
     bash tests/peers/prowler.sh
 
 # All that a change must pass, from a fresh clone

@@ -8,6 +8,7 @@
     reason = "benches print, and stop where they fail"
 )]
 
+mod bootstrap;
 mod consolidate;
 mod drift;
 mod organization;
@@ -21,6 +22,7 @@ type Run = fn(&[String]);
 
 /// Every bench by its name.
 const BENCHES: &[(&str, Run)] = &[
+    ("bootstrap", bootstrap::run),
     ("consolidate", consolidate::run),
     ("drift", drift::run),
     ("organization", organization::run),

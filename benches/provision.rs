@@ -32,8 +32,8 @@ const LATENCY_MS: u64 = 30;
 /// prefix as in `X-Amz-Target`, calls a second, calls at once, and whether all
 /// operations share them.
 ///
-/// Source: AWS CloudTrail User Guide, quotas; for Organizations the table in
-/// `src/aws/rates.rs`, below AWS's quotas of each operation.
+/// Source: AWS CloudTrail User Guide, quotas; for Organizations and CloudFormation the table
+/// in `src/aws/rates.rs`, below AWS's quotas of each operation where it publishes any.
 const RATES: &[(&str, &[&str], f64, f64, bool)] = &[
     (
         "CloudTrail reads",
@@ -46,10 +46,18 @@ const RATES: &[(&str, &[&str], f64, f64, bool)] = &[
     ("Organizations Describe*", &["Organizations:Describe"], 5.0, 10.0, false),
     ("Organizations List*", &["Organizations:List"], 5.0, 8.0, false),
     ("Organizations writes", &["Organizations:"], 1.0, 1.0, false),
+    (
+        "CloudFormation reads",
+        &["CloudFormation:Describe", "CloudFormation:Get", "CloudFormation:List"],
+        5.0,
+        10.0,
+        true,
+    ),
+    ("CloudFormation writes", &["CloudFormation:"], 1.0, 2.0, true),
 ];
 
 /// Calls with when they left.
-type Calls = Arc<Mutex<Vec<(Instant, String)>>>;
+pub(crate) type Calls = Arc<Mutex<Vec<(Instant, String)>>>;
 
 /// Runs the bench; `--accounts N` sets the largest organization.
 pub(crate) fn run(options: &[String]) {
@@ -147,7 +155,7 @@ async fn measure(accounts: usize) -> (f64, f64) {
     (count, all.as_secs_f64())
 }
 
-async fn sign_in(sandbox: &Sandbox, calls: &Calls) -> Aws {
+pub(crate) async fn sign_in(sandbox: &Sandbox, calls: &Calls) -> Aws {
     let keys = sandbox.administrator().unwrap();
     let (plain, log) = (aws_smithy_http_client::Builder::new().build_http(), Arc::clone(calls));
     let counting = http_client_fn(move |settings, components| {
@@ -184,15 +192,21 @@ impl HttpConnector for Counting {
         let (service, operation) = target.rsplit_once('.').unwrap_or_default();
         let service =
             ["CloudTrail", "Organizations"].into_iter().find(|name| service.contains(name));
-        self.calls
-            .lock()
-            .push((Instant::now(), format!("{}:{operation}", service.unwrap_or("other"))));
+        // `Action=ListStackInstances&Version=2010-05-15&…`
+        let body = request.body().bytes().unwrap_or_default();
+        let form = std::str::from_utf8(body).unwrap_or_default();
+        let action = form.strip_prefix("Action=").filter(|form| form.contains("2010-05-15"));
+        let name = match action.and_then(|form| form.split('&').next()) {
+            Some(operation) => format!("CloudFormation:{operation}"),
+            None => format!("{}:{operation}", service.unwrap_or("other")),
+        };
+        self.calls.lock().push((Instant::now(), name));
         self.inner.call(request)
     }
 }
 
 /// Where more calls left in some time than the rate and burst allow.
-fn over_rates(calls: &[(Instant, String)]) -> Vec<String> {
+pub(crate) fn over_rates(calls: &[(Instant, String)]) -> Vec<String> {
     // A call waits its turn before it is signed and sent, a little unevenly.
     const JITTER: Duration = Duration::from_millis(250);
     let mut lanes: BTreeMap<(usize, &str), Vec<Instant>> = BTreeMap::new();

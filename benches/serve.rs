@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use orgtrail::report::contract::drift;
 use orgtrail::report::contract::round::Part;
 use orgtrail::serve::app::App;
 use orgtrail::serve::board::Board;
@@ -154,6 +155,7 @@ async fn client(address: std::net::SocketAddr, path: &str) -> (Vec<Duration>, us
     let until = Instant::now() + FOR / u32::try_from(PATHS.len()).unwrap();
     while Instant::now() < until {
         let request = hyper::Request::get(path).header("host", address.to_string());
+        sender.ready().await.unwrap();
         let began = Instant::now();
         let request = request.body(Empty::new()).unwrap();
         let answer = sender.send_request(request).await.unwrap();
@@ -174,7 +176,7 @@ async fn round(app: App, is_over: Arc<AtomicBool>) -> usize {
         let newest = app.board().newest().unwrap().id.clone();
         let report = app.rounds().report(&newest, Part::Drift).await.unwrap().unwrap();
         let written = tokio::task::spawn_blocking(move || {
-            let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+            let report: drift::Report = serde_json::from_slice(&report).unwrap();
             serde_json::to_vec(&report).unwrap().len()
         });
         assert!(written.await.unwrap() > 0);

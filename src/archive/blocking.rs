@@ -9,7 +9,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// The result of a task; its panic is propagated.
-pub(super) fn or_panic<T>(done: Result<T, JoinError>) -> T {
+pub(crate) fn or_panic<T>(done: Result<T, JoinError>) -> T {
     done.unwrap_or_else(|error| {
         std::panic::resume_unwind(
             error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),

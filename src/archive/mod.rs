@@ -4,7 +4,7 @@
 pub mod accept;
 pub mod authenticity;
 pub mod batches;
-mod blocking;
+pub(crate) mod blocking;
 pub mod bundle;
 pub mod consolidate;
 pub mod contention;

@@ -312,7 +312,7 @@ impl Set {
         let partition = Partition::of(&self.region);
         let region = match home {
             Home::Here => self.region.as_str(),
-            Home::Leading => leading_region(partition),
+            Home::Leading => partition.leading_region(),
             Home::Iam => iam_region(partition),
         };
         let http = PacedClient { region: region.into(), ..self.http.clone() };
@@ -343,27 +343,11 @@ where
     }
 }
 
-/// The Region that Organizations and Account Management live in.
-///
-/// Source: the endpoint rules of the AWS SDKs.
-fn leading_region(partition: Partition) -> &'static str {
-    match partition {
-        Partition::Aws => "us-east-1",
-        Partition::AwsCn => "cn-northwest-1",
-        Partition::AwsUsGov => "us-gov-west-1",
-        Partition::AwsEusc => "eusc-de-east-1",
-        Partition::AwsIso => "us-iso-east-1",
-        Partition::AwsIsoB => "us-isob-east-1",
-        Partition::AwsIsoE => "eu-isoe-west-1",
-        Partition::AwsIsoF => "us-isof-south-1",
-    }
-}
-
 /// The Region that IAM signs for: Beijing in China, else the leading one.
 fn iam_region(partition: Partition) -> &'static str {
     match partition {
         Partition::AwsCn => "cn-north-1",
-        other => leading_region(other),
+        other => other.leading_region(),
     }
 }
 
@@ -401,7 +385,7 @@ mod tests {
             Partition::AwsIsoE,
             Partition::AwsIsoF,
         ] {
-            for region in [leading_region(partition), iam_region(partition)] {
+            for region in [partition.leading_region(), iam_region(partition)] {
                 assert_eq!(Partition::of(&region.parse().unwrap()), partition);
             }
         }

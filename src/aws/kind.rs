@@ -3,7 +3,7 @@
 use super::ErrorKind;
 
 /// Codes that neither their ending nor their HTTP status gives away.
-pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
+pub(super) const BY_CODE: [(&str, ErrorKind); 62] = [
     ("AccessDenied", ErrorKind::AccessDenied),
     ("AccessDeniedException", ErrorKind::AccessDenied),
     ("AllAccessDisabled", ErrorKind::AccessDenied),
@@ -42,6 +42,9 @@ pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
     ("ConcurrentModification", ErrorKind::Busy),
     ("ConcurrentModificationException", ErrorKind::Busy),
     ("ConflictException", ErrorKind::Busy),
+    ("FinalizingOrganizationException", ErrorKind::Busy),
+    ("OperationInProgressException", ErrorKind::Busy),
+    ("PolicyChangesInProgressException", ErrorKind::Busy),
     ("OperationAborted", ErrorKind::Busy),
     ("OperationAbortedException", ErrorKind::Busy),
     ("BucketAlreadyExists", ErrorKind::Conflict),
@@ -49,6 +52,9 @@ pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
     ("BucketNotEmpty", ErrorKind::Conflict),
     ("DeleteConflict", ErrorKind::Conflict),
     ("EntityAlreadyExists", ErrorKind::Conflict),
+    ("CreatedButModifiedException", ErrorKind::Conflict),
+    ("NameAlreadyExistsException", ErrorKind::Conflict),
+    ("StackSetNotEmptyException", ErrorKind::Conflict),
     ("PreconditionFailed", ErrorKind::Conflict),
     ("ExpiredToken", ErrorKind::Expired),
     ("ExpiredTokenException", ErrorKind::Expired),
@@ -60,6 +66,12 @@ pub(super) const BY_CODE: [(&str, ErrorKind); 52] = [
     ("UnrecognizedClientException", ErrorKind::Expired),
     ("RequestTimeout", ErrorKind::Timeout),
     ("AWSOrganizationsNotInUseException", ErrorKind::NotFound),
+    // SQS, in the JSON protocol and in the query protocol.
+    ("QueueDoesNotExist", ErrorKind::NotFound),
+    ("AWS.SimpleQueueService.NonExistentQueue", ErrorKind::NotFound),
+    // For a minute after a queue of that name was deleted.
+    ("QueueDeletedRecently", ErrorKind::Busy),
+    ("AWS.SimpleQueueService.QueueDeletedRecently", ErrorKind::Busy),
 ];
 
 /// Codes of a policy that names a principal that does not exist, or not yet.

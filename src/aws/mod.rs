@@ -5,7 +5,8 @@
 //! [`WriteAuthority`]. [`AwsError`] describes a failed call, [`Observation`] the result of a
 //! read. Every request passes `connector`, which paces it (`pacing`, by the table in `rates`)
 //! and limits its duration; `bucket_owner` adds the expected owner to every call of S3.
-//! [`Objects`] reads many objects at once; [`SIGNED_CALLS`] are those made without an SDK client.
+//! [`Objects`] reads many objects at once; [`signed_actions`] are the actions of the calls that are
+//! made without an SDK client.
 //!
 //! ```text
 //! let policy = clients.s3().get_bucket_policy().bucket(name).send().await
@@ -34,9 +35,9 @@ mod role;
 mod session;
 mod settings;
 mod signed;
-mod signed_read;
 mod stopping;
 mod transport;
+mod xml;
 
 pub use authority::{WriteAuthority, WriteClients};
 pub use clients::{At, Clients};
@@ -49,5 +50,5 @@ pub use propagation::{Propagation, retry_propagation};
 pub(crate) use propagation::{is_transient, retry_while};
 pub use session::{Aws, Caller};
 pub use settings::{Retries, Settings, Timeouts};
-pub use signed::{SIGNED_CALLS, SignedCall};
-pub use signed_read::{SIGNED_READS, SignedRead};
+pub use signed::{QueryParameters, SignedCall, SignedRead, StackRead, StackWrite, signed_actions};
+pub use xml::XmlElement;

@@ -48,7 +48,7 @@ const fn each(service: &'static str, ops: Ops, per_second: f64, burst: u32) -> R
 /// S3's objects are not here: their limit is per key prefix and far beyond what
 /// one process reaches (3,500 writes and 5,500 reads a second), and S3 says
 /// `SlowDown`.
-const RULES: [Rule; 39] = [
+const RULES: [Rule; 44] = [
     // AWS CloudTrail User Guide, "Quotas in AWS CloudTrail".
     shared("CloudTrail", Named(&["LookupEvents"]), 2.0, 2),
     shared("CloudTrail", Prefixes(&["Get", "Describe", "List"]), 10.0, 10),
@@ -99,12 +99,20 @@ const RULES: [Rule; 39] = [
     // AWS Security Hub API Reference, "BatchImportFindings": 10 a second, bursts of 30.
     each("SecurityHub", Rest, 10.0, 30),
     // Amazon EventBridge User Guide, "Quotas" (M): the lowest of any Region is 400 a second.
-    each("EventBridge", Rest, 100.0, 100),
+    each("EventBridge", Named(&["PutEvents"]), 100.0, 100),
+    // The same page (M): other calls 50 a second; ten is ours.
+    each("EventBridge", Rest, 10.0, 10),
+    // Amazon SQS publishes no limit for messages of standard queues; these are ours.
+    each("SQS", Named(&["DeleteMessage", "ReceiveMessage"]), 100.0, 100),
+    each("SQS", Rest, 10.0, 10),
     // AWS Organizations User Guide, "Quotas", has a limit per operation; these
     // are ours, meant to stay below all of them.
     each("Organizations", Named(&["DescribeOrganization", "DescribeAccount"]), 5.0, 10),
     each("Organizations", Prefixes(&["List", "Describe"]), 5.0, 8),
     each("Organizations", Rest, 1.0, 1),
+    // AWS publishes no rates for CloudFormation: these are ours.
+    shared("CloudFormation", Prefixes(&["Describe", "Get", "List"]), 5.0, 10),
+    shared("CloudFormation", Rest, 1.0, 2),
     // AWS publishes no rates for IAM; one bucket for reads, one for writes.
     shared("IAM", Prefixes(&["Get", "List", "Simulate"]), 15.0, 30),
     shared("IAM", Rest, 5.0, 10),
@@ -168,6 +176,7 @@ mod tests {
     fn every_service_has_a_rate_for_an_operation_it_may_add() {
         for service in [
             "Account",
+            "CloudFormation",
             "CloudTrail",
             "CloudWatch",
             "CloudWatch Logs",

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// that is not named here is shown under the last heading.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Get started", &["demo", "doctor", "init", "accounts", "config"]),
-    ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
+    ("Provision", &["bootstrap", "plan", "apply", "mfa-delete", "destroy"]),
     (
         "Consolidate and verify",
         &["sources", "consolidate", "records", "verify", "accept", "evidence", "retire", "cost"],

@@ -12,6 +12,7 @@ mod accept;
 mod accounts;
 mod apply;
 mod archived;
+mod bootstrap;
 mod completions;
 mod config;
 mod confirm;
@@ -121,6 +122,7 @@ enum Command {
     Demo(demo::Args),
     Doctor(doctor::Args),
     Accounts(accounts::Args),
+    Bootstrap(bootstrap::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
@@ -173,6 +175,7 @@ impl Command {
             Self::Accounts(_)
             | Self::Doctor(_)
             | Self::Apply(_)
+            | Self::Bootstrap(_)
             | Self::Destroy(_)
             | Self::Sources(_)
             | Self::Consolidate(_)
@@ -241,6 +244,7 @@ impl Command {
             Self::Demo(args) => Box::pin(demo::run(args, context)),
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
             Self::Doctor(args) => Box::pin(doctor::run(args, context)),
+            Self::Bootstrap(args) => Box::pin(bootstrap::run(args, context)),
             Self::Plan(args) => Box::pin(plan::run(args, context)),
             Self::Apply(args) => Box::pin(apply::run(args, context)),
             Self::Destroy(args) => Box::pin(destroy::run(args, context)),

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{Context, OpError, Outcome};
 use crate::config::{Config, Place, StatePlace};
+use crate::serve::accounts::AccountWatcher;
 use crate::serve::app::{App, Setup};
 use crate::serve::evidence::Bundles;
 use crate::serve::scheduler::Scheduler;
@@ -63,18 +64,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(schedule) = run_now {
         app.request(&schedule).map_err(|error| OpError::usage(error.to_string()))?;
     }
+    let bundles = Bundles::open(&local_folder(&app, context)?).map_err(|error| {
+        OpError::usage(format!("the folder of evidence bundles: {error}"))
+            .with_hint("set XDG_STATE_HOME to a folder that this user can write to")
+    })?;
     let reloads = reload(app.clone(), context.clone());
     announce(&app, bound.url(), context);
-    let bundles = Bundles::open(&local_folder(&app, context)?)
-        .map_err(|error| OpError::usage(format!("the folder of evidence bundles: {error}")))?;
     let server = http::serve(app.clone(), bound, bundles, context.stop.clone());
     let server = tokio::spawn(server);
     let background = [tokio::spawn(refresh(app.clone())), reloads, tokio::spawn(supervised())];
+    let watcher = AccountWatcher::new(app.clone()).run(context.stop.clone());
     let rounds = Scheduler::new(app).run(context.stop.clone());
     // The server ends before a stop only if it cannot go on: then the round ends too.
     let answers = async { server.await.map_err(|error| OpError::new(error, Outcome::Unexpected))? };
     let ended = tokio::try_join!(answers, async {
-        rounds.await;
+        // Boxed: what runs a round is large.
+        tokio::join!(Box::pin(rounds), Box::pin(watcher));
         Ok(())
     });
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -100,7 +105,10 @@ pub(super) fn default_state(context: &Context) -> Result<PathBuf, OpError> {
 fn local_folder(app: &App, context: &Context) -> Result<PathBuf, OpError> {
     match app.config().service.state.as_ref().map(StatePlace::place) {
         Some(Place::Directory(path)) => Ok(path.clone()),
-        _ => default_state(context),
+        _ => default_state(context).map_err(|_| {
+            OpError::usage("no folder for evidence bundles: neither HOME nor XDG_STATE_HOME is set")
+                .with_hint("set XDG_STATE_HOME to a folder that this user can write to")
+        }),
     }
 }
 

@@ -6,10 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::serve::default_state;
 use super::{Context, Format, OpError, Outcome};
+use crate::report::contract::new_accounts::JoiningState;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{Problem, SignalState, Status, Verdict};
 use crate::report::drift::plain;
 use crate::report::new_table;
+use crate::serve::accounts::{AccountLedger, Accounts};
 use crate::serve::board::Loader;
 use crate::serve::claims::Claims;
 use crate::serve::rounds::Rounds;
@@ -38,8 +40,10 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpErr
     let board = Loader::new(Rounds::new(store.clone())).load(None).await?.unwrap_or_default();
     open::check_organization(&board, config)?;
     // It claims nothing: only its own claims would have a name.
+    let history = AccountLedger::new(store.clone()).read().await?;
+    let accounts = Accounts::of(history);
     let claims = Claims::new(store, String::new());
-    let status = status::status(config, &board, &claims, env.now()).await?;
+    let status = status::status(config, &board, &claims, &accounts, env.now()).await?;
     let outcome = outcome(&status);
     match context.format {
         Format::Json => context.document(status)?,
@@ -126,6 +130,10 @@ fn text(status: &Status) -> String {
         }
         line(table.trim_fmt());
     }
+    if !status.joined.is_empty() || !status.departed.is_empty() {
+        line(String::new());
+        line(accounts(status));
+    }
     line(String::new());
     let mut table = new_table(["SCHEDULE", "PARTS", "WHEN", "NEXT ROUND"]);
     for schedule in &status.schedules {
@@ -140,6 +148,35 @@ fn text(status: &Status) -> String {
     }
     line(table.trim_fmt());
     text.trim_end().to_owned()
+}
+
+/// The accounts that joined and left.
+fn accounts(status: &Status) -> String {
+    let now = status.created_at;
+    let mut table = new_table(["ACCOUNT", "NAME", "JOINED", "STATE"]);
+    for account in &status.joined {
+        let state = match (account.state, account.covered_at) {
+            (JoiningState::Covered, Some(at)) => {
+                format!("covered {} after joining", age(at, account.joined_at))
+            }
+            (JoiningState::Late, _) => {
+                format!("not covered {} after joining", age(now, account.joined_at))
+            }
+            (JoiningState::Departed, _) => continue,
+            (JoiningState::Excluded, _) => "excluded".to_owned(),
+            (JoiningState::Joining | JoiningState::Covered, _) => "joining".to_owned(),
+        };
+        let joined = format!("{:.0}", account.joined_at);
+        let (id, name) = (account.account.as_str(), plain(&account.name));
+        table.add_row([id, &name, &joined, &state]);
+    }
+    for account in &status.departed {
+        let joined = format!("{:.0}", account.joined_at);
+        let state = format!("left by {:.0}", account.departed_at);
+        let (id, name) = (account.account.as_str(), plain(&account.name));
+        table.add_row([id, &name, &joined, &state]);
+    }
+    table.trim_fmt()
 }
 
 fn severity(problem: &Problem) -> String {

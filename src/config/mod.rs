@@ -21,8 +21,10 @@ mod environment;
 mod finding;
 mod guardrail;
 mod key;
+mod landing_zone;
 mod lifecycle;
 mod load;
+mod new_accounts;
 mod notifications;
 mod organization;
 mod principal;
@@ -53,8 +55,10 @@ pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
 pub use key::Key;
+pub use landing_zone::LandingZone;
 pub use lifecycle::{Lifecycle, MinimumTransitionSize, StorageClass, Tier};
 pub use load::{ConfigError, InvalidConfig, Loaded};
+pub use new_accounts::NewAccounts;
 pub use notifications::Notification;
 pub use organization::{Organization, Regions};
 pub use principal::Principal;
@@ -94,6 +98,8 @@ section::section! {
         organization: Organization = required,
         /// The roles that orgtrail assumes.
         roles: Roles = section,
+        /// Settings of `orgtrail bootstrap`.
+        landing_zone: LandingZone = section,
         /// The organization trail and what it records.
         trail: Trail = section,
         /// The bucket in the log-archive account that stores the logs, and its guards.
@@ -110,6 +116,8 @@ section::section! {
         alarms: Option<Alarms> = default(None::<Alarms>),
         /// A service control policy that denies members changes to the trail.
         guardrail: Guardrail = section,
+        /// Accounts that join the organization, and the queue of their events.
+        new_accounts: NewAccounts = section,
         /// Settings of `orgtrail drift`.
         drift: Drift = section,
         /// Consolidation of logs from other buckets.

@@ -3,7 +3,7 @@ use schemars::{Schema, SchemaGenerator};
 use super::document::{Node, Value};
 use super::read::{Read, Reader};
 use super::section::section;
-use crate::names::{AccountId, Region, UnitId};
+use crate::names::{AccountId, Partition, Region, UnitId};
 
 section! {
     /// The organization: its accounts and its Regions.
@@ -36,6 +36,15 @@ pub enum Regions {
     AllEnabled,
     /// These, where they are enabled.
     Only(Vec<Region>),
+}
+
+impl Organization {
+    /// The Region of AWS Organizations and of its events.
+    #[must_use]
+    pub fn events_region(&self) -> Region {
+        let leading = Partition::of(&self.home_region).leading_region();
+        leading.parse().unwrap_or_else(|_| self.home_region.clone())
+    }
 }
 
 impl Regions {

@@ -393,6 +393,7 @@ read_names! {
     crate::names::KeyAlias = "a key alias", "alias/stand-in";
     crate::names::KeyPrefix = "a key prefix", "stand-in";
     crate::names::LogGroupName = "a log group name", "stand-in";
+    crate::names::QueueName = "a queue name", "stand-in";
     crate::names::Region = "a Region", "us-east-1";
     crate::names::RoleName = "a role name", "stand-in";
     crate::names::RolePath = "a role path", "/";

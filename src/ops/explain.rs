@@ -19,6 +19,7 @@ use crate::plan::apply::{ApplyRefused, Stale};
 use crate::plan::mfa_delete::MfaDeleteError;
 use crate::plan::retire::{Left, RetireError};
 use crate::resources::OrganizationError;
+use crate::resources::landing_zone::LandingZoneError;
 
 impl Explain for IdentityError {
     fn hint(&self) -> Option<String> {
@@ -28,6 +29,11 @@ impl Explain for IdentityError {
             Self::OtherManagement { found, .. } => {
                 Some(format!("{credentials}, or set organization.management_account = \"{found}\""))
             }
+            Self::OtherAccount { .. } => Some(
+                "use an administrator's credentials of the management account (AWS_PROFILE); \
+                 `orgtrail config roles bootstrap` prints the permissions that are needed"
+                    .to_owned(),
+            ),
             Self::NoOrganization { .. } | Self::OtherPartition { .. } => {
                 Some(credentials.to_owned())
             }
@@ -49,12 +55,32 @@ impl Explain for IdentityError {
         match self {
             Self::OtherManagement { .. }
             | Self::NoOrganization { .. }
+            | Self::OtherAccount { .. }
             | Self::OtherPartition { .. }
             | Self::NotAMember { .. } => Outcome::Usage,
             Self::NeedsManagement { .. } | Self::Unreadable { .. } | Self::Closed { .. } => {
                 Outcome::Incomplete
             }
         }
+    }
+}
+
+impl Explain for LandingZoneError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::AccessRole(_) => {
+                Some("set another name, such as `name = \"OrgTrailMember\"` in [roles]".to_owned())
+            }
+            Self::SameName { account, suggestion, .. } => Some(format!(
+                "add to the configuration:\n    [roles.accounts.{account}]\n    name = \
+                 \"{suggestion}\""
+            )),
+            Self::Unnamed(_) => Some("give its ARN in roles.hub".to_owned()),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }
 

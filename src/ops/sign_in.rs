@@ -46,6 +46,16 @@ impl Env {
         self.aws_with(Needs::Member).await
     }
 
+    /// Signs in to create the landing zone: in the management account itself, since no role
+    /// need exist yet, and whether or not there is an organization.
+    pub(crate) async fn aws_to_bootstrap(&self) -> Result<Aws, OpError> {
+        let config = self.config()?;
+        let home = Some(config.organization.home_region.clone());
+        let aws = self.connect(home, config.roles.clone()).await?;
+        self.session.set_identity(Identity::validate_manager(&aws, config).await?);
+        Ok(aws)
+    }
+
     async fn aws_with(&self, needs: Needs) -> Result<Aws, OpError> {
         let config = self.config()?;
         let home = Some(config.organization.home_region.clone());

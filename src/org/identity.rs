@@ -104,6 +104,19 @@ pub enum IdentityError {
         /// Why its role could not be assumed.
         cause: AwsError,
     },
+    /// The credentials are of another account than the management account.
+    #[error(
+        "signed in as {caller} ({endpoint}), expected the management account {management}: \
+         bootstrap creates the roles, so none can be assumed yet"
+    )]
+    OtherAccount {
+        /// The caller's account.
+        caller: AccountId,
+        /// Where calls go.
+        endpoint: Endpoint,
+        /// The management account of the configuration.
+        management: AccountId,
+    },
     /// The organization is unreadable.
     #[error("signed in as {caller}; cannot read the organization")]
     Unreadable {
@@ -208,6 +221,54 @@ impl Identity {
             caller: aws.caller().arn.clone(),
             organization: Some(seen.id),
             management_account: Some(seen.management_account),
+            endpoint: aws.endpoint().clone(),
+            sandbox: aws.is_sandbox(),
+        })
+    }
+
+    /// Compares the caller with the management account of the configuration, where there may be
+    /// no organization yet.
+    ///
+    /// # Errors
+    /// The caller is in another account or partition, another account manages the organization,
+    /// or it cannot be read.
+    pub async fn validate_manager(aws: &Aws, config: &Config) -> Result<Self, IdentityError> {
+        let caller = &aws.caller().account;
+        let expected = &config.organization.management_account;
+        if aws.partition() != config.partition() {
+            let (found, expected) = (aws.partition(), config.partition());
+            let caller = caller.clone();
+            return Err(IdentityError::OtherPartition { caller, found, expected });
+        }
+        if caller != expected {
+            return Err(IdentityError::OtherAccount {
+                caller: caller.clone(),
+                endpoint: aws.endpoint().clone(),
+                management: expected.clone(),
+            });
+        }
+        let found = match head(&aws.own_clients()).await {
+            Ok(found) => Some(found),
+            Err(error) if is_in_none(&error) => None,
+            Err(cause) => {
+                return Err(IdentityError::Unreadable { caller: caller.clone(), cause });
+            }
+        };
+        if let Some(found) = found.as_ref().filter(|it| it.management_account != *expected) {
+            return Err(IdentityError::OtherManagement {
+                caller: caller.clone(),
+                endpoint: aws.endpoint().clone(),
+                organization: found.id.clone(),
+                found: found.management_account.clone(),
+                expected: expected.clone(),
+            });
+        }
+        let (organization, management_account) =
+            found.map(|found| (found.id, found.management_account)).unzip();
+        Ok(Self {
+            caller: aws.caller().arn.clone(),
+            organization,
+            management_account,
             endpoint: aws.endpoint().clone(),
             sandbox: aws.is_sandbox(),
         })

@@ -117,7 +117,7 @@ impl Organization {
     }
 
     /// A unit and its ancestors, up to the root.
-    fn lineage<'a>(&'a self, unit: &'a UnitId) -> impl Iterator<Item = &'a UnitId> {
+    pub(crate) fn lineage<'a>(&'a self, unit: &'a UnitId) -> impl Iterator<Item = &'a UnitId> {
         std::iter::successors(Some(unit), |id| self.units.get(*id)?.parent.as_ref())
     }
 }

@@ -89,7 +89,7 @@ fn step(
     }
 }
 
-fn blocked_by_unreadable(error: &AwsError) -> Change {
+pub(super) fn blocked_by_unreadable(error: &AwsError) -> Change {
     let why = format!("it could not be read: {}", in_one_line(error));
     let hint =
         error.hint().unwrap_or_else(|| "run the command again once it can be read".to_owned());

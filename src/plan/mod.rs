@@ -6,6 +6,7 @@
 //! plan is detected.
 
 pub mod apply;
+pub mod bootstrap;
 mod build;
 pub mod destroy;
 mod fingerprint;

@@ -2,6 +2,7 @@
 
 pub mod contract;
 pub mod drift;
+pub(crate) mod html;
 mod junit;
 pub mod verification;
 

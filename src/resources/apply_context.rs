@@ -32,6 +32,14 @@ pub(crate) enum StepError {
         /// For how long it was retried.
         waited: Duration,
     },
+    /// AWS carried the step out and reported that it failed.
+    #[error("{what}")]
+    Reported {
+        /// What failed, and why.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The SDK rejected the request.
     #[error("building a request")]
     Request(#[from] BuildError),
@@ -54,6 +62,7 @@ impl StepError {
                         .to_owned(),
                 )
             }),
+            Self::Reported { hint, .. } => hint.clone(),
             Self::Request(_) => None,
             Self::Changed(_) => Some(
                 "another client is changing it: run `orgtrail plan`, review it, then apply again"

@@ -9,14 +9,15 @@ use tokio::sync::OnceCell;
 
 use super::bucket::{
     AccessLogBucket, AccessLogging, ArchiveBucket, Encryption, Lifecycle, MfaDelete, Notifications,
-    ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, Tags, Vault,
-    VaultMfaDelete, Versioning,
+    ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, StateBucket, Tags,
+    Vault, VaultMfaDelete, Versioning,
 };
 use super::destroy::{Deletion, Kept};
 use super::key::{Alias, KeyPolicy, KmsKey, Rotation};
 use super::logs::{
     AlarmSubscriptions, AlarmTopic, LogGroup, LogGroupRole, MetricAlarms, MetricFilters,
 };
+use super::new_accounts::{AccountQueue, AccountQueuePolicy, AccountRule};
 use super::organization::{
     DelegatedAdministrators, GuardrailScp, ServiceLinkedRole, TrustedAccess,
     service_control_policies,
@@ -172,6 +173,15 @@ macro_rules! catalogue {
         }
 
         impl Observed {
+            /// Nothing of it, for a reason.
+            pub(super) fn not_read(error: &AwsError) -> Self {
+                Self {
+                    alarm_listeners: BTreeMap::new(),
+                    scps: BTreeMap::new(),
+                    $($field: Observation::Unreadable(error.clone()),)*
+                }
+            }
+
             /// Reads every resource. Those that do not need the state of another one are
             /// read at the same time.
             pub(super) async fn read(context: &ObserveContext<'_>) -> Self {
@@ -223,6 +233,7 @@ catalogue! {
     bucket_tags: Tags;
     access_log_bucket: AccessLogBucket;
     access_logging: AccessLogging;
+    state_bucket: StateBucket;
     bucket_policy: Policy;
     replication_role: ServiceRole = ReplicationRole;
     vault: Vault, VaultMfaDelete;
@@ -235,6 +246,8 @@ catalogue! {
     alarm_subscriptions: AlarmSubscriptions;
     metric_filters: MetricFilters;
     metric_alarms: MetricAlarms;
+    account_queue: AccountQueue, AccountQueuePolicy;
+    account_rule: AccountRule;
     trails: Trails = OrganizationTrail;
     event_selectors: EventSelectors;
     insights: Insights;

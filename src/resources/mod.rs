@@ -12,8 +12,10 @@ pub mod change;
 mod desired;
 pub(crate) mod destroy;
 mod key;
+pub mod landing_zone;
 mod logs;
 mod managed;
+mod new_accounts;
 mod observe;
 mod organization;
 mod policy_change;
@@ -37,8 +39,10 @@ pub use logs::{
 };
 pub use managed::{called, other_manager};
 pub(crate) use managed::{leave, manager_of};
+pub(crate) use new_accounts::queue_url;
+pub use new_accounts::{AccountQueue, AccountRule, QueueEncryption, RuleTarget};
 pub use observe::observe;
-pub(crate) use observe::{ObserveContext, reread};
+pub(crate) use observe::{ObserveContext, read_some, reread};
 pub(crate) use organization::service_control_policies;
 pub use organization::{
     DelegatedAdministrators, GuardrailScp, OrganizationError, OrganizationFacts, ServiceLinkedRole,

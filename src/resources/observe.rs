@@ -5,7 +5,7 @@
 
 use super::Desired;
 use super::catalogue::{Catalogued, Entry, Observed, Results};
-use crate::aws::{Aws, Clients, Observation};
+use crate::aws::{Aws, AwsError, Clients, Observation};
 
 /// What a resource reads AWS with.
 pub(crate) struct ObserveContext<'a> {
@@ -34,6 +34,17 @@ pub(crate) async fn reread(
     let mut now = before.clone();
     (entry.reread)(&context, &mut now).await;
     now
+}
+
+/// Reads some resources only; all others are unreadable, so that nothing is done with them.
+pub(crate) async fn read_some(aws: &Aws, desired: &Desired, ids: &[&str]) -> Observed {
+    let mut observed = Observed::not_read(&AwsError::not_read());
+    for entry in ids.iter().filter_map(|id| Entry::find(id)) {
+        let before = observed.clone();
+        let context = ObserveContext::new(aws, desired, Some(&before));
+        (entry.reread)(&context, &mut observed).await;
+    }
+    observed
 }
 
 impl<'a> ObserveContext<'a> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
 
+use super::accounts::Accounts;
 use super::board::{Board, Loader};
 use super::claims::Claims;
 use super::live::Live;
@@ -47,6 +48,7 @@ struct Shared {
     replica: String,
     live: Live,
     board: watch::Sender<Arc<Board>>,
+    accounts: RwLock<Arc<Accounts>>,
     health: Mutex<Health>,
     requests: mpsc::Sender<Requested>,
     waiting: Mutex<Option<mpsc::Receiver<Requested>>>,
@@ -126,6 +128,7 @@ impl App {
             claims: Claims::new(store.clone(), replica.clone()),
             loader: Loader::new(rounds.clone()),
             board: watch::Sender::new(Arc::default()),
+            accounts: RwLock::default(),
             current: RwLock::new(Current { env, config, notifier }),
             environment,
             health: Mutex::default(),
@@ -211,6 +214,17 @@ impl App {
     #[must_use]
     pub fn boards(&self) -> watch::Receiver<Arc<Board>> {
         self.0.board.subscribe()
+    }
+
+    /// What is known about the accounts of the organization.
+    #[must_use]
+    pub fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.0.accounts.read())
+    }
+
+    /// Replaces what is known about the accounts.
+    pub fn set_accounts(&self, accounts: Accounts) {
+        *self.0.accounts.write() = Arc::new(accounts);
     }
 
     /// The rounds in the state.
@@ -328,6 +342,7 @@ impl App {
     /// # Errors
     /// The state is unreachable.
     pub async fn status(&self) -> Result<Status, StoreError> {
-        status::status(&self.config(), &self.board(), self.claims(), self.now()).await
+        let accounts = self.accounts();
+        status::status(&self.config(), &self.board(), self.claims(), &accounts, self.now()).await
     }
 }

@@ -1,9 +1,11 @@
 //! The service: rounds at the times of the schedules, shared by replicas, with their
 //! results in the state.
 
+pub mod accounts;
 pub mod app;
 pub mod board;
 pub mod claims;
+mod compute;
 pub mod doctor;
 pub mod evidence;
 pub mod http;
@@ -11,6 +13,7 @@ mod keeper;
 pub mod live;
 pub mod notify;
 pub mod open;
+mod outgoing;
 pub mod pages;
 mod record;
 pub mod rounds;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::accounts::AccountLedgerError;
 use super::app::App;
 use super::board::Board;
 use super::rounds::RoundsError;
@@ -33,8 +34,8 @@ pub async fn open(
         Some(Place::Bucket { bucket, prefix }) => (bucket, prefix),
     };
     let aws = env.aws_of_member().await?;
-    let account = config.service.state_account.clone();
-    let account = account.unwrap_or_else(|| aws.caller().account.clone());
+    let account = config.service.state_owner(&config.organization.log_archive_account);
+    let account = account.unwrap_or(&aws.caller().account).clone();
     let region = aws.clients(&account, aws.home_region()).bucket_region(bucket).await?;
     let clients = WriteClients::new(&aws.clients(&account, &region), &WriteAuthority::granted());
     let prefix = prefix.as_ref().map(ToString::to_string);
@@ -79,6 +80,19 @@ impl Explain for StoreError {
         match self {
             Self::Object { source, .. } => source.hint(),
             Self::File { .. } => Some("check the permissions of the state directory".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Incomplete
+    }
+}
+
+impl Explain for AccountLedgerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
             _ => None,
         }
     }

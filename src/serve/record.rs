@@ -16,6 +16,7 @@ use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::contract::service::{
     CellStates, Knowledge, Round, RoundPart, SignalCounts, Signals, Verdict,
 };
+use crate::serve::compute::of_reports;
 use crate::stop::Stop;
 use crate::words::with_causes;
 
@@ -134,9 +135,11 @@ async fn after(app: &App, before: &Board, round: &Round) -> Result<(Board, Signa
         std::iter::once(Arc::new(round.clone())).chain(before.rounds.iter().cloned()).collect();
     let reports = app.loader().reports(&rounds).await?;
     let earlier = before.signals.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let (late, departed) = app.accounts().noteworthy(&app.config(), round.ended_at);
+    let made = of_reports(move || {
         let mut board = Board::of(reports);
         board.rounds = rounds;
+        (board.late, board.departed) = (late, departed);
         let signals = board::signals(&board, earlier.as_deref());
         (board, signals)
     });
@@ -167,7 +170,7 @@ async fn prepared(mut part: PartResult) -> Part {
         _ => (None, false),
     };
     let result = part.result.take();
-    let json = tokio::task::spawn_blocking(move || {
+    let json = of_reports(move || {
         let document = result.as_ref().map(PartDocument::from)?;
         serde_json::to_vec(&document).ok().map(Bytes::from)
     });

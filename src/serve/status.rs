@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::accounts::Accounts;
 use super::board::{self, Board};
 use super::claims::Claims;
 use super::slots::Timetable;
@@ -12,6 +13,8 @@ use crate::report::contract::service::{Running, ScheduleStatus, Status};
 
 /// How many rounds the status names.
 const ROUNDS: usize = 10;
+/// How many accounts of each kind the status names.
+const ACCOUNTS: usize = 10;
 
 /// The status at a time.
 ///
@@ -21,6 +24,7 @@ pub async fn status(
     config: &Config,
     board: &Board,
     claims: &Claims,
+    accounts: &Accounts,
     now: Timestamp,
 ) -> Result<Status, StoreError> {
     let management_account = config.organization.management_account.clone();
@@ -44,6 +48,9 @@ pub async fn status(
     }
     running.sort_by_key(|it: &Running| it.claimed_at);
     let signals = board.signals.as_deref();
+    let (mut joined, mut departed) = (accounts.joined(config, now), accounts.departed());
+    joined.truncate(ACCOUNTS);
+    departed.truncate(ACCOUNTS);
     Ok(Status {
         created_at: now,
         management_account,
@@ -57,6 +64,8 @@ pub async fn status(
         running,
         rounds: board.rounds.iter().take(ROUNDS).map(|round| (**round).clone()).collect(),
         schedules,
+        joined,
+        departed,
     })
 }
 

@@ -58,6 +58,12 @@ impl Builder {
         self
     }
 
+    /// The accounts are in no organization, and have no role that Organizations made.
+    pub(crate) fn without_organization(mut self) -> Self {
+        self.0.organization = false;
+        self
+    }
+
     /// What its clock shows at first.
     pub(crate) fn at(mut self, start: jiff::Timestamp) -> Self {
         self.0.start = Some(start);

@@ -8,6 +8,7 @@ use orgtrail::archive::bundle::unpack;
 use orgtrail::report::contract::DOCUMENTS;
 use serde_json::Value;
 
+use crate::bootstrap_env::CONFIG;
 use crate::configured::ConfiguredEnv;
 use crate::consolidate_env::log_body;
 use crate::env::receiver::Receiver;
@@ -111,6 +112,13 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
             std::fs::write(folder.join("drift.json"), document.to_string()).unwrap();
         }
     }
+    let mut bootstrap = env.command(folder, CONFIG, &["bootstrap", "--format", "json"]);
+    let bootstrap = tokio::task::block_in_place(|| bootstrap.output());
+    seen.check("orgtrail bootstrap", &bootstrap.unwrap().stdout);
+    let mut check = |arguments: &[&str]| {
+        let text = tokio::task::block_in_place(|| run(&env, folder, arguments));
+        seen.check(&format!("orgtrail {}", arguments.join(" ")), &text)
+    };
     let planted = plant(&env).await;
     check(&["accept", &planted, "--reason", "ticket 4711", "--yes"]);
     check(&["accept", "--list"]);

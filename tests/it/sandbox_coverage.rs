@@ -93,7 +93,8 @@ async fn an_account_that_joins_is_covered_from_then_on() {
     let accounts = organizations(&env).list_accounts().send().await.unwrap();
     let new = accounts.accounts().iter().find(|account| account.name() == Some("new"));
     let id = new.unwrap().id().unwrap().to_owned();
-    env.sandbox.tick(HOUR * 2);
+    // The trail appears some minutes later.
+    env.sandbox.tick(HOUR * 2 + jiff::SignedDuration::from_mins(5));
     let organization = env.sandbox.organization_id().unwrap();
     let digests = format!("AWSLogs/{organization}/{id}/CloudTrail-Digest/us-east-1/");
     assert_eq!(times(&env, &digests).await.len(), 2);

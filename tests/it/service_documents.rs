@@ -85,6 +85,7 @@ pub(crate) fn all(
         "sources".to_owned(),
         "schedules".to_owned(),
         "evidence".to_owned(),
+        "landing-zone".to_owned(),
     ] {
         let (status, document) = service.get(&format!("/api/v1/{path}"));
         assert_eq!(status, 200, "{path}: {document}");
@@ -95,7 +96,33 @@ pub(crate) fn all(
     documents.push(problem);
     documents.push(service.get("/readyz").1);
     documents.push(printed(&["status", "--format", "json"]));
+    drop(service);
+    documents.extend(of_accounts(env, &config, folder, &state));
     let signals = state.join("reports").join(&round).join("signals.json");
     documents.push(serde_json::from_slice(&std::fs::read(signals).unwrap()).unwrap());
     documents
+}
+
+/// What the service stores about accounts: one joins while it does not run.
+fn of_accounts(env: &ConfiguredEnv, config: &str, folder: &Path, state: &Path) -> Vec<Value> {
+    let create = env.management().organizations().create_account().account_name("new");
+    let created = create.email("new@example.com").send();
+    tokio::runtime::Handle::current().block_on(created).unwrap();
+    let service = Service::start(env.command(folder, config, &["serve"]));
+    let joined = loop {
+        let (_, document) = service.get("/api/v1/landing-zone");
+        if let Some(joined) = document["joined"].as_array().unwrap().first() {
+            break joined.clone();
+        }
+        std::thread::yield_now();
+    };
+    let events = state.join("accounts/events");
+    let folders: Vec<_> =
+        std::fs::read_dir(&events).unwrap().map(|it| it.unwrap().path()).collect();
+    let [folder] = folders.as_slice() else { panic!("{folders:?}") };
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with(joined["account"].as_str().unwrap()), "{name}");
+    let files = [state.join("accounts/baseline.json"), folder.join("joined.json")];
+    let read = |path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    files.into_iter().map(read).collect()
 }

@@ -54,6 +54,13 @@ MUTED = [
         "They only read, and the organization's id, which is in these ARNs, is not in the configuration.",
     ),
     (
+        "service",
+        "RESOURCE_STAR",
+        r"^\['organizations:DescribeAccount', 'organizations:DescribePolicy', "
+        r"'organizations:ListTargetsForPolicy'\]$",
+        "The same.",
+    ),
+    (
         "management",
         "RESOURCE_STAR",
         r"^\['organizations:DeregisterDelegatedAdministrator', 'organizations:RegisterDelegatedAdministrator'\]$",

@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=$(mkdir -p "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}" &&
     cd "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}" && pwd)
-orgtrail=$(realpath "${ORGTRAIL:-${CARGO_TARGET_DIR:-target}/release/orgtrail}")
+orgtrail=$(realpath "${ORGTRAIL:-${CARGO_TARGET_DIR:-target}/debug/orgtrail}")
 bash tests/peers/setup.sh boto3 moto
 if ! [ -x "$place/prowler/bin/prowler" ]; then
     python3 -m venv "$place/prowler"

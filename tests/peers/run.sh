@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The cross-checks against independent programs, with what setup.sh installed.
-# ORGTRAIL names the binary to check; target/release/orgtrail where it does not.
+# ORGTRAIL names the binary to check; target/debug/orgtrail where it does not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 target=${CARGO_TARGET_DIR:-../../target}
 peers=${ORGTRAIL_PEERS:-$target/peers}
 status=0
 # Which binary, for the one that takes it as an argument.
-orgtrail=$(realpath "${ORGTRAIL:-$target/release/orgtrail}")
+orgtrail=$(realpath "${ORGTRAIL:-$target/debug/orgtrail}")
 python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
 "$peers/boto3/bin/python" recordings.py || status=1
@@ -18,7 +18,9 @@ python3 aws_cli.py || status=1
 "$peers/schemas/bin/python" report_schemas.py || status=1
 "$peers/service/bin/python" service_api.py || status=1
 "$peers/browser/bin/python" pages.py || status=1
+"$peers/deployment/bin/python" deployment.py || status=1
 "$peers/awscli/bin/python" validate_logs.py "$orgtrail" || status=1
-"$peers/cfnlint/bin/cfn-lint" ../../infra/roles/*.json ../../infra/schedule/ecs.yaml || status=1
+"$peers/cfnlint/bin/cfn-lint" ../../infra/roles/*.json \
+    ../../infra/schedule/ecs.yaml ../../infra/ecs/service.yaml ../../infra/state/bucket.yaml || status=1
 "$peers/parliament/bin/python" lint_roles.py || status=1
 exit "$status"

@@ -14,7 +14,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 PEERS = os.path.abspath(os.environ.get("ORGTRAIL_PEERS", os.path.join(TARGET, "peers")))
-ORGTRAIL = os.path.abspath(os.environ.get("ORGTRAIL", os.path.join(TARGET, "release", "orgtrail")))
+ORGTRAIL = os.path.abspath(os.environ.get("ORGTRAIL", os.path.join(TARGET, "debug", "orgtrail")))
 
 
 class Sandbox:

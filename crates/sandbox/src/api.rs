@@ -19,6 +19,8 @@ use super::simulation::Simulation;
 pub(super) enum Service {
     /// AWS Account Management.
     Account,
+    /// AWS CloudFormation.
+    CloudFormation,
     /// AWS CloudTrail.
     CloudTrail,
     /// AWS Config.
@@ -45,6 +47,8 @@ pub(super) enum Service {
     SecurityHub,
     /// Amazon Simple Notification Service.
     Sns,
+    /// Amazon Simple Queue Service.
+    Sqs,
     /// AWS Security Token Service.
     Sts,
 }
@@ -54,6 +58,7 @@ impl Service {
     pub(super) fn from_signing_name(name: &str) -> Option<Self> {
         Some(match name {
             "account" => Self::Account,
+            "cloudformation" => Self::CloudFormation,
             "cloudtrail" => Self::CloudTrail,
             "config" => Self::Config,
             "controltower" => Self::ControlTower,
@@ -67,6 +72,7 @@ impl Service {
             "s3" => Self::S3,
             "securityhub" => Self::SecurityHub,
             "sns" => Self::Sns,
+            "sqs" => Self::Sqs,
             "sts" => Self::Sts,
             _ => return None,
         })
@@ -77,6 +83,7 @@ impl Service {
     pub(super) fn action_prefix(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
             Self::Config => "config",
             Self::ControlTower => "controltower",
@@ -90,6 +97,7 @@ impl Service {
             Self::S3 => "s3",
             Self::SecurityHub => "securityhub",
             Self::Sns => "sns",
+            Self::Sqs => "sqs",
             Self::Sts => "sts",
         }
     }

@@ -5,6 +5,7 @@ use orgtrail_base::names::{AccountId, Arn, OrgId, Partition, Region, UnitId};
 
 use super::auth::Identity;
 use super::policy::{Document, MalformedPolicy, PolicyType, managed};
+use super::services::cloudformation::OrganizationsAccess;
 use super::services::iam::{self, Grants, Holder, MfaDevice, Role, User};
 use super::services::organizations::{
     FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit,
@@ -52,7 +53,10 @@ pub(super) fn control(
         delegated: [].into(),
         creations: [].into(),
         root_features: [].into(),
+        handshakes: [].into(),
         tags: [].into(),
+        stacksets: OrganizationsAccess::default(),
+        finalizing_until: None,
         root: root.clone(),
     };
     organization.policies.insert(FULL_ACCESS.to_owned(), full_access()?);
@@ -93,6 +97,8 @@ pub(super) fn control(
                 joined_at: now,
                 created: index > 0,
                 suspended,
+                trails_from: None,
+                closed_at: None,
             },
         );
         let mut account = new_account(partition, &id, now, random);
@@ -101,14 +107,14 @@ pub(super) fn control(
             account.iam.users.insert(ADMINISTRATOR.to_owned(), admin);
             let identity = Identity::User(ADMINISTRATOR.to_owned());
             add_key(&mut control, &id, identity, now, random);
-        } else {
+        } else if options.organization {
             let role = access_role(partition, &management, now, random)?;
             account.iam.roles.insert(ACCESS_ROLE.to_owned(), role);
         }
         add_key(&mut control, &id, Identity::Root, now, random);
         control.accounts.insert(id, account);
     }
-    control.organization = Some(organization);
+    control.organization = options.organization.then_some(organization);
     Ok(control)
 }
 
@@ -181,7 +187,8 @@ fn administrator_access(partition: Partition) -> Grants {
     Grants { attached: [arn].into(), ..Grants::default() }
 }
 
-fn add_key(
+/// Gives a principal a long-term access key.
+pub(super) fn add_key(
     control: &mut Control,
     account: &AccountId,
     identity: Identity,

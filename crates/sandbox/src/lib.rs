@@ -35,5 +35,7 @@ pub use persist::{DataError, keep_from_saving};
 pub use policy::AuthorizationRecord;
 pub use recorder::S3Request;
 pub use simulator::{DigestEncryption, Legacy, LegacyError};
-pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};
+pub use start::{
+    Credentials, MfaDevice, NoSuchAccount, NoSuchObject, Options, Sandbox, StartError,
+};
 pub use transient::transient;

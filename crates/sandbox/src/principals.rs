@@ -67,7 +67,8 @@ pub(super) fn forget(control: &mut Control, store: &s3::Store, arn: &str, id: &s
         named.then(|| policy.to_string())
     };
     for account in control.accounts.values_mut() {
-        for policy in account.kms.policies_mut().chain(account.sns.policies_mut()) {
+        let policies = account.kms.policies_mut().chain(account.sns.policies_mut());
+        for policy in policies.chain(account.sqs.policies_mut()) {
             if let Some(changed) = replaced(policy.text()).and_then(|text| text.try_into().ok()) {
                 *policy = changed;
             }

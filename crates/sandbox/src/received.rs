@@ -3,6 +3,7 @@
 use orgtrail_base::names::{AccountId, Arn, Region};
 use serde_json::Value;
 
+use super::services::sqs;
 use super::start::Sandbox;
 
 impl Sandbox {
@@ -20,6 +21,22 @@ impl Sandbox {
     pub fn events_raw(&self, account: &AccountId) -> Vec<Value> {
         let control = self.simulation.control.read();
         control.accounts.get(account).map(|it| it.events.received()).unwrap_or_default()
+    }
+
+    /// The bodies of the messages in a queue, the oldest first.
+    #[must_use]
+    pub fn queue_raw(&self, queue: &Arn) -> Vec<String> {
+        let control = self.simulation.control.read();
+        let owner = queue.account.as_ref().and_then(|owner| control.accounts.get(owner));
+        owner.map(|owner| owner.sqs.bodies(&queue.to_string())).unwrap_or_default()
+    }
+
+    /// Sends a message to a queue, past its policy, as somebody may who is allowed to.
+    pub fn send_raw(&self, queue: &Arn, body: &str) {
+        let mut control = self.simulation.control.write();
+        sqs::send_raw(&mut control, &self.simulation, queue, body);
+        drop(control);
+        self.simulation.touch();
     }
 
     /// The findings in Security Hub of an account.

@@ -2,6 +2,7 @@
 //! under their own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
@@ -46,6 +47,8 @@ pub(super) struct Simulation {
     events: watch::Sender<()>,
     /// Whether changes are to be saved.
     saves: AtomicBool,
+    /// The endpoint's URL, which URLs of queues begin with.
+    endpoint: OnceLock<String>,
 }
 
 impl Simulation {
@@ -68,15 +71,48 @@ impl Simulation {
             changed: AtomicBool::new(true),
             events: watch::Sender::new(()),
             saves: AtomicBool::new(false),
+            endpoint: OnceLock::new(),
         }
+    }
+
+    /// Sets the endpoint's URL, once.
+    pub(super) fn set_endpoint(&self, endpoint: String) {
+        // There is one endpoint.
+        let _ = self.endpoint.set(endpoint);
+    }
+
+    /// The endpoint's URL.
+    pub(super) fn endpoint(&self) -> &str {
+        self.endpoint.get().map(String::as_str).unwrap_or_default()
     }
 
     /// Puts the clock forward and delivers what came due on the way.
     pub(super) fn tick(&self, by: SignedDuration) {
         self.clock.advance(by);
         simulator::advance(self);
+        services::cloudformation::advance(self);
         self.s3.apply_lifecycle(self.clock.now());
         self.touch();
+    }
+
+    /// Lets an account join the organization, as invited; whether there are both.
+    pub(super) fn join(&self, account: &AccountId) -> bool {
+        let now = self.clock.now();
+        let mut control = self.control.write();
+        if !control.accounts.contains_key(account) {
+            return false;
+        }
+        let (name, email) = (format!("invited-{account}"), format!("{account}@example.com"));
+        services::organizations::membership::join(
+            &mut control,
+            self,
+            now,
+            account,
+            &name,
+            &email,
+            false,
+        )
+        .is_ok()
     }
 
     /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
@@ -207,6 +243,8 @@ pub(super) struct Account {
     /// Regions that the account has enabled.
     pub(super) enabled_regions: BTreeSet<Region>,
     pub(super) iam: services::iam::State,
+    #[serde(default)]
+    pub(super) cloudformation: services::cloudformation::State,
     pub(super) cloudtrail: services::cloudtrail::State,
     pub(super) kms: services::kms::State,
     pub(super) logs: services::logs::State,
@@ -218,6 +256,8 @@ pub(super) struct Account {
     #[serde(default)]
     pub(super) guardduty: services::guardduty::State,
     pub(super) sns: services::sns::State,
+    #[serde(default)]
+    pub(super) sqs: services::sqs::State,
     #[serde(default)]
     pub(super) events: services::events::State,
     #[serde(default)]

@@ -17,6 +17,7 @@ use super::faults::Faults;
 use super::persist::{self, DataError, DataFolder};
 use super::policy::MalformedPolicy;
 use super::services::iam::Holder;
+use super::services::organizations;
 use super::simulation::{Control, Simulation};
 use super::{bootstrap, http, s3, simulator, totp};
 
@@ -40,6 +41,8 @@ pub struct Options {
     /// Whether a new state is not saved before [`Sandbox::begin_saving`]: what is
     /// not yet as it is to begin is not what a restart goes on with.
     pub save_later: bool,
+    /// Whether there is an organization; without one, the accounts are standalone.
+    pub organization: bool,
 }
 
 impl Options {
@@ -55,6 +58,7 @@ impl Options {
             seed: 1,
             home_region,
             save_later: false,
+            organization: true,
         }
     }
 }
@@ -168,6 +172,7 @@ impl Sandbox {
             home_region,
             random,
         ));
+        simulation.set_endpoint(format!("http://{address}"));
         if !options.save_later || resumed {
             simulation.begin_saving();
         }
@@ -233,8 +238,20 @@ impl Sandbox {
     pub fn administrator(&self) -> Option<Credentials> {
         let administrator = Identity::User(bootstrap::ADMINISTRATOR.to_owned());
         let control = self.simulation.control.read();
-        let management = control.organization.as_ref()?.management_account.clone();
+        let managing = control.organization.as_ref().map(|it| it.management_account.clone());
+        // Without an organization, of the account that is to manage one.
+        let management = managing.or_else(|| bootstrap::account_id(0).ok())?;
         key_of(&control, &management, &administrator)
+    }
+
+    /// Creates an account that is in no organization, and whose root user has keys.
+    #[must_use]
+    pub fn add_standalone_account(&self) -> Option<AccountId> {
+        let mut control = self.simulation.control.write();
+        let added = organizations::standalone(&mut control, &self.simulation);
+        drop(control);
+        self.simulation.touch();
+        added
     }
 
     /// The keys of an account's root user.
@@ -257,6 +274,17 @@ impl Sandbox {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.simulation.clock.now()
+    }
+
+    /// Lets an account join the organization as an invited one, at the root: it has no role
+    /// that Organizations made.
+    ///
+    /// # Errors
+    /// There is no organization, or no such account.
+    pub fn join(&self, account: &AccountId) -> Result<(), NoSuchAccount> {
+        let joined = self.simulation.join(account);
+        self.simulation.touch();
+        joined.then_some(()).ok_or_else(|| NoSuchAccount { account: account.clone() })
     }
 
     /// Puts the simulated clock forward and delivers what came due.
@@ -440,6 +468,14 @@ impl Sandbox {
     pub fn keys_raw(&self, bucket: &str, prefix: &str) -> Vec<String> {
         self.simulation.s3.keys_raw(bucket, prefix).unwrap_or_default()
     }
+}
+
+/// There is no such account, or no organization that it could join.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox has no account {account}, or no organization")]
+pub struct NoSuchAccount {
+    /// The account.
+    pub account: AccountId,
 }
 
 /// There is no such bucket or object in the sandbox.

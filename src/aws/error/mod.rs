@@ -230,6 +230,24 @@ impl AwsError {
             .any(<dyn std::error::Error>::is::<PlainHttp>)
     }
 
+    /// Something that a command does not read.
+    pub(crate) fn not_read() -> Self {
+        Failure {
+            operation: "Observe".into(),
+            service: "orgtrail".into(),
+            account: None,
+            region: None,
+            principal: None,
+            kind: ErrorKind::Stopped,
+            code: None,
+            message: None,
+            request_id: None,
+            bucket_region: None,
+            source: None,
+        }
+        .into()
+    }
+
     /// A name of ours that does not parse.
     pub(super) fn from_name(error: crate::names::NameError) -> Self {
         Self::before_any_call(Arc::new(error))

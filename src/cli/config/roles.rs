@@ -3,9 +3,10 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 
 use crate::cli::{Context, Format, OpError, Outcome};
-use crate::names::{AccountId, Arn};
+use crate::names::{AccountId, Arn, OrgId};
+use crate::policy::PolicyDocument;
 use crate::report::contract::{self, Emitted};
-use crate::resources::roles::{Role, RoleKind, roles};
+use crate::resources::roles::{Role, RoleKind, roles, round_grants};
 
 /// Print the IAM roles that the configuration needs
 ///
@@ -18,6 +19,7 @@ Examples:
   orgtrail config roles
   orgtrail config roles management --part template > management-role.json
   orgtrail config roles archive --part policy
+  orgtrail config roles management --part rounds > service-policy.json
   orgtrail config roles management --part trust --trusted arn:aws:iam::111111111111:role/Scheduler
   orgtrail config roles member --account 333333333333 --part template")]
 pub(crate) struct Args {
@@ -29,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ACCOUNT", requires = "role")]
     account: Option<AccountId>,
 
-    /// The part to print: the permissions, the trust policy, or a CloudFormation template with
-    /// both.
+    /// The part to print: the permissions, the trust policy, a CloudFormation template with
+    /// both, or the permissions that rounds need.
     #[arg(long, value_enum, default_value_t, requires = "role")]
     part: Part,
 
@@ -38,10 +40,17 @@ pub(crate) struct Args {
     /// the management account's role if `roles.hub` is not set.
     #[arg(long, value_name = "ARN", requires = "role")]
     trusted: Option<Arn>,
+
+    /// The organization that the user or role must belong to, in the trust policies of all roles
+    /// but the one that orgtrail starts with.
+    #[arg(long, value_name = "ID", requires = "role")]
+    organization: Option<OrgId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
+    /// Runs `orgtrail bootstrap` in the management account; not needed afterwards
+    Bootstrap,
     /// Runs orgtrail outside the management account, if `roles.hub` is set
     Runner,
     /// Assumes the roles in all accounts, if `roles.hub` is set
@@ -65,11 +74,15 @@ enum Part {
     Trust,
     /// A CloudFormation template of the role
     Template,
+    /// The permissions that `orgtrail run` and `orgtrail serve` need, without those of `apply`,
+    /// `retire` and `destroy`: of `management`
+    Rounds,
 }
 
 impl Kind {
     fn kind(self) -> RoleKind {
         match self {
+            Self::Bootstrap => RoleKind::Bootstrap,
             Self::Runner => RoleKind::Runner,
             Self::Hub => RoleKind::Hub,
             Self::Management => RoleKind::Management,
@@ -90,12 +103,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let role = find(&all, kind.kind(), args.account.as_ref())?;
     match args.part {
         Part::Policy => context.out.json(&role.policy())?,
-        Part::Trust => context.out.json(&role.trust(trusted(role, args.trusted.as_ref())?))?,
+        Part::Trust => {
+            let trusted = trusted(role, args.trusted.as_ref())?;
+            context.out.json(&role.trust(trusted, args.organization.as_ref()))?;
+        }
         Part::Template => {
             let mut template = role.template().ok_or_else(|| {
                 OpError::usage(
-                    "the runner has no template: attach `--part policy` to the user or role \
-                     that starts orgtrail",
+                    "it has no template: attach `--part policy` to the user or role that starts \
+                     orgtrail",
                 )
             })?;
             if let Some(trusted) = &args.trusted {
@@ -103,6 +119,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
                     trusted.to_string().into();
             }
             context.out.json(&template)?;
+        }
+        Part::Rounds if role.kind == RoleKind::Management => {
+            let grants = round_grants(&context.config()?);
+            let statements = grants.into_iter().map(|grant| grant.statement).collect();
+            context.out.json(&PolicyDocument::new(statements))?;
+        }
+        Part::Rounds => {
+            let message =
+                format!("`--part rounds` is of `management`, not of `{}`", kind.kind().as_str());
+            return Err(OpError::usage(message)
+                .with_hint("in the other accounts, rounds use the whole role: `--part policy`"));
         }
     }
     Ok(Outcome::Clean)
@@ -135,9 +162,9 @@ fn find<'a>(
 }
 
 fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, OpError> {
-    if role.kind == RoleKind::Runner {
+    if role.is_policy() {
         return Err(OpError::usage(
-            "the runner has no trust policy: the service that starts orgtrail decides who may use it",
+            "it has no trust policy: the service that starts orgtrail decides who may use it",
         ));
     }
     given.or(role.trusted.as_ref()).ok_or_else(|| {

@@ -15,10 +15,11 @@ use service::service;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, Neighbor, Organization, Origin, Principal, ReadWriteType,
-    Records, Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail, TrailManager,
+    LandingZone, ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin,
+    Principal, ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress,
+    Topic, Trail, TrailManager,
 };
-use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
+use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region, RoleName};
 
 /// Any config that `config check` accepts, with warnings or without.
 pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
@@ -34,10 +35,12 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name, arn: None })),
             (
                 guardrail(),
+                new_accounts(),
                 drift(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()),
                 service(partition),
+                landing_zone(partition),
             ),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )
@@ -50,12 +53,13 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, drift, retire, records, service),
+                    (guardrail, new_accounts, drift, retire, records, service, landing_zone),
                     consolidate,
                 )| {
                     Config {
                         organization,
                         roles,
+                        landing_zone,
                         trail,
                         archive,
                         key,
@@ -63,6 +67,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         topic,
                         alarms,
                         guardrail,
+                        new_accounts,
                         drift,
                         consolidate,
                         retire,
@@ -158,6 +163,27 @@ fn principals(partition: Partition) -> impl Strategy<Value = Vec<Principal>> {
         identity(partition).prop_map(Principal::Identity),
     ];
     distinct(one, 3)
+}
+
+fn landing_zone(partition: Partition) -> impl Strategy<Value = LandingZone> {
+    let trusted = (member(), name::<RoleName>("[A-Za-z0-9_-]{1,40}"));
+    (
+        "[a-z][a-z0-9-]{0,30}",
+        option::of(trusted.prop_map(move |(account, role)| {
+            Arn::global(partition, "iam", &account, format!("role/{role}"))
+        })),
+        option::of(name("ou-[a-z0-9]{4}-[a-z0-9]{8}")),
+        option::of(name("[A-Za-z0-9_-]{1,40}")),
+    )
+        .prop_map(|(prefix, trusted_principal, pilot_unit, permissions_boundary)| {
+            LandingZone {
+                prefix,
+                trusted_principal,
+                pilot_account: None,
+                pilot_unit,
+                permissions_boundary,
+            }
+        })
 }
 
 fn roles(partition: Partition) -> impl Strategy<Value = Roles> {
@@ -367,6 +393,11 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
     ];
     (any::<bool>(), "[A-Za-z0-9][ -~]{0,30}", distinct(target, 3))
         .prop_map(|(enabled, name, targets)| Guardrail { enabled, name, targets })
+}
+
+fn new_accounts() -> impl Strategy<Value = NewAccounts> {
+    (option::of(name("[A-Za-z0-9_-]{1,64}")), 10_u32..=10_000)
+        .prop_map(|(queue, covered_within_minutes)| NewAccounts { queue, covered_within_minutes })
 }
 
 fn drift() -> impl Strategy<Value = Drift> {

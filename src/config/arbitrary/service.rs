@@ -5,7 +5,7 @@ use proptest::sample::{select, subsequence};
 
 use crate::config::{
     Access, AccessScope, ListenAddress, Notify, NotifyKind, NotifySeverity, RoundPart, Schedule,
-    Service,
+    Service, StatePlace,
 };
 use crate::names::{AccountId, Partition};
 
@@ -20,6 +20,7 @@ pub(super) fn service(partition: Partition) -> impl Strategy<Value = Service> {
         },
     );
     let state = prop_oneof![Just((None, None)), directory, bucket];
+    let kept = (any::<bool>(), 1_u32..=3660);
     let schedules = btree_map("[a-z0-9-]{1,10}", schedule(), 1..4).prop_map(|schedules| {
         let named = |(name, schedule): (String, Schedule)| {
             Some(Schedule { name: name.parse().ok()?, ..schedule })
@@ -34,13 +35,28 @@ pub(super) fn service(partition: Partition) -> impl Strategy<Value = Service> {
         channels.into_iter().filter_map(named).collect::<Vec<_>>()
     });
     let ways = (listen(), access());
-    (ways, state, public_url, schedules, channels).prop_map(
-        |((listen, access), (state, state_account), public_url, schedule, notify)| {
+    (ways, (state, kept), public_url, schedules, channels).prop_map(
+        |((listen, access), (state, kept), public_url, schedule, notify)| {
+            let (state, state_account): (Option<StatePlace>, _) = state;
+            let (is_managed, state_retention_days) = kept;
+            // A managed bucket is in the log-archive account, whose id is not known here.
+            let has_bucket = state.as_ref().is_some_and(|state| state.bucket().is_some());
+            let manage_state = is_managed && has_bucket && state_account.is_none();
             // A monitor of rounds needs rounds that verify.
             let verifies = schedule.iter().any(|it| it.run.contains(&RoundPart::Verify));
             let is_valid = |it: &Notify| verifies || it.kind != NotifyKind::DeadMan;
             let notify = notify.into_iter().filter(is_valid).collect();
-            Service { listen, access, state, state_account, public_url, schedule, notify }
+            Service {
+                listen,
+                access,
+                state,
+                state_account,
+                manage_state,
+                state_retention_days,
+                public_url,
+                schedule,
+                notify,
+            }
         },
     )
 }
@@ -98,6 +114,8 @@ fn access() -> impl Strategy<Value = Access> {
                 client_scopes,
                 trusted_proxies: network.iter().filter_map(|it| it.parse().ok()).collect(),
                 identity_header: header.and_then(|header| header.parse().ok()),
+                load_balancer: None,
+                load_balancer_keys: None,
                 identity_scopes,
             }
         },

@@ -1,13 +1,14 @@
 use super::Checker;
 use crate::config::Config;
+use crate::names::{Arn, Partition};
 
 pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     let (listen, access) = (&config.service.listen, &config.service.access);
     if !listen.is_local() && !access.authenticates() {
         let message = "other machines can reach it, and no client has to authenticate";
         checker.error(&["service.listen"], message).hint(
-            "set `service.access.tokens`, `client_ca`, or `trusted_proxies` with \
-             `identity_header`; or listen on 127.0.0.1 or a Unix socket",
+            "set `service.access.tokens`, `client_ca`, `load_balancer`, or `trusted_proxies` \
+             with `identity_header`; or listen on 127.0.0.1 or a Unix socket",
         );
     }
     match (&access.tls_certificate, &access.tls_key) {
@@ -35,16 +36,43 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             "set `tls_certificate` and `tls_key`, or let only a proxy with TLS reach the address",
         );
     }
-    match (&access.identity_header, access.trusted_proxies.is_empty()) {
-        (Some(_), true) => {
-            let message = "no proxy is trusted to set it";
+    let names_users = [
+        ("service.access.identity_header", access.identity_header.is_some()),
+        ("service.access.load_balancer", access.load_balancer.is_some()),
+    ];
+    let names_users = names_users.iter().filter(|(_, is_declared)| *is_declared);
+    let names_users: Vec<&str> = names_users.map(|(key, _)| *key).collect();
+    match names_users.as_slice() {
+        [] if !access.trusted_proxies.is_empty() => {
+            let message = "it has no effect without `identity_header` or `load_balancer`";
+            checker.warning(&["service.access.trusted_proxies"], message);
+        }
+        [key] if access.trusted_proxies.is_empty() => {
             checker
-                .error(&["service.access.identity_header"], message)
+                .error(&[key], "no proxy is trusted to set it")
                 .hint("set `trusted_proxies` to the addresses of the proxies");
         }
-        (None, false) => {
-            let message = "it has no effect without `identity_header`";
-            checker.warning(&["service.access.trusted_proxies"], message);
+        [_, _] => {
+            let message = "two ways to name a user: which of them counts is not defined";
+            checker.error(&names_users, message).hint("remove one of them");
+        }
+        _ => {}
+    }
+    match (&access.load_balancer, &access.load_balancer_keys) {
+        (Some(arn), _) if !is_load_balancer(arn) => {
+            let message =
+                format!("found `{arn}`, expected the ARN of an Application Load Balancer");
+            checker.error(&["service.access.load_balancer"], message);
+        }
+        (Some(arn), None) if !matches!(arn.partition, Partition::Aws | Partition::AwsUsGov) => {
+            let message = format!("AWS documents no place of its keys in `{}`", arn.partition);
+            checker
+                .error(&["service.access.load_balancer"], message)
+                .hint("set `service.access.load_balancer_keys`");
+        }
+        (None, Some(_)) => {
+            let message = "it has no effect without `load_balancer`";
+            checker.warning(&["service.access.load_balancer_keys"], message);
         }
         _ => {}
     }
@@ -65,4 +93,10 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             checker.error(&[&format!("service.access.{key}")], "a scope is named twice");
         }
     }
+}
+
+fn is_load_balancer(arn: &Arn) -> bool {
+    &*arn.service == "elasticloadbalancing"
+        && arn.region.is_some()
+        && arn.resource.starts_with("loadbalancer/app/")
 }

@@ -7,8 +7,10 @@ mod archive;
 mod consolidate;
 mod drift;
 mod key;
+mod landing_zone;
 mod lifecycle;
 mod logs;
+mod new_accounts;
 mod notifications;
 mod notify;
 mod organization;
@@ -35,6 +37,7 @@ pub(super) fn check(
     let mut checker = Checker { origins, unread, findings: Vec::new() };
     organization::check(config, &mut checker);
     roles::check(config, &mut checker);
+    landing_zone::check(config, &mut checker);
     trail::check(config, &mut checker);
     selectors::check(config, &mut checker);
     archive::check(config, &mut checker);
@@ -44,6 +47,7 @@ pub(super) fn check(
     topic::check(config, &mut checker);
     logs::check(config, &mut checker);
     alarms::check(config, &mut checker);
+    new_accounts::check(config, &mut checker);
     drift::check(config, &mut checker);
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);

@@ -2,8 +2,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::WebUrl;
 use super::text::read_text;
 use crate::config::section::{choice, section};
+use crate::names::Arn;
 
 section! {
     /// Who may use the pages and the API of the service. With nothing set, the service listens
@@ -30,7 +32,13 @@ section! {
         /// The header in which these proxies name the user, as in `X-Forwarded-User`. The proxy
         /// must remove the header from the requests that it receives.
         identity_header: Option<HeaderName> = default(None::<HeaderName>),
-        /// What users of the proxies may do.
+        /// The ARN of the Application Load Balancer that authenticates users. The service
+        /// verifies its signature of the user in `x-amzn-oidc-data`.
+        load_balancer: Option<Arn> = default(None::<Arn>),
+        /// Where the load balancer's public keys are. Default: where AWS publishes those of its
+        /// Region.
+        load_balancer_keys: Option<WebUrl> = default(None::<WebUrl>),
+        /// What users of the proxies and of the load balancer may do.
         identity_scopes: Vec<AccessScope> = default(vec![AccessScope::Read]),
     }
 }
@@ -251,7 +259,10 @@ impl Access {
     /// Whether clients can authenticate.
     #[must_use]
     pub fn authenticates(&self) -> bool {
-        self.tokens.is_some() || self.client_ca.is_some() || self.identity_header.is_some()
+        self.tokens.is_some()
+            || self.client_ca.is_some()
+            || self.identity_header.is_some()
+            || self.load_balancer.is_some()
     }
 }
 

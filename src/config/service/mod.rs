@@ -28,8 +28,15 @@ section! {
         /// Not the archive, whose Object Lock would retain every claim. Default: the
         /// directory `orgtrail` below `$XDG_STATE_HOME` or `~/.local/state`.
         state: Option<StatePlace> = default(None::<StatePlace>),
-        /// The account that owns the state bucket. Default: the caller's account.
+        /// The account that owns the state bucket. Default: the log-archive account if
+        /// `manage_state` is set, and else the caller's account.
         state_account: Option<AccountId> = default(None::<AccountId>),
+        /// Whether `apply` creates the state bucket, in the log-archive account and the
+        /// archive's Region, and configures it.
+        manage_state: bool = default(false),
+        /// After how many days rounds and notifications expire in a state bucket that orgtrail
+        /// manages.
+        state_retention_days: u32 = default(400u32),
         /// The URL under which people reach the service, for links in notifications.
         public_url: Option<WebUrl> = default(None::<WebUrl>),
         /// The rounds to run, and when. Without this section: drift hourly, the last day's
@@ -37,5 +44,14 @@ section! {
         schedule: Vec<Schedule> = default(schedule::default_schedules()),
         /// The channels that are notified. None without this section.
         notify: Vec<Notify> = default(Vec::<Notify>::new()),
+    }
+}
+
+impl Service {
+    /// The account that owns the state bucket, if the configuration declares it: else it is
+    /// the caller's.
+    #[must_use]
+    pub fn state_owner<'a>(&'a self, log_archive: &'a AccountId) -> Option<&'a AccountId> {
+        self.state_account.as_ref().or(self.manage_state.then_some(log_archive))
     }
 }

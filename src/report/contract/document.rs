@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, doctor, drift, evidence, live, notification, plan, records, retirement, roles,
-    round, service, sources, verification,
+    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
+    consolidation, cost, coverage, doctor, drift, evidence, live, new_accounts, notification, plan,
+    records, retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -81,6 +81,7 @@ documents! {
     emitted acceptance::Report = "acceptance-report";
     emitted accounts::Report = "accounts-report";
     emitted ApplyReport = "apply-report";
+    emitted bootstrap::Report = "bootstrap";
     stored bundle::Manifest = "bundle-manifest";
     emitted checks::Catalogue = "check-catalogue";
     emitted config::Check = "config-check";
@@ -108,6 +109,8 @@ documents! {
     #[cfg(feature = "sandbox")]
     emitted sandbox::Confirmation = "sandbox-confirmation";
     emitted notification::TestReport = "notification-test";
+    emitted new_accounts::AccountBaseline = "service-account-baseline";
+    emitted new_accounts::AccountEvent = "service-account-event";
     emitted api::AccountList = "service-accounts";
     emitted api::Bundle = "service-bundle";
     emitted api::BundleList = "service-bundles";
@@ -116,6 +119,7 @@ documents! {
     emitted live::Event = "service-event";
     emitted api::Gap = "service-event-gap";
     emitted api::FindingList = "service-findings";
+    emitted new_accounts::LandingZone = "service-landing-zone";
     emitted live::LiveRound = "service-live-round";
     emitted notification::Notification = "service-notification";
     emitted api::Problem = "service-problem";

@@ -21,6 +21,8 @@ pub struct List {
 mirror! {
     /// What a role is for.
     Kind of roles::RoleKind {
+        /// Runs `orgtrail bootstrap`; not needed afterwards.
+        Bootstrap,
         /// Runs orgtrail outside the management account, if `roles.hub` is set.
         Runner,
         /// Assumes the roles in all accounts, if `roles.hub` is set.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::Severity;
 use super::drift::Scope;
+use super::new_accounts::{DepartedAccount, JoinedAccount};
 use super::round::{Outcome, Part};
 use crate::names::{AccountId, OrgId};
 
@@ -233,6 +234,10 @@ pub struct Status {
     pub rounds: Vec<Round>,
     /// The schedules, and when their next rounds start.
     pub schedules: Vec<ScheduleStatus>,
+    /// The accounts that joined since the service began, the newest first, at most 10.
+    pub joined: Vec<JoinedAccount>,
+    /// The accounts that left since then, the newest first, at most 10.
+    pub departed: Vec<DepartedAccount>,
 }
 
 /// Something that is wrong, in one or many places.

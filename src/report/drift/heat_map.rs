@@ -5,17 +5,17 @@ use maud::{Markup, html as markup};
 use super::{Cells, plain, plural};
 use crate::checks::{Cell, Coverage, CoveredAccount};
 use crate::names::Region;
+use crate::report::html::{self, Fact, card, count, tag};
 
-/// How a cell is shown: its class, its mark and its word. The mark distinguishes the
-/// state as the color does.
-fn shown(cell: &Cell) -> (&'static str, &'static str, &'static str) {
+/// How a cell is shown: its class, which has a color and a symbol, and its word.
+fn shown(cell: &Cell) -> (&'static str, &'static str) {
     match cell {
-        Cell::Covered { .. } => ("ok", "✓", "delivering"),
-        Cell::Stale { .. } => ("stale", "!", "stale"),
-        Cell::Uncovered { .. } => ("none", "✕", "no trail"),
-        Cell::Unknown { .. } => ("open", "?", "unknown"),
-        Cell::NotEnabled => ("off", "·", "Region not enabled"),
-        Cell::Excluded { .. } => ("out", "–", "excluded"),
+        Cell::Covered { .. } => ("delivering", "delivering"),
+        Cell::Stale { .. } => ("late", "stale"),
+        Cell::Uncovered { .. } => ("dark", "no trail"),
+        Cell::Unknown { .. } => ("unreadable", "unknown"),
+        Cell::NotEnabled => ("excluded", "Region not enabled"),
+        Cell::Excluded { .. } => ("excluded", "excluded"),
     }
 }
 
@@ -32,22 +32,17 @@ fn legend() -> [Cell; 6] {
 }
 
 /// The coverage in numbers.
-pub(super) fn tile(coverage: &Coverage) -> Markup {
+pub(super) fn delivering(coverage: &Coverage) -> Fact {
     let cells = Cells::of_all(coverage);
-    markup! {
-        section.tile aria-labelledby="delivering" {
-            h2 #delivering { "Coverage" }
-            p.big { (percent(cells)) }
-            p {
-                (cells.covered) " of " (plural(cells.expected(), "account × Region", "accounts × Regions"))
-                " deliver"
-            }
-            dl.numbers {
-                div { dt { "Stale" } dd.some[cells.stale > 0] { (cells.stale) } }
-                div { dt { "No trail" } dd.some[cells.uncovered > 0] { (cells.uncovered) } }
-                div { dt { "Unknown" } dd { (cells.unknown) } }
-            }
-        }
+    Fact {
+        name: markup! { "Delivering" },
+        value: markup! { (percent(cells)) },
+        more: markup! {
+            (count(cells.covered)) " of "
+            (plural(cells.expected(), "account × Region", "accounts × Regions")) ", "
+            (count(cells.stale)) " stale, " (count(cells.uncovered)) " without a trail, "
+            (count(cells.unknown)) " unknown"
+        },
     }
 }
 
@@ -69,20 +64,21 @@ pub(super) fn section(coverage: &Coverage) -> Markup {
     for account in &coverage.accounts {
         units.entry(account.unit_path.as_str()).or_default().push(account);
     }
+    // Those that lack something come first.
+    let mut units: Vec<_> = units.into_iter().collect();
+    units.sort_by_key(|(_, accounts)| !accounts.iter().any(|account| is_lacking(account)));
     let few = coverage.accounts.len() <= FEW;
-    markup! {
-        section aria-labelledby="coverage" {
-            h2 #coverage { "Coverage by account and Region" }
-            ul.legend {
-                @for cell in legend() {
-                    @let (class, mark, word) = shown(&cell);
-                    li { span.cell.(class) aria-hidden="true" { (mark) } " " (word) }
-                }
+    let body = markup! {
+        div.pad { ul.legend role="list" aria-label="Legend" {
+            @for cell in legend() {
+                @let (class, word) = shown(&cell);
+                li { (tag(class, word)) }
             }
-            (regions(coverage))
-            @for (unit, accounts) in units { (unit_section(unit, coverage, &accounts, few)) }
-        }
-    }
+        } }
+        (regions(coverage))
+        @for (unit, accounts) in units { (unit_section(unit, coverage, &accounts, few)) }
+    };
+    card("coverage", "Coverage by account and Region", &Markup::default(), &body)
 }
 
 fn unit_section(
@@ -94,12 +90,14 @@ fn unit_section(
     let (lacking, complete): (Vec<_>, Vec<_>) =
         accounts.iter().partition(|account| is_lacking(account));
     markup! {
-        details.unit open[few || !lacking.is_empty()] {
+        details open[few || !lacking.is_empty()] {
             summary {
-                b { (plain(unit)) } " "
-                span.more { (plural(accounts.len(), "account", "accounts")) }
-                @if !lacking.is_empty() {
-                    " " span.short { (lacking.len()) " not delivering everywhere" }
+                h3 { (plain(unit)) } " "
+                small {
+                    (plural(accounts.len(), "account", "accounts"))
+                    @if !lacking.is_empty() {
+                        ", " (count(lacking.len())) " not delivering everywhere"
+                    }
                 }
             }
             @if few || lacking.is_empty() {
@@ -127,58 +125,43 @@ fn regions(coverage: &Coverage) -> Markup {
     let of_region = |index: usize| {
         Cells::of(coverage.accounts.iter().filter_map(|account| account.cells.get(index)))
     };
+    let body = markup! {
+        tbody { tr {
+            th scope="row" { (plural(coverage.accounts.len(), "account", "accounts")) }
+            @for index in 0..coverage.regions.len() {
+                @let cells = of_region(index);
+                td.count title={ (cells.covered) " of " (cells.expected()) } { (percent(cells)) }
+            }
+        } }
+    };
     markup! {
-        details.unit open {
-            summary { b { "Every Region" } }
-            div.scroll { table.map {
-                caption.hidden { "Accounts that deliver, by Region" }
-                (head(&coverage.regions, "All accounts"))
-                tbody { tr {
-                    th scope="row" { (plural(coverage.accounts.len(), "account", "accounts")) }
-                    @for index in 0..coverage.regions.len() {
-                        @let cells = of_region(index);
-                        @let is_complete = cells.covered == cells.expected();
-                        td.share.ok[is_complete].stale[!is_complete]
-                            title={ (cells.covered) " of " (cells.expected()) } { (percent(cells)) }
-                    }
-                } }
-            } }
+        details open {
+            summary { h3 { "Every Region" } }
+            (html::map("Accounts that deliver, by Region", "All accounts", &coverage.regions, &body))
         }
     }
 }
 
-fn head(regions: &[Region], first: &str) -> Markup {
-    markup! {
-        thead { tr {
-            th scope="col" { (first) }
-            @for region in regions { th.region scope="col" { span { (region) } } }
-        } }
-    }
-}
-
 fn map(unit: &str, regions: &[Region], accounts: &[&CoveredAccount]) -> Markup {
-    markup! {
-        div.scroll { table.map {
-            caption.hidden { "Coverage of " (plain(unit)) }
-            (head(regions, "Account"))
-            tbody {
-                @for account in accounts {
-                    tr {
-                        th scope="row" {
-                            code { (account.account) } " " (plain(&account.name))
-                        }
-                        @for (region, cell) in regions.iter().zip(&account.cells) {
-                            (shown_cell(region, cell))
-                        }
+    let body = markup! {
+        tbody {
+            @for account in accounts {
+                tr {
+                    th scope="row" {
+                        code { (account.account) } " " (plain(&account.name))
+                    }
+                    @for (region, cell) in regions.iter().zip(&account.cells) {
+                        (shown_cell(region, cell))
                     }
                 }
             }
-        } }
-    }
+        }
+    };
+    html::map(&format!("Coverage of {unit}"), "Account", regions, &body)
 }
 
 fn shown_cell(region: &Region, cell: &Cell) -> Markup {
-    let (class, mark, word) = shown(cell);
+    let (class, word) = shown(cell);
     let more = match cell {
         Cell::Covered { newest_log, .. } | Cell::Stale { newest_log, .. } => {
             newest_log.map(|time| format!("newest log {time}")).unwrap_or_default()
@@ -190,8 +173,7 @@ fn shown_cell(region: &Region, cell: &Cell) -> Markup {
     };
     markup! {
         td.(class) title={ (region) ": " (word) @if !more.is_empty() { "; " (more) } } {
-            span aria-hidden="true" { (mark) }
-            span.hidden { (word) }
+            (word)
         }
     }
 }
@@ -206,8 +188,8 @@ mod tests {
         let run = samples::drifted();
         let page = section(&run.coverage).into_string();
         for (cell, count) in [("delivering", 2), ("stale", 1), ("no trail", 1), ("excluded", 1)] {
-            let hidden = format!("<span class=\"hidden\">{cell}</span>");
-            assert_eq!(page.matches(&hidden).count(), count, "{cell}");
+            let shown = format!(">{cell}</td>");
+            assert_eq!(page.matches(&shown).count(), count, "{cell}");
         }
     }
 

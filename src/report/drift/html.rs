@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+use maud::{Markup, PreEscaped, html as markup};
 
 use super::{
     Change, Changes, Counts, Status, by_check, check, extent, fix, heat_map, places, plain, plural,
     rules, title,
 };
 use crate::checks::{Cause, Compared, Finding, Run, Severity, Verdict};
+use crate::report::html::{
+    self, Document, Fact, STYLE, card, command, count, facts, list, only_note, prose, severity, tag,
+};
 
-const STYLE: &str = include_str!("html.css");
 /// Up to how many findings the section of a check is expanded.
 const OPEN: usize = 20;
 
@@ -25,61 +27,56 @@ pub fn html(run: &Run) -> String {
         "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     );
     let changes = Changes::of(run);
+    let document = Document {
+        title: format!("CloudTrail governance of {}", run.organization),
+        head: markup! {
+            meta http-equiv="Content-Security-Policy" content=(policy);
+            style { (PreEscaped(STYLE)) }
+        },
+        header: markup! { p { (run.organization) } p.asof { (time(run)) } },
+        navigation: navigation(run, counts),
+        main: markup! {
+            (verdict(counts))
+            (facts(&numbers(run, counts)))
+            div.two {
+                (severities(run))
+                @if let Some(compared) = &run.compared { (changed(compared)) }
+            }
+            (causes(run, &changes))
+            (groups(run, &changes, Status::Fail))
+            (groups(run, &changes, Status::Unknown))
+            (heat_map::section(&run.coverage))
+            (groups(run, &changes, Status::Suppressed))
+            (not_configured(run))
+            (passed(run))
+        },
+        footer: markup! {
+            "Trail " code { (run.trail) } ", archive " code { "s3://" (run.bucket) }
+            ", management account " code { (run.management_account) }
+            ", home Region " (run.home_region) ". All times are UTC."
+        },
+    };
+    document.render(None).into_string()
+}
+
+fn navigation(run: &Run, counts: Counts) -> Markup {
+    let sections = [
+        ("causes", "Causes", !run.causes.is_empty()),
+        ("fail", "Failed", has(run, Status::Fail)),
+        ("unknown", "Unknown", has(run, Status::Unknown)),
+        ("changed", "Changed", run.compared.is_some()),
+        ("coverage", "Coverage", true),
+        ("suppressed", "Suppressed", counts.suppressed > 0),
+        ("not_configured", "Not checked", counts.not_configured > 0),
+        ("pass", "Passed", true),
+    ];
     markup! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "CloudTrail governance of " (run.organization) }
-                style { (PreEscaped(STYLE)) }
+        nav aria-label="Sections" { ul {
+            @for (id, name, is_shown) in sections {
+                @if is_shown { li { a href={ "#" (id) } { (name) } } }
             }
-            body {
-                header {
-                    h1 { "CloudTrail governance" }
-                    p.subject { "Organization " b { (run.organization) } ", " (time(run)) }
-                    (verdict(counts))
-                    nav aria-label="Sections" {
-                        @if !run.causes.is_empty() { a href="#causes" { "Causes" } }
-                        @if has(run, Status::Fail) { a href="#fail" { "Failed" } }
-                        @if has(run, Status::Unknown) { a href="#unknown" { "Unknown" } }
-                        @if run.compared.is_some() { a href="#changed" { "Changed" } }
-                        a href="#coverage" { "Coverage" }
-                        @if counts.suppressed > 0 { a href="#suppressed" { "Suppressed" } }
-                        @if counts.not_configured > 0 { a href="#not_configured" { "Not checked" } }
-                        a href="#pass" { "Passed" }
-                    }
-                }
-                main {
-                    div.tiles {
-                        (severities(run))
-                        (heat_map::tile(&run.coverage))
-                        @if let Some(compared) = &run.compared { (changed_tile(compared)) }
-                    }
-                    (causes(run, &changes))
-                    (groups(run, &changes, Status::Fail))
-                    (groups(run, &changes, Status::Unknown))
-                    @if let Some(compared) = &run.compared { (changed(compared)) }
-                    (heat_map::section(&run.coverage))
-                    (groups(run, &changes, Status::Suppressed))
-                    (not_configured(run))
-                    (passed(run))
-                }
-                footer {
-                    dl {
-                        dt { "Trail" } dd { code { (run.trail) } }
-                        dt { "Archive" } dd { code { "s3://" (run.bucket) } }
-                        dt { "Management account" } dd { code { (run.management_account) } }
-                        dt { "Home Region" } dd { code { (run.home_region) } }
-                    }
-                    p { "Created by orgtrail " (env!("CARGO_PKG_VERSION")) "." }
-                }
-            }
-        }
+        } }
     }
-    .into_string()
 }
 
 fn time(run: &Run) -> Markup {
@@ -89,52 +86,55 @@ fn time(run: &Run) -> Markup {
 }
 
 fn verdict(counts: Counts) -> Markup {
-    let (class, mark, verdict) = if counts.failed > 0 {
-        ("bad", "✕", format!("Drift: {} failed", counts.failed))
+    let (border, class, word, sentence) = if counts.failed > 0 {
+        ("bad", "failed", "Drift", format!("Drift: {} failed", counts.failed))
     } else if counts.unknown > 0 {
-        ("open", "?", "Incomplete: no check failed, some are unknown".to_owned())
+        let sentence = "Incomplete: no check failed, some are unknown".to_owned();
+        ("bad", "unreadable", "Incomplete", sentence)
     } else {
-        ("good", "✓", "Clean: every check passed".to_owned())
+        ("", "resolved", "Clean", "Clean: every check passed".to_owned())
     };
-    markup! {
-        p.verdict.(class) {
-            span aria-hidden="true" { (mark) }
-            b { (verdict) }
-            span.more {
-                (counts.unknown) " unknown, " (counts.suppressed) " suppressed, "
-                (counts.not_configured) " not checked, " (counts.passed) " passed"
-            }
-        }
+    let more = markup! {
+        (count(counts.unknown)) " unknown, " (count(counts.suppressed)) " suppressed, "
+        (count(counts.not_configured)) " not checked, " (count(counts.passed)) " passed"
+    };
+    html::verdict(border, &tag(class, word), &sentence, &more, &Markup::default())
+}
+
+fn numbers(run: &Run, counts: Counts) -> Vec<Fact> {
+    let fact =
+        |name: &str, value: Markup, more: Markup| Fact { name: markup! { (name) }, value, more };
+    let number = |number: usize| markup! { (count(number)) };
+    let mut numbers = vec![
+        heat_map::delivering(&run.coverage),
+        fact("Failed", number(counts.failed), Markup::default()),
+        fact("Unknown", number(counts.unknown), Markup::default()),
+    ];
+    if let Some(compared) = &run.compared {
+        let more = markup! {
+            (count(compared.fixed.len())) " fixed, " (count(compared.unchanged.len())) " unchanged"
+        };
+        numbers.push(fact("New", number(compared.new.len()), more));
     }
+    numbers
 }
 
 fn severities(run: &Run) -> Markup {
-    markup! {
-        section.tile aria-labelledby="by-severity" {
-            h2 #by-severity { "By severity" }
-            table.counts {
-                thead { tr {
-                    th scope="col" { "Severity" }
-                    th scope="col" { "Failed" }
-                    th scope="col" { "Unknown" }
-                    th scope="col" { "Suppressed" }
-                    th scope="col" { "Passed" }
-                } }
-                tbody {
-                    @for severity in Severity::ALL {
-                        @let counts = Counts::of_severity(run, severity);
-                        tr {
-                            th scope="row" { (badge(severity)) }
-                            td.some[counts.failed > 0] { (counts.failed) }
-                            td { (counts.unknown) }
-                            td { (counts.suppressed) }
-                            td { (counts.passed) }
-                        }
-                    }
-                }
+    let rows = markup! {
+        @for severity in Severity::ALL {
+            @let counts = Counts::of_severity(run, severity);
+            tr {
+                th scope="row" { (badge(severity)) }
+                td.num { (count(counts.failed)) }
+                td.num { (count(counts.unknown)) }
+                td.num { (count(counts.suppressed)) }
+                td.num { (count(counts.passed)) }
             }
         }
-    }
+    };
+    let columns = ["Severity", "#Failed", "#Unknown", "#Suppressed", "#Passed"];
+    let table = list("Findings by severity", &columns, &rows);
+    card("by-severity", "By severity", &Markup::default(), &table)
 }
 
 /// A check's title with a capital letter; an unknown check's id unchanged.
@@ -146,21 +146,8 @@ fn headline(id: &str) -> String {
     }
 }
 
-fn badge(severity: Severity) -> Markup {
-    markup! { span.badge.(severity.as_str()) { (severity) } }
-}
-
-fn changed_tile(compared: &Compared) -> Markup {
-    markup! {
-        section.tile aria-labelledby="since" {
-            h2 #since { "Since " (compared.baseline_at.strftime("%Y-%m-%d %H:%M UTC")) }
-            dl.numbers {
-                div { dt { "New" } dd.some[!compared.new.is_empty()] { (compared.new.len()) } }
-                div { dt { "Fixed" } dd { (compared.fixed.len()) } }
-                div { dt { "Unchanged" } dd { (compared.unchanged.len()) } }
-            }
-        }
-    }
+fn badge(of: Severity) -> Markup {
+    severity(of.into())
 }
 
 fn groups(run: &Run, changes: &Changes<'_>, status: Status) -> Markup {
@@ -173,27 +160,26 @@ fn groups(run: &Run, changes: &Changes<'_>, status: Status) -> Markup {
             ("Failed", ["Scope", "Found", "Expected"])
         }
     };
+    let groups = groups.into_iter().map(|((severity, check), findings)| {
+        let rows = markup! {
+            @for finding in &findings { (row(finding, changes.get(finding))) }
+        };
+        markup! {
+            details open[findings.len() <= OPEN] {
+                summary {
+                    (badge(severity.0)) " "
+                    h3 { (plain(&headline(check))) } " "
+                    small { (plural(findings.len(), "finding", "findings")) }
+                }
+                div.pad { (about(check, status)) }
+                (list(&headline(check), &columns, &rows))
+            }
+        }
+    });
+    let groups: Vec<Markup> = groups.collect();
     markup! {
         @if !groups.is_empty() {
-            section aria-labelledby=(id) {
-                h2 #(id) { (heading) }
-                @for ((severity, check), findings) in groups {
-                    details.check open[findings.len() <= OPEN] {
-                        summary {
-                            (badge(severity.0)) " "
-                            b { (plain(&headline(check))) } " "
-                            span.more { (plural(findings.len(), "finding", "findings")) }
-                        }
-                        (about(check, status))
-                        table.findings {
-                            thead { tr { @for column in columns { th scope="col" { (column) } } } }
-                            tbody {
-                                @for finding in findings { (row(finding, changes.get(finding))) }
-                            }
-                        }
-                    }
-                }
-            }
+            (card(id, heading, &Markup::default(), &markup! { @for group in &groups { (group) } }))
         }
     }
 }
@@ -205,46 +191,36 @@ fn has(run: &Run, status: Status) -> bool {
 
 /// The causes of several findings each, with their findings collapsed.
 fn causes(run: &Run, changes: &Changes<'_>) -> Markup {
-    markup! {
-        @if !run.causes.is_empty() {
-            section aria-labelledby="causes" {
-                h2 #causes { "Causes: each explains several findings" }
-                @for cause in &run.causes { (one_cause(run, changes, cause)) }
-            }
-        }
-    }
+    let causes = markup! { @for cause in &run.causes { (one_cause(run, changes, cause)) } };
+    let aside = markup! { "Each explains several findings" };
+    markup! { @if !run.causes.is_empty() { (card("causes", "Causes", &aside, &causes)) } }
 }
 
 fn one_cause(run: &Run, changes: &Changes<'_>, cause: &Cause) -> Markup {
     let is_of = |finding: &&Finding| finding.cause.as_deref() == Some(cause.id.as_str());
+    let rows = markup! {
+        @for finding in run.findings.iter().filter(is_of) {
+            tr {
+                (cells(finding, changes.get(finding)))
+                td { code { (plain(&finding.check)) } }
+            }
+        }
+    };
     markup! {
-        details.check {
+        details {
             summary {
                 (badge(cause.severity)) " "
-                b { (plain(&cause.title)) } " "
-                span.more {
+                h3 { (plain(&cause.title)) } " "
+                small {
                     (extent(cause))
                     @if cause.failed == 0 { ", unknown" }
                 }
-                p { "Fix: " (plain(&cause.fix)) }
             }
-            p.rules { code { (plain(&cause.id)) } }
-            table.findings {
-                thead { tr {
-                    th scope="col" { "Scope" }
-                    th scope="col" { "Found" }
-                    th scope="col" { "Expected or needed" }
-                    th scope="col" { "Check" }
-                } }
-                tbody {
-                    @for finding in run.findings.iter().filter(is_of) {
-                        tr {
-                            (cells(finding, changes.get(finding)))
-                            td { code { (plain(&finding.check)) } }
-                        }
-                    }
-                }
+            div.pad {
+                p { "Fix: " (prose(&cause.fix)) }
+                p.soft { code { (plain(&cause.id)) } }
             }
+            (list(&cause.title, &["Scope", "Found", "Expected or needed", "Check"], &rows))
         }
     }
 }
@@ -253,13 +229,8 @@ fn about(id: &str, status: Status) -> Markup {
     let rules = rules(id);
     markup! {
         @if let Some(check) = check(id) { p { (check.why) } }
-        p.rules {
-            code { (plain(id)) }
-            @for rule in &rules { " " span.rule { (rule) } }
-        }
-        @if let (Status::Fail, Some(fix)) = (status, fix(id)) {
-            p { "Fix: " code { (fix) } }
-        }
+        @if let (Status::Fail, Some(fix)) = (status, fix(id)) { (command("Fix", &fix)) }
+        p.soft { code { (plain(id)) } @for rule in &rules { ", " (rule) } }
     }
 }
 
@@ -272,7 +243,7 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
     markup! {
         th scope="row" {
             code { (plain(&finding.scope.to_string())) }
-            @if change == Some(Change::New) { " " span.new { "new" } }
+            @if change == Some(Change::New) { " " (tag("new", "new")) }
         }
         @match &finding.verdict {
             Verdict::Pass => { td colspan="2" { "as expected" } },
@@ -287,7 +258,7 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
                     @if let Some(suppression) = suppression {
                         @if suppression.expired {
                             (plain(expected))
-                            span.more {
+                            br; small {
                                 "suppressed until " (suppression.last_day)
                                 ", which has passed: " (plain(&suppression.reason))
                             }
@@ -302,37 +273,30 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
 }
 
 fn changed(compared: &Compared) -> Markup {
-    markup! {
-        section aria-labelledby="changed" {
-            h2 #changed { "Changes since " (compared.baseline_at.strftime("%Y-%m-%d %H:%M UTC")) }
-            @if compared.new.is_empty() && compared.fixed.is_empty() {
-                p { "None: " (plural(compared.unchanged.len(), "finding", "findings")) " unchanged." }
-            } @else {
-                table.findings {
-                    thead { tr {
-                        th scope="col" { "Change" }
-                        th scope="col" { "Severity" }
-                        th scope="col" { "Check" }
-                        th scope="col" { "Scope" }
-                    } }
-                    tbody {
-                        @for (change, findings) in
-                            [(Change::New, &compared.new), (Change::Fixed, &compared.fixed)]
-                        {
-                            @for ((severity, check), places) in places(findings) {
-                                tr {
-                                    th scope="row" { span.(change.as_str()) { (change.as_str()) } }
-                                    td { (badge(severity.0)) }
-                                    td { (plain(&headline(check))) }
-                                    td { (plain(&places)) }
-                                }
-                            }
-                        }
-                    }
+    let rows = markup! {
+        @for (change, class, findings) in
+            [(Change::New, "new", &compared.new), (Change::Fixed, "resolved", &compared.fixed)]
+        {
+            @for ((severity, check), places) in places(findings) {
+                tr {
+                    th scope="row" { (tag(class, change.as_str())) }
+                    td { (badge(severity.0)) }
+                    td { (plain(&headline(check))) }
+                    td { (plain(&places)) }
                 }
             }
         }
-    }
+    };
+    let unchanged = plural(compared.unchanged.len(), "finding", "findings");
+    let body = markup! {
+        @if compared.new.is_empty() && compared.fixed.is_empty() {
+            (only_note(&markup! { "None: " (unchanged) " unchanged." }))
+        } @else {
+            (list("Changed findings", &["Change", "Severity", "Check", "Scope"], &rows))
+        }
+    };
+    let since = markup! { "since " (compared.baseline_at.strftime("%Y-%m-%d %H:%M UTC")) };
+    card("changed", "Changes", &since, &body)
 }
 
 fn not_configured(run: &Run) -> Markup {
@@ -341,25 +305,19 @@ fn not_configured(run: &Run) -> Markup {
         Some(Verdict::NotConfigured { setting }) => markup! { code { (plain(setting)) } },
         _ => Markup::default(),
     };
+    let body = folded(&groups, " not configured", "Setting", setting);
     markup! {
         @if !groups.is_empty() {
-            section aria-labelledby="not_configured" {
-                h2 #not_configured { "Not checked" }
-                (folded(&groups, " not configured", "Setting", setting))
-            }
+            (card("not_configured", "Not checked", &Markup::default(), &body))
         }
     }
 }
 
 fn passed(run: &Run) -> Markup {
     let groups = by_check(&run.findings, Status::Pass);
-    let scopes = |findings: &[&Finding]| markup! { (findings.len()) };
-    markup! {
-        section aria-labelledby="pass" {
-            h2 #pass { "Passed" }
-            (folded(&groups, " with scopes that passed", "Scopes", scopes))
-        }
-    }
+    let scopes = |findings: &[&Finding]| markup! { (count(findings.len())) };
+    let body = folded(&groups, " with scopes that passed", "#Scopes", scopes);
+    card("pass", "Passed", &Markup::default(), &body)
 }
 
 /// A row for each check, collapsed.
@@ -369,25 +327,20 @@ fn folded(
     column: &str,
     cell: impl Fn(&[&Finding]) -> Markup,
 ) -> Markup {
-    markup! {
-        details.check {
-            summary { b { (plural(groups.len(), "check", "checks")) } (label) }
-            table.findings {
-                thead { tr {
-                    th scope="col" { "Severity" }
-                    th scope="col" { "Check" }
-                    th scope="col" { (column) }
-                } }
-                tbody {
-                    @for ((severity, check), findings) in groups {
-                        tr {
-                            td { (badge(severity.0)) }
-                            th scope="row" { (plain(&headline(check))) }
-                            td { (cell(findings)) }
-                        }
-                    }
-                }
+    let rows = markup! {
+        @for ((severity, check), findings) in groups {
+            tr {
+                td { (badge(severity.0)) }
+                th scope="row" { (plain(&headline(check))) }
+                td.num[column.starts_with('#')] { (cell(findings)) }
             }
+        }
+    };
+    let checks = plural(groups.len(), "check", "checks");
+    markup! {
+        details {
+            summary { b { (checks) } (label) }
+            (list(&format!("{checks}{label}"), &["Severity", "Check", column], &rows))
         }
     }
 }

@@ -3,16 +3,13 @@ use aws_sdk_s3::types::{
 };
 use serde::Serialize;
 
-use super::{
-    ArchiveBucket, Encryption, Lifecycle, ObjectLock, Ownership, Policy, PublicAccess,
-    access_log_prefix, bucket_diff, create_bucket, tls,
-};
+use super::closed_bucket::{ClosedBucket, DeclaredBucket};
+use super::{Encryption, Lifecycle, ObjectLock, access_log_prefix, tls};
 use crate::aws::{AwsError, Clients, Observation};
 use crate::names::BucketName;
-use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
-use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
+use crate::policy::{PolicyDocument, Statement};
+use crate::resources::change::{Change, Confirmation, FieldChange};
 use crate::resources::destroy::{Kept, KeptCost};
-use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource, StepError};
 
 /// The bucket that receives the archive's access logs.
@@ -21,18 +18,13 @@ use crate::resources::{ApplyContext, Desired, ObserveContext, Observed, Resource
 /// Source: S3 User Guide, "Enabling Amazon S3 server access logging".
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccessLogBucket {
-    /// Who owns it, and its Region.
-    pub bucket: ArchiveBucket,
-    /// Its ownership.
-    pub ownership: Option<Ownership>,
-    /// Its block of public access.
-    pub public_access: Option<PublicAccess>,
+    /// What it has in common with other buckets.
+    #[serde(flatten)]
+    pub closed: ClosedBucket,
     /// Its encryption.
     pub encryption: Option<Encryption>,
     /// Its lock, which it must not have.
     pub object_lock: Option<ObjectLock>,
-    /// Its policy.
-    pub policy: Option<Policy>,
     /// After how many days orgtrail's rule expires every log; absent if the rule is
     /// disabled or has a filter.
     pub expiration_days: Option<i32>,
@@ -42,39 +34,31 @@ const RULE: &str = "orgtrail-access-logs";
 
 impl AccessLogBucket {
     async fn read(clients: &Clients, name: &BucketName) -> Result<Option<Self>, AwsError> {
-        let Some(bucket) = ArchiveBucket::read(clients, name).await.into_result()? else {
-            return Ok(None);
-        };
-        let mut state = Self {
-            bucket,
-            ownership: None,
-            public_access: None,
-            encryption: None,
-            object_lock: None,
-            policy: None,
-            expiration_days: None,
-        };
-        if !state.bucket.is_own() {
-            return Ok(Some(state));
+        let Some(closed) = ClosedBucket::read(clients, name).await? else { return Ok(None) };
+        let mut state = Self { closed, encryption: None, object_lock: None, expiration_days: None };
+        if state.closed.is_own() {
+            let (encryption, object_lock, lifecycle) = tokio::join!(
+                Box::pin(Encryption::read(clients, name)),
+                Box::pin(ObjectLock::read(clients, name)),
+                Box::pin(Lifecycle::read(clients, name)),
+            );
+            state.encryption = encryption.into_result()?;
+            state.object_lock = object_lock.into_result()?;
+            state.expiration_days = lifecycle.into_result()?.and_then(|lifecycle| {
+                let rule = lifecycle.rules.get(RULE)?;
+                rule.expiration_days.filter(|_| rule.enabled && rule.filter.is_empty())
+            });
         }
-        let (ownership, public_access, encryption, object_lock, policy, lifecycle) = tokio::join!(
-            Box::pin(Ownership::read(clients, name)),
-            Box::pin(PublicAccess::read(clients, name)),
-            Box::pin(Encryption::read(clients, name)),
-            Box::pin(ObjectLock::read(clients, name)),
-            Box::pin(Policy::read(clients, name)),
-            Box::pin(Lifecycle::read(clients, name)),
-        );
-        state.ownership = ownership.into_result()?;
-        state.public_access = public_access.into_result()?;
-        state.encryption = encryption.into_result()?;
-        state.object_lock = object_lock.into_result()?;
-        state.policy = policy.into_result()?;
-        state.expiration_days = lifecycle.into_result()?.and_then(|lifecycle| {
-            let rule = lifecycle.rules.get(RULE)?;
-            rule.expiration_days.filter(|_| rule.enabled && rule.filter.is_empty())
-        });
         Ok(Some(state))
+    }
+
+    fn declared(desired: &Desired) -> DeclaredBucket<'_> {
+        DeclaredBucket {
+            name: &desired.config.archive.access_logging.bucket,
+            region: &desired.config.archive.region,
+            setting: "archive.access_logging.bucket",
+            policy: Self::policy(desired),
+        }
     }
 
     fn policy(desired: &Desired) -> PolicyDocument {
@@ -137,12 +121,11 @@ impl Resource for AccessLogBucket {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let logging = &desired.config.archive.access_logging;
-        let region = &desired.config.archive.region;
-        let setting = "archive.access_logging.bucket";
-        let bucket_change = bucket_diff(found.map(|f| &f.bucket), &logging.bucket, region, setting);
-        if bucket_change.action.stops() {
-            return bucket_change;
-        }
+        let closed = found.map(|found| &found.closed);
+        let mut difference = match ClosedBucket::diff(closed, &Self::declared(desired), desired) {
+            Ok(difference) => difference,
+            Err(stopped) => return stopped,
+        };
         if let Some(found) = found {
             if found.object_lock.as_ref().is_some_and(|lock| lock.mode.is_some()) {
                 return Change::refused(
@@ -163,38 +146,13 @@ impl Resource for AccessLogBucket {
                 );
             }
         }
-        let mut fields = bucket_change.fields;
-        let found_policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let policy = policy_change(
-            found_policy,
-            &DeclaredPolicy {
-                document: &Self::policy(desired),
-                unmanaged: desired.unmanaged,
-                kind: PolicyKind::Bucket,
-                why: "",
-                context: &desired.service_context(),
-            },
-        );
-        if policy.action.stops() {
-            return policy;
-        }
-        let ownership = found.and_then(|found| found.ownership.as_ref());
-        fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
-        let block = found.and_then(|found| found.public_access.as_ref());
-        fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
-        fields.extend(within("policy", policy.fields));
         let days = found.and_then(|found| found.expiration_days);
-        if days != Some(Self::retention(desired)) {
-            fields.push(FieldChange::new("expiration_days", days, Some(Self::retention(desired))));
+        let retention = Self::retention(desired);
+        if days != Some(retention) {
+            difference.fields.push(FieldChange::new("expiration_days", days, Some(retention)));
         }
-        let why = "it receives the archive's access logs";
-        let change = match bucket_change.action {
-            Action::Create => Change::create(why, fields),
-            _ => Change::update(why, fields),
-        };
-        let change =
-            Change { irreversible: policy.irreversible, ..change }.with_notes(policy.notes);
-        if days.is_some_and(|days| days > Self::retention(desired)) {
+        let change = difference.into_change("it receives the archive's access logs");
+        if days.is_some_and(|days| days > retention) {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
                 "access logs are kept for a shorter time",
@@ -215,15 +173,8 @@ impl Resource for AccessLogBucket {
         let desired = context.desired;
         let name = &desired.config.archive.access_logging.bucket;
         let found = context.observed.access_log_bucket.present();
-        if found.is_none() {
-            create_bucket(&clients, name, false).await?;
-            context.mark_created();
-        }
-        Ownership::enforce(&clients, name).await?;
-        PublicAccess::block(&clients, name).await?;
-        let policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let merged = merge(policy, &Self::policy(desired), desired.unmanaged);
-        context.retry(|| Policy::put(&clients, name, &merged.document)).await?;
+        let closed = found.map(|found| &found.closed);
+        ClosedBucket::apply(closed, &Self::declared(desired), context, &clients, false).await?;
         if found.and_then(|found| found.expiration_days) == Some(Self::retention(desired)) {
             return Ok(());
         }

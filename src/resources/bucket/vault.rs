@@ -1,17 +1,14 @@
 use serde::Serialize;
 
-use super::{
-    ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
-    create_bucket, runbook, tls,
-};
+use super::closed_bucket::{ClosedBucket, DeclaredBucket};
+use super::{ObjectLock, Versioning, runbook, tls};
 use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
-use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+use crate::policy::{PolicyDocument, Statement};
 use crate::resources::change::{Change, FieldChange, Irreversible, field_changes, within};
 use crate::resources::destroy::{Kept, KeptCost};
 use crate::resources::key::{FoundBy, KmsKey, describe, find_without_alias};
-use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
@@ -19,18 +16,13 @@ use crate::resources::{
 /// The bucket that the archive replicates to, and the key that encrypts the replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Vault {
-    /// Who owns it, and its Region; absent if it does not exist.
-    pub bucket: Option<ArchiveBucket>,
+    /// What it has in common with other buckets; absent if it does not exist.
+    #[serde(flatten)]
+    pub closed: Option<ClosedBucket>,
     /// Its versioning, and whether MFA delete is on.
     pub versioning: Option<Versioning>,
-    /// Its ownership.
-    pub ownership: Option<Ownership>,
-    /// Its block of public access.
-    pub public_access: Option<PublicAccess>,
     /// Its lock.
     pub object_lock: Option<ObjectLock>,
-    /// Its policy.
-    pub policy: Option<Policy>,
     /// The key behind the declared alias, or one that a stopped run left without it.
     pub key: Option<KmsKey>,
 }
@@ -46,7 +38,7 @@ impl Vault {
         declared: &Replication,
     ) -> Result<Self, AwsError> {
         let name = &declared.bucket;
-        let bucket = Box::pin(ArchiveBucket::read(clients, name)).await.into_result()?;
+        let closed = Box::pin(ClosedBucket::read(clients, name)).await?;
         let alias = declared.key_alias.as_str();
         let key = match Box::pin(describe(clients, alias, FoundBy::Alias)).await {
             Observation::Absent => {
@@ -55,30 +47,26 @@ impl Vault {
             }
             found => found,
         };
-        let mut vault = Self {
-            bucket,
-            versioning: None,
-            ownership: None,
-            public_access: None,
-            object_lock: None,
-            policy: None,
-            key: key.into_result()?,
-        };
-        if vault.bucket.as_ref().is_some_and(ArchiveBucket::is_own) {
-            let (versioning, ownership, public_access, object_lock, policy) = tokio::join!(
+        let mut vault =
+            Self { closed, versioning: None, object_lock: None, key: key.into_result()? };
+        if vault.closed.as_ref().is_some_and(ClosedBucket::is_own) {
+            let (versioning, object_lock) = tokio::join!(
                 Box::pin(Versioning::read(clients, name)),
-                Box::pin(Ownership::read(clients, name)),
-                Box::pin(PublicAccess::read(clients, name)),
                 Box::pin(ObjectLock::read(clients, name)),
-                Box::pin(Policy::read(clients, name)),
             );
             vault.versioning = versioning.into_result()?;
-            vault.ownership = ownership.into_result()?;
-            vault.public_access = public_access.into_result()?;
             vault.object_lock = object_lock.into_result()?;
-            vault.policy = policy.into_result()?;
         }
         Ok(vault)
+    }
+
+    fn declared<'a>(desired: &Desired, vault: &'a Replication) -> DeclaredBucket<'a> {
+        DeclaredBucket {
+            name: &vault.bucket,
+            region: &vault.region,
+            setting: "archive.replication.bucket",
+            policy: policy(desired, vault),
+        }
     }
 
     /// Whether the key is complete: its alias is created last.
@@ -168,12 +156,12 @@ impl Resource for Vault {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
-        let bucket = found.and_then(|found| found.bucket.as_ref());
-        let bucket_change =
-            bucket_diff(bucket, &vault.bucket, &vault.region, "archive.replication.bucket");
-        if bucket_change.action.stops() {
-            return bucket_change;
-        }
+        let closed = found.and_then(|found| found.closed.as_ref());
+        let declared = Self::declared(desired, vault);
+        let mut difference = match ClosedBucket::diff(closed, &declared, desired) {
+            Ok(difference) => difference,
+            Err(stopped) => return stopped,
+        };
         let key = found.and_then(|found| found.key.as_ref());
         if let Some(key) = key.filter(|key| key.state != "Enabled") {
             return Change::blocked(
@@ -184,50 +172,25 @@ impl Resource for Vault {
                 "cancel its deletion or enable it, as an administrator of the vault's account",
             );
         }
-        let policy = policy_change(
-            found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
-            &DeclaredPolicy {
-                document: &policy(desired, vault),
-                unmanaged: desired.unmanaged,
-                kind: PolicyKind::Bucket,
-                why: "",
-                context: &desired.service_context(),
-            },
-        );
-        if policy.action.stops() {
-            return policy;
+        let versioning = found.and_then(|found| found.versioning.as_ref());
+        if !versioning.is_some_and(|versioning| versioning.enabled) {
+            difference.fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
         }
-        let mut fields = bucket_change.fields;
-        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
-            fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
-        }
-        let ownership = found.and_then(|found| found.ownership.as_ref());
-        fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
-        let block = found.and_then(|found| found.public_access.as_ref());
-        fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
-        let lock = ObjectLock::declared(&desired.config.archive.object_lock);
         let found_lock = found.and_then(|found| found.object_lock.as_ref());
-        let mut confirmed = policy.irreversible;
-        if let Some(lock) = lock {
+        if let Some(lock) = ObjectLock::declared(&desired.config.archive.object_lock) {
             let changes = field_changes(found_lock, &lock);
             if !changes.is_empty() {
                 let change = ObjectLock::diff_for(desired, found_lock);
-                confirmed = Irreversible::both(change.irreversible, confirmed);
+                difference.irreversible =
+                    Irreversible::both(change.irreversible, difference.irreversible);
             }
-            fields.extend(within("object_lock", changes));
+            difference.fields.extend(within("object_lock", changes));
         }
-        fields.extend(within("policy", policy.fields));
         if !found.is_some_and(Self::has_alias) {
             let alias = vault.key_alias.to_string();
-            fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
+            difference.fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
         }
-        let why = "the archive replicates to it";
-        let change = if bucket.is_none() {
-            Change::create(why, fields)
-        } else {
-            Change::update(why, fields)
-        };
-        Change { irreversible: confirmed, ..change }.with_notes(policy.notes)
+        difference.into_change("the archive replicates to it")
     }
 
     fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
@@ -249,7 +212,7 @@ impl Resource for Vault {
         let bucket = Kept::new(&vault.bucket, "it contains the replicas", objects);
         let why = "without it no replica can be decrypted";
         let key = Kept::new(&vault.key_alias, why, KeptCost::Key);
-        let exists = found.map_or((true, true), |it| (it.bucket.is_some(), it.key.is_some()));
+        let exists = found.map_or((true, true), |it| (it.closed.is_some(), it.key.is_some()));
         exists.0.then_some(bucket).into_iter().chain(exists.1.then_some(key)).collect()
     }
 
@@ -259,21 +222,15 @@ impl Resource for Vault {
         let clients = context.at(&vault.account, &vault.region);
         let found = context.observed.vault.present();
         let lock = ObjectLock::declared(&desired.config.archive.object_lock);
-        if found.is_none_or(|found| found.bucket.is_none()) {
-            create_bucket(&clients, &vault.bucket, lock.is_some()).await?;
-            context.mark_created();
-        }
+        let closed = found.and_then(|found| found.closed.as_ref());
+        let declared = Self::declared(desired, vault);
+        ClosedBucket::apply(closed, &declared, context, &clients, lock.is_some()).await?;
         if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
             Versioning::enable(&clients, &vault.bucket).await?;
         }
-        Ownership::enforce(&clients, &vault.bucket).await?;
-        PublicAccess::block(&clients, &vault.bucket).await?;
         if let Some(lock) = &lock {
             lock.put(&clients, &vault.bucket).await?;
         }
-        let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let merged = merge(policy_found, &policy(desired, vault), desired.unmanaged);
-        context.retry(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
         if !found.is_some_and(Self::has_alias) {
             let without_alias = found.and_then(|found| found.key.as_ref());
             create_key_with_alias(context, &clients, vault, without_alias).await?;

@@ -133,6 +133,10 @@ fn resource_arn(entry: &Entry, desired: &Desired, observed: &Observed) -> String
     match entry.id.split('/').next().unwrap_or_default() {
         "archive-bucket" => bucket(&archive.bucket),
         "access-log-bucket" => bucket(&archive.access_logging.bucket),
+        "state-bucket" => {
+            let state = desired.config.service.state.as_ref().and_then(|state| state.bucket());
+            state.map_or_else(|| "*".to_owned(), bucket)
+        }
         "vault" => archive
             .replication
             .as_ref()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Role, RoleKind, roles};
+use super::{Role, RoleKind, deployment, roles};
 use crate::config::{Config, Environment, Loaded};
 
 /// The example configuration, `infra/example.toml`: it declares everything that gives a role
@@ -25,6 +25,7 @@ pub(super) fn files() -> Vec<(String, String)> {
             files.push((format!("infra/roles/{name}.json"), format!("{template:#}\n")));
         }
     }
+    files.extend(deployment::files());
     files
 }
 

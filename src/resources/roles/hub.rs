@@ -2,7 +2,6 @@
 //! is started, to all other accounts.
 
 use super::grant::{Grant, Scope};
-use crate::names::AccountId;
 
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 
@@ -85,6 +84,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
         grants.extend(log_group(scope));
     }
     grants.extend(topics(scope));
+    grants.extend(super::new_accounts::grants(scope));
     if scope.config.alarms.is_some() {
         grants.push(alarms(scope));
     }
@@ -133,11 +133,9 @@ pub(super) fn assume_roles(scope: &Scope<'_>) -> Grant {
     let roles = &scope.config.roles;
     let partition = scope.partition();
     let mut resources = vec![format!("arn:{partition}:iam::*:role{}{}", roles.path, roles.name)];
-    // The account that orgtrail is started in is not assumed into; and in the hub's account,
-    // the trust policy that names it is enough.
-    let own = roles.hub.as_ref().and_then(|hub| hub.account.as_ref());
-    let own: &AccountId = own.unwrap_or_else(|| scope.management());
-    let declared = roles.accounts.keys().filter(|account| *account != own);
+    // Without a hub, the account that orgtrail is started in is not assumed into.
+    let own = roles.hub.is_none().then(|| scope.management());
+    let declared = roles.accounts.keys().filter(|account| Some(*account) != own);
     resources.extend(declared.map(|account| roles.arn_in(partition, account).to_string()));
     Grant::new(
         "AssumeRoles",
@@ -149,7 +147,7 @@ pub(super) fn assume_roles(scope: &Scope<'_>) -> Grant {
     .when("StringEquals", "aws:ResourceOrgID", ["${aws:PrincipalOrgID}"])
 }
 
-fn delegated_administrators() -> [Grant; 2] {
+pub(super) fn delegated_administrators() -> [Grant; 2] {
     [
         Grant::new(
             "DelegateTrail",

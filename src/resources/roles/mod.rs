@@ -6,22 +6,30 @@
 //! uses; another one compares them with the actions that resources declare.
 
 mod archive;
+mod bootstrap;
+#[cfg(test)]
+mod deployment;
 #[cfg(test)]
 mod example;
 mod grant;
 mod hub;
 mod log_keys;
 mod member;
+mod new_accounts;
 mod notify;
+mod rounds;
+mod state;
 mod template;
 
 use std::collections::BTreeSet;
 
 pub use grant::Grant;
 use grant::Scope;
+pub use rounds::round_grants;
+pub(crate) use template::{ORGANIZATION as ORGANIZATION_PARAMETER, TRUSTED as TRUSTED_PARAMETER};
 
 use crate::config::Config;
-use crate::names::{AccountId, Arn, ExternalId, Partition, RoleName, RolePath};
+use crate::names::{AccountId, Arn, ExternalId, OrgId, Partition, RoleName, RolePath};
 use crate::policy::{PolicyDocument, Statement};
 
 /// The name of the management account's role, where the configuration does not name it: the
@@ -31,6 +39,8 @@ const MANAGEMENT: &str = "OrgTrailManagement";
 /// What a role is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RoleKind {
+    /// Runs `orgtrail bootstrap` in the management account, and is not needed afterwards.
+    Bootstrap,
     /// Starts orgtrail outside of the management account and assumes the hub role: only where
     /// `roles.hub` is declared.
     Runner,
@@ -63,18 +73,30 @@ pub struct Role {
     pub trusted: Option<Arn>,
     /// What it may do.
     pub grants: Vec<Grant>,
+    /// The policy that bounds its permissions.
+    pub boundary: Option<RoleName>,
+    /// Whether orgtrail starts with it, so that no other role of orgtrail assumes it.
+    is_entry: bool,
     partition: Partition,
 }
 
 impl RoleKind {
     /// Every kind, in the order in which roles are assumed.
-    pub const ALL: [Self; 6] =
-        [Self::Runner, Self::Hub, Self::Management, Self::Archive, Self::Vault, Self::Member];
+    pub const ALL: [Self; 7] = [
+        Self::Bootstrap,
+        Self::Runner,
+        Self::Hub,
+        Self::Management,
+        Self::Archive,
+        Self::Vault,
+        Self::Member,
+    ];
 
     /// Its name on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Bootstrap => "bootstrap",
             Self::Runner => "runner",
             Self::Hub => "hub",
             Self::Management => "management",
@@ -88,6 +110,9 @@ impl RoleKind {
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
+            Self::Bootstrap => {
+                "Runs `orgtrail bootstrap` in the management account; not needed afterwards"
+            }
             Self::Runner => "Starts orgtrail outside of the management account",
             Self::Hub => "Assumes orgtrail's roles in all accounts of the organization",
             Self::Management => "orgtrail in the management account",
@@ -100,7 +125,7 @@ impl RoleKind {
     }
 }
 
-/// The roles that a configuration needs: the runner's permissions and the hub where it declares
+/// The roles that a configuration needs: the permissions to bootstrap them, the runner's permissions and the hub where it declares
 /// a hub, the management account's, the log-archive account's, the vault's where it is in an
 /// account of its own, those of accounts that it lists, and the one for all other accounts.
 #[must_use]
@@ -113,6 +138,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         let mut runner = grants(config, None);
         runner.push(hub::assume_hub(&hub.to_string()));
         runner.extend(log_keys::mac(config));
+        runner.extend(state_of_caller(config));
         roles.push(Role::new(config, RoleKind::Runner, None, runner));
         let assume = vec![hub::assume_roles(&Scope { config, account: None })];
         roles.push(Role::new(config, RoleKind::Hub, hub.account.as_ref(), assume));
@@ -131,6 +157,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(readers)
         .chain(config.roles.accounts.keys())
         .chain(notify::accounts(config))
+        .chain(state::owner(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
@@ -139,6 +166,8 @@ pub fn roles(config: &Config) -> Vec<Role> {
     roles.push(Role::new(config, RoleKind::Member, None, grants(config, None)));
     let assumed = |role: &&mut Role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub);
     roles.iter_mut().filter(assumed).for_each(Role::let_simulate_itself);
+    let bootstrap = bootstrap::grants(&Scope { config, account: None }, &roles);
+    roles.insert(0, Role::new(config, RoleKind::Bootstrap, Some(management), bootstrap));
     roles
 }
 
@@ -151,10 +180,12 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         if config.roles.hub.is_none() {
             grants.push(hub::assume_roles(&scope));
             grants.extend(log_keys::mac(config));
+            grants.extend(state_of_caller(config));
         }
     }
     if scope.is_in(scope.archive()) {
         grants.extend(archive::grants(&scope));
+        grants.extend(state::configure(&scope));
     }
     if config.archive.replication.as_ref().is_some_and(|vault| scope.is_in(&vault.account)) {
         grants.extend(archive::vault(&scope));
@@ -162,8 +193,16 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
     grants.extend(log_keys::grants(&scope));
     if account.is_some() {
         grants.extend(notify::grants(&scope));
+        if account == state::owner(config) {
+            grants.extend(state::write(&scope));
+        }
     }
     grants
+}
+
+/// Writing the state, where its bucket is in the account that orgtrail is started in.
+fn state_of_caller(config: &Config) -> Option<Grant> {
+    state::write(&Scope { config, account: None }).filter(|_| state::owner(config).is_none())
 }
 
 /// A statement on a role that an AWS service assumes.
@@ -196,8 +235,9 @@ impl Role {
         let own_name = own.and_then(|own| own.name.clone());
         let own_path = own.and_then(|own| own.path.clone());
         let is_start = kind == RoleKind::Management && hub.is_none();
+        let is_policy = matches!(kind, RoleKind::Bootstrap | RoleKind::Runner);
         let (name, path) = match kind {
-            RoleKind::Runner => (None, RolePath::default()),
+            RoleKind::Bootstrap | RoleKind::Runner => (None, RolePath::default()),
             RoleKind::Hub => (hub.and_then(name_in), hub.and_then(path_of).unwrap_or_default()),
             _ if is_start => {
                 (own_name.or_else(|| MANAGEMENT.parse().ok()), own_path.unwrap_or_default())
@@ -212,9 +252,9 @@ impl Role {
             None => roles.external_id.as_ref(),
         };
         let trusted = match kind {
-            // The configuration does not say who starts orgtrail.
-            RoleKind::Runner | RoleKind::Hub => None,
-            _ if is_start => None,
+            RoleKind::Bootstrap | RoleKind::Runner => None,
+            RoleKind::Hub => config.landing_zone.trusted_principal.clone(),
+            _ if is_start => config.landing_zone.trusted_principal.clone(),
             _ => hub.cloned().or_else(|| start(config)),
         };
         Self {
@@ -222,9 +262,11 @@ impl Role {
             account: account.cloned(),
             name,
             path,
-            external_id: external_id.filter(|_| kind != RoleKind::Runner && !is_start).cloned(),
+            external_id: external_id.filter(|_| !is_policy && !is_start).cloned(),
             trusted,
             grants,
+            boundary: config.landing_zone.permissions_boundary.clone().filter(|_| !is_policy),
+            is_entry: is_start || kind == RoleKind::Hub,
             partition: config.partition(),
         }
     }
@@ -255,19 +297,46 @@ impl Role {
         PolicyDocument::new(self.grants.iter().map(|grant| grant.statement.clone()).collect())
     }
 
-    /// Its trust policy, for a principal that may assume it.
+    /// Whether it is a policy for a user or role of any name, rather than a role that orgtrail
+    /// names.
     #[must_use]
-    pub fn trust(&self, trusted: &Arn) -> PolicyDocument {
-        let statement = Statement::allow("AssumeRole")
-            .principals([trusted.to_string()])
-            .actions(["sts:AssumeRole"]);
-        PolicyDocument::new(vec![match &self.external_id {
-            Some(id) => statement.when("StringEquals", "sts:ExternalId", [id.as_str()]),
-            None => statement,
-        }])
+    pub fn is_policy(&self) -> bool {
+        matches!(self.kind, RoleKind::Bootstrap | RoleKind::Runner)
     }
 
-    /// A CloudFormation template that creates it; absent for the runner.
+    /// Whether only principals of the organization may assume it: all but the role that
+    /// orgtrail starts with, which may be assumed from elsewhere.
+    #[must_use]
+    pub fn is_kept_in_organization(&self) -> bool {
+        !self.is_entry
+    }
+
+    /// Its trust policy, for a principal that may assume it, and for the organization that
+    /// the principal must belong to.
+    ///
+    /// The trusted role is compared by its ARN, and the account is what is trusted: a policy
+    /// that names a role is bound to its unique id, so it would not trust one that was deleted
+    /// and created again.
+    #[must_use]
+    pub fn trust(&self, trusted: &Arn, organization: Option<&OrgId>) -> PolicyDocument {
+        let allow = Statement::allow("AssumeRole").actions(["sts:AssumeRole"]);
+        let account = trusted.account.as_ref().filter(|_| !self.is_entry);
+        let mut statement = match account {
+            None => allow.principals([trusted.to_string()]),
+            Some(account) => allow
+                .principals([Arn::global(self.partition, "iam", account, "root").to_string()])
+                .when("ArnEquals", "aws:PrincipalArn", [trusted.to_string()]),
+        };
+        if let Some(id) = organization.filter(|_| !self.is_entry) {
+            statement = statement.when("StringEquals", "aws:PrincipalOrgID", [id.as_str()]);
+        }
+        if let Some(id) = &self.external_id {
+            statement = statement.when("StringEquals", "sts:ExternalId", [id.as_str()]);
+        }
+        PolicyDocument::new(vec![statement])
+    }
+
+    /// A CloudFormation template that creates it; absent for the runner and for bootstrap.
     #[must_use]
     pub fn template(&self) -> Option<serde_json::Value> {
         template::of(self)

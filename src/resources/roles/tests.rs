@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::deployment::configurations;
 use super::example::{config, files};
 use super::*;
 use crate::config::{Environment, Loaded};
@@ -51,7 +52,8 @@ fn notifications_may_be_sent_to_their_targets_and_from_their_accounts_only() {
     let config = with_notifications();
     let may = |account: Option<&str>, action: &str| {
         let all = roles(&config);
-        let role = all.iter().find(|role| role.account.as_ref().map(AccountId::as_str) == account);
+        let mut own = all.iter().filter(|role| role.kind != RoleKind::Bootstrap);
+        let role = own.find(|role| role.account.as_ref().map(AccountId::as_str) == account);
         role.is_some_and(|role| actions(role).contains(action))
     };
     let security = Some("555555555555");
@@ -65,9 +67,8 @@ fn notifications_may_be_sent_to_their_targets_and_from_their_accounts_only() {
 #[test]
 fn every_call_without_an_sdk_client_is_of_an_action_of_a_role() {
     let granted = all_actions();
-    let reads = crate::aws::SIGNED_READS.map(crate::aws::SignedRead::action);
-    for action in crate::aws::SIGNED_CALLS.map(|call| call.action()).iter().chain(&reads) {
-        assert!(granted.contains(*action), "{action}");
+    for action in crate::aws::signed_actions() {
+        assert!(granted.contains(action), "{action}");
     }
 }
 
@@ -185,8 +186,8 @@ fn a_role_writes_to_what_the_configuration_names_and_to_nothing_else() {
             if writes.is_empty() || !is_wide {
                 continue;
             }
-            // AWS has no resource for these two, and an id is chosen by AWS.
-            let without = ["CreateKey", "DelegateTrail"];
+            // AWS has no resource for these, or chooses the id.
+            let without = ["ActivateStackSets", "CreateKey", "CreateOrganization", "DelegateTrail"];
             let sid = statement.sid.as_deref().unwrap();
             let is_limited = !statement.condition.is_empty();
             assert!(is_limited || without.contains(&sid), "{sid}: {writes:?}");
@@ -325,7 +326,8 @@ fn a_declared_source_of_another_owner_is_named() {
 fn a_trust_policy_names_the_hub_and_asks_for_the_external_id() {
     let member = role(&config(), RoleKind::Member);
     let hub = member.trusted.clone().unwrap();
-    let trust = member.trust(&hub).to_json();
+    let organization = "o-exampleorgid".parse().unwrap();
+    let trust = member.trust(&hub, Some(&organization)).to_json();
     assert!(trust.contains("role/OrgTrailHub") && trust.contains("orgtrail-example"), "{trust}");
     let hub = role(&config(), RoleKind::Hub);
     assert_eq!(hub.trusted, None);
@@ -339,29 +341,114 @@ fn a_trust_policy_names_the_hub_and_asks_for_the_external_id() {
 
 #[test]
 fn a_scheduled_round_may_read_all_that_drift_looks_at_and_write_nothing() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/schedule/ecs.yaml");
-    let template = std::fs::read_to_string(path).unwrap();
-    let (_, task) = template.split_once("\n  TaskRole:\n").unwrap();
-    let (task, _) = task.split_once("\n  Task:\n").unwrap();
-    let lines = task.lines().map(|line| line.trim().trim_start_matches("- "));
-    let is_action = |line: &&str| {
-        let (service, operation) = line.split_once(':').unwrap_or_default();
-        !service.contains(char::is_uppercase)
-            && operation.starts_with(char::is_uppercase)
-            && operation.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    let listed: BTreeSet<String> = lines.filter(is_action).map(str::to_owned).collect();
     let reads = |action: &str| {
         let (_, operation) = action.split_once(':').unwrap_or_default();
         ["Get", "List", "Describe", "Lookup"].iter().any(|verb| operation.starts_with(verb))
     };
     let mut without_hub = config();
     without_hub.roles.hub = None;
-    let allowed = actions(&role(&without_hub, RoleKind::Management));
-    let wanted: BTreeSet<String> =
-        allowed.iter().filter(|it| reads(it) || *it == "kms:Decrypt").cloned().collect();
-    let missing: Vec<_> = wanted.difference(&listed).collect();
+    let all = actions(&role(&without_hub, RoleKind::Management));
+    let round = round_grants(&without_hub);
+    let allowed: BTreeSet<String> =
+        round.iter().flat_map(|grant| grant.statement.action.iter()).map(str::to_owned).collect();
+    let wanted: BTreeSet<String> = all.iter().filter(|it| reads(it)).cloned().collect();
+    let missing: Vec<_> = wanted.difference(&allowed).collect();
     assert!(wanted.len() > 20 && missing.is_empty(), "{missing:?}");
-    let more: Vec<_> = listed.difference(&wanted).collect();
-    assert_eq!(more, ["kms:GenerateMac", "kms:VerifyMac"]);
+    // What changes nothing, and the events and records of orgtrail itself.
+    let others = [
+        "kms:Decrypt",
+        "kms:GenerateMac",
+        "kms:VerifyMac",
+        "sqs:DeleteMessage",
+        "sqs:ReceiveMessage",
+        "sts:AssumeRole",
+    ];
+    let more: Vec<_> =
+        allowed.difference(&wanted).filter(|it| !others.contains(&it.as_str())).collect();
+    assert!(more.is_empty() && allowed.contains("sts:AssumeRole"), "{more:?}");
+    let sids: Vec<_> = round.iter().map(|grant| grant.statement.sid.clone()).collect();
+    let unique: BTreeSet<_> = sids.iter().collect();
+    assert_eq!(sids.len(), unique.len(), "{sids:?}");
+}
+
+#[test]
+fn a_round_in_the_account_of_the_archive_may_write_logs_and_not_its_settings() {
+    let config = parse(&SMALLEST.replace("222222222222", "111111111111"));
+    let grants = round_grants(&config);
+    let allowed: BTreeSet<&str> =
+        grants.iter().flat_map(|grant| grant.statement.action.iter()).collect();
+    for action in ["s3:PutObject", "kms:GenerateDataKey"] {
+        assert!(allowed.contains(action), "{action}");
+    }
+    for action in ["s3:PutBucketPolicy", "kms:PutKeyPolicy", "cloudtrail:DeleteTrail"] {
+        assert!(!allowed.contains(action), "{action}");
+    }
+}
+
+#[test]
+fn the_configuration_of_each_deployment_is_valid_and_needs_authentication() {
+    for (path, text) in configurations() {
+        let loaded = Loaded::from_text(&text, &Environment::default());
+        let service = loaded.unwrap_or_else(|error| panic!("{path}: {error:?}")).config.service;
+        assert!(service.access.tokens.is_some() && service.state.is_some(), "{path}");
+        let is_container = !path.starts_with("infra/systemd");
+        assert_eq!(service.listen.is_local(), !is_container, "{path}");
+        assert_eq!(service.state.unwrap().bucket().is_some(), is_container, "{path}");
+    }
+}
+
+#[test]
+fn the_state_bucket_is_written_by_its_owners_role_or_by_whoever_starts_the_service() {
+    let of = |config: &Config| -> Vec<(RoleKind, Option<String>, String)> {
+        let all = roles(config).into_iter();
+        all.filter_map(|role| {
+            let mut grants = role.grants.iter();
+            let sid = |grant: &&Grant| grant.statement.sid.as_deref() == Some("WriteState");
+            let objects = grants.find(sid)?.statement.resource.iter().next()?.to_owned();
+            Some((role.kind, role.account.map(|account| account.to_string()), objects))
+        })
+        .collect()
+    };
+    let whole = "arn:aws:s3:::acme-state/*".to_owned();
+    let below = "arn:aws:s3:::acme-state/prod/*".to_owned();
+    let state = |account: &str| {
+        parse(&format!("{SMALLEST}[service]\nstate = \"s3://acme-state/prod\"\n{account}"))
+    };
+    let management = Some("111111111111".to_owned());
+    assert_eq!(of(&state("")), [(RoleKind::Management, management, below.clone())]);
+    for (account, kind) in [("222222222222", RoleKind::Archive), ("333333333333", RoleKind::Member)]
+    {
+        let config = state(&format!("state_account = \"{account}\"\n"));
+        assert_eq!(of(&config), [(kind, Some(account.to_owned()), below.clone())]);
+    }
+    // With a hub, the service does not start in the management account.
+    let mut with_hub = config();
+    with_hub.service.state = Some("s3://acme-state".parse().unwrap());
+    with_hub.service.manage_state = false;
+    assert_eq!(of(&with_hub), [(RoleKind::Runner, None, whole)]);
+    // A directory needs no permission, whoever the account would be.
+    let directory = "[service]\nstate = \"/var/lib/orgtrail\"\nstate_account = \"333333333333\"\n";
+    let config = parse(&format!("{SMALLEST}{directory}"));
+    assert_eq!(of(&config), []);
+    assert!(roles(&config).iter().all(|role| {
+        role.account.as_ref().is_none_or(|account| account.as_str() != "333333333333")
+    }));
+}
+
+#[test]
+fn the_permissions_on_the_state_are_the_calls_of_its_store() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wanted = called(&std::fs::read_to_string(source.join("serve/store/s3.rs")).unwrap());
+    wanted.extend(called(&std::fs::read_to_string(source.join("aws/location.rs")).unwrap()));
+    let config = parse(&format!("{SMALLEST}[service]\nstate = \"s3://acme-state\"\n"));
+    let grants = round_grants(&config);
+    let of = |sid: &str| -> BTreeSet<String> {
+        let grants = grants.iter().filter(|it| it.statement.sid.as_deref() == Some(sid));
+        grants.flat_map(|it| it.statement.action.iter()).map(str::to_owned).collect()
+    };
+    // Every role may read the buckets of the organization.
+    let (read, written): (BTreeSet<String>, BTreeSet<String>) =
+        wanted.into_iter().partition(|action| !action.contains("Put"));
+    assert_eq!(of("WriteState"), written);
+    assert!(read.is_subset(&of("ReadSources")), "{read:?}");
 }

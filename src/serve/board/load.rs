@@ -11,6 +11,7 @@ use super::{Board, Reports, Sources, Verification};
 use crate::report::contract::round::Part;
 use crate::report::contract::service::Round;
 use crate::report::contract::{self, drift};
+use crate::serve::compute::of_reports;
 use crate::serve::rounds::{Rounds, RoundsError};
 
 /// How many rounds are read: those of a month with hourly rounds, and some more.
@@ -65,7 +66,7 @@ impl Loader {
             }
         }
         let reports = self.reports(&rounds).await?;
-        let mut board = tokio::task::spawn_blocking(move || Board::of(reports)).await?;
+        let mut board = of_reports(move || Board::of(reports)).await?;
         if let Some(newest) = rounds.first() {
             board.signals = self.rounds.signals(&newest.id).await?.map(Arc::new);
         }
@@ -155,7 +156,7 @@ impl Loader {
     ) -> Result<Option<T>, RoundsError> {
         let Some(bytes) = self.rounds.report(&round.id, part).await? else { return Ok(None) };
         // Reports of thousands of accounts are large: parsing must not delay other tasks.
-        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&bytes)).await?;
+        let parsed = of_reports(move || serde_json::from_slice(&bytes)).await?;
         match parsed {
             Ok(report) => Ok(Some(report)),
             Err(error) => {

@@ -4,6 +4,7 @@
 mod chains;
 mod coverage;
 mod load;
+mod membership;
 mod read;
 mod signals;
 mod verdict;
@@ -24,6 +25,7 @@ pub use self::verdict::{knowledge, sentence};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::contract::checks::Check;
 use crate::report::contract::drift::{self, Cause, Finding};
+use crate::report::contract::new_accounts::{DepartedAccount, JoinedAccount};
 use crate::report::contract::service::{Round, Signals};
 
 /// What the rounds know together. Built once after each round, and then only read.
@@ -41,6 +43,10 @@ pub struct Board {
     pub chains: Chains,
     /// The newest consolidation.
     pub sources: Option<Sources>,
+    /// Accounts that joined and are not covered in time, while signals are made.
+    pub late: Vec<JoinedAccount>,
+    /// Accounts that left lately, while signals are made.
+    pub departed: Vec<DepartedAccount>,
     /// The signals after the newest round.
     pub signals: Option<Arc<Signals>>,
     /// The organizational units of the accounts.

@@ -91,6 +91,7 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.extend(board.of_chains());
     signals.extend(board.of_consolidation());
     signals.extend(board.of_parts());
+    signals.extend(board.of_membership());
     let mut since: HashMap<&str, Timestamp> = HashMap::new();
     for signal in earlier.iter().flat_map(|earlier| &earlier.signals) {
         since.insert(&signal.fingerprint, signal.since);
@@ -201,7 +202,7 @@ pub fn scope_text(scope: &Scope) -> String {
     }
 }
 
-fn fingerprint(part: Part, check: &str, place: &str) -> String {
+pub(super) fn fingerprint(part: Part, check: &str, place: &str) -> String {
     let mut hash = sha256_hex(format!("{}\0{check}\0{place}", part.name()).as_bytes());
     hash.truncate(32);
     hash
@@ -373,7 +374,7 @@ impl Board {
         failed.map(signal).collect()
     }
 
-    fn unit_path(&self, account: Option<&AccountId>) -> Option<String> {
+    pub(super) fn unit_path(&self, account: Option<&AccountId>) -> Option<String> {
         Some(self.units.get(account?)?.to_string())
     }
 

@@ -69,7 +69,7 @@ pub async fn bind(config: &Config) -> Result<Bound, OpError> {
             listen.as_str()
         );
         return Err(OpError::usage(message).with_hint(
-            "set `service.access.tokens`, `client_ca`, or `trusted_proxies` with \
+            "set `service.access.tokens`, `client_ca`, `load_balancer`, or `trusted_proxies` with \
              `identity_header`; or listen on 127.0.0.1 or a Unix socket",
         ));
     }

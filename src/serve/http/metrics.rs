@@ -22,10 +22,12 @@ use super::problem::Problem;
 use crate::aws::counts;
 use crate::config::AccessScope;
 use crate::report::contract::checks::Severity;
+use crate::report::contract::new_accounts::JoiningState;
 use crate::report::contract::round::Outcome;
 use crate::report::contract::service::{CellStates, Signal, SignalState};
 use crate::serve::app::App;
 use crate::serve::board::Board;
+use crate::serve::compute::of_pages;
 use crate::serve::notify::DeliveryResult;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -38,10 +40,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     ..Endpoint::read("/metrics", "metrics", "The metrics.", || get(metrics))
 }];
 
-/// The metrics that are quantiles over accounts and Regions.
-const QUANTILES: [&str; 2] = [VERIFIED_THROUGH, DELIVERY_LAG];
+/// The metrics that are quantiles.
+const QUANTILES: [&str; 3] = [VERIFIED_THROUGH, DELIVERY_LAG, JOIN_TO_COVERED];
 const VERIFIED_THROUGH: &str = "chain_verified_through_timestamp_seconds";
 const DELIVERY_LAG: &str = "delivery_lag_seconds";
+const JOIN_TO_COVERED: &str = "account_join_to_covered_seconds";
 
 /// The media type of the format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -49,7 +52,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 async fn metrics(State(service): Here) -> Result<Response, Problem> {
     let app = service.app;
     // Thousands of accounts are sorted: other tasks must not wait for it.
-    let text = tokio::task::spawn_blocking(move || text(&app)).await;
+    let text = of_pages(move || text(&app)).await;
     let Ok(Ok(text)) = text else {
         let detail = "the metrics could not be written";
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail));
@@ -63,6 +66,7 @@ pub(super) fn text(app: &App) -> Result<String, std::fmt::Error> {
     let (board, health) = (app.board(), app.health());
     metrics.of_rounds(&board);
     metrics.of_board(&board, app.now());
+    metrics.of_accounts(app);
     metrics.counter(
         "rounds_missed",
         "Slots that passed while no replica was running",
@@ -206,6 +210,40 @@ impl Metrics {
             DELIVERY_LAG,
             "The age of the newest log file when the newest check read it, over accounts and Regions",
             lags.map(lag).collect(),
+        );
+    }
+
+    /// Accounts that joined and left since the service began.
+    fn of_accounts(&mut self, app: &App) {
+        let (accounts, config, now) = (app.accounts(), app.config(), app.now());
+        let joined = accounts.joined(&config, now);
+        let words = [
+            (JoiningState::Covered, "covered"),
+            (JoiningState::Joining, "joining"),
+            (JoiningState::Late, "late"),
+            (JoiningState::Excluded, "excluded"),
+        ];
+        let counts = words.map(|(state, word)| {
+            let count = joined.iter().filter(|account| account.state == state).count();
+            ([("state", word)], number(count))
+        });
+        let counts: Vec<(Pairs<'_>, f64)> =
+            counts.iter().map(|(pairs, count)| (pairs.as_slice(), *count)).collect();
+        let help = "Accounts that joined since the service began, and are members, by state";
+        self.gauge("accounts_joined", help, &counts);
+        let departed = accounts.history.departed().count();
+        let help = "Accounts that left since the service began";
+        self.gauge("accounts_departed", help, &[(&[], number(departed))]);
+        if let Some(as_of) = accounts.as_of {
+            let help = "When the list of accounts was last read";
+            self.gauge("accounts_listed_timestamp_seconds", help, &[(&[], seconds(as_of))]);
+        }
+        let covered = joined.iter().filter_map(|account| account.covered_after_seconds);
+        let covered = covered.filter_map(|seconds| u32::try_from(seconds).ok()).map(f64::from);
+        self.quantiles(
+            JOIN_TO_COVERED,
+            "The time from joining to being covered, over the accounts that joined",
+            covered.collect(),
         );
     }
 

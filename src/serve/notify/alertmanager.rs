@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::SendError;
-use super::http::{Post, Server, authorization};
 use super::message::Message;
 use super::text::{short, word};
 use crate::config::Secret;
@@ -13,6 +12,7 @@ use crate::report::contract::drift::Scope;
 use crate::report::contract::notification::{Change, Transition};
 use crate::report::contract::service::SignalState;
 use crate::serve::board::{account_of, scope_text};
+use crate::serve::outgoing::{Post, Server, authorization};
 
 /// The most alerts in a request.
 const BATCH: usize = 500;

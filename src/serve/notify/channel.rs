@@ -3,7 +3,6 @@
 use super::alertmanager::Alertmanager;
 use super::dead_man::DeadMan;
 use super::event_bridge::EventBridge;
-use super::http::{HttpError, Limits, Server};
 use super::message::Message;
 use super::opensearch::Opensearch;
 use super::security_hub::SecurityHub;
@@ -14,6 +13,7 @@ use super::{Connection, SendError};
 use crate::config::{Environment, Notify, NotifyKind, NotifyTarget, Secret, SecretError, WebUrl};
 use crate::ops::{Explain, Outcome};
 use crate::report::contract::checks::Severity;
+use crate::serve::outgoing::{HttpError, Limits, Server};
 
 /// A channel that is notified of findings.
 #[derive(Debug)]

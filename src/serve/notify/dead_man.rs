@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::SendError;
-use super::http::{Post, Server};
 use crate::config::{RoundPart, Schedule, ScheduleName};
 use crate::report::contract::round::Part;
 use crate::report::contract::service::Round;
+use crate::serve::outgoing::{Post, Server};
 
 /// A monitor.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use futures::future::join_all;
 
-use super::http::Limits;
 use super::message::{Message, new_id};
 use super::{Configured, Delivery, delivery_of, limited};
 use crate::config::Environment;
@@ -12,6 +11,7 @@ use crate::report::contract::drift::Scope;
 use crate::report::contract::notification::{Change, Transition};
 use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{Signal, SignalState, Verdict};
+use crate::serve::outgoing::Limits;
 
 /// Sends an example to one channel, or to all: a finding that is new, and then its end, so
 /// that nothing stays open in systems that keep findings. Nothing is stored.

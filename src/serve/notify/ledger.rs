@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 
 use super::message::{Message, new_id};
 use super::transitions::{Known, Seen, Transitions, transitions};
 use crate::report::contract::service::Round;
+use crate::serve::compute::of_reports;
 use crate::serve::store::{Created, Replaced, Store, StoreError, Version};
 
 const KEY: &str = "notifications/ledger.json";
@@ -181,7 +181,7 @@ impl LedgerFile {
         let Some(stored) = self.store.read(KEY).await? else { return Ok((Ledger::new(), None)) };
         // A ledger of thousands of findings is large: reading it must not delay other tasks.
         let (bytes, version) = (stored.bytes, stored.version);
-        let read = spawn_blocking(move || serde_json::from_slice::<Ledger>(&bytes)).await?;
+        let read = of_reports(move || serde_json::from_slice::<Ledger>(&bytes)).await?;
         let ledger = match read {
             Ok(ledger) if ledger.version == VERSION => ledger,
             // Everything that is open is sent again, which is better than nothing.
@@ -197,7 +197,7 @@ impl LedgerFile {
     /// Writes the ledger; false if another replica did so before.
     async fn write(&self, ledger: Ledger, version: Option<Version>) -> Result<bool, LedgerError> {
         let ledger = Ledger { nonce: new_id(), ..ledger };
-        let json = spawn_blocking(move || serde_json::to_vec(&ledger)).await??.into();
+        let json = of_reports(move || serde_json::to_vec(&ledger)).await??.into();
         Ok(match version {
             Some(version) => {
                 matches!(self.store.replace(KEY, json, &version).await?, Replaced::New(_))

@@ -5,13 +5,11 @@
 //! at least once (`outbox`). Failures never fail a round: they are logged and counted, and
 //! what was not delivered is delivered after the next round.
 
-mod address;
 mod alertmanager;
 mod channel;
 mod dead_man;
 mod event_bridge;
 mod example;
-mod http;
 mod ledger;
 mod message;
 mod ocsf;
@@ -38,7 +36,6 @@ pub use self::channel::ChannelError;
 use self::channel::{Built, Channel};
 use self::dead_man::DeadMan;
 pub use self::example::send_examples;
-use self::http::Limits;
 use self::ledger::{LedgerError, LedgerFile};
 use self::message::Message;
 use self::outbox::Outbox;
@@ -49,6 +46,7 @@ use crate::aws::{Aws, AwsError};
 use crate::config::{Config, Environment, Schedule, WebUrl};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::service::{Round, Signals};
+use crate::serve::outgoing::{HttpError, Limits};
 use crate::words::with_causes;
 
 /// The longest that one message may take to one channel.
@@ -122,7 +120,7 @@ impl DeliveryResult {
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error(transparent)]
-    Http(#[from] http::HttpError),
+    Http(#[from] HttpError),
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error("{0}")]

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::http::{Post, Server, authorization};
 use super::message::Message;
 use super::{SendError, ocsf};
 use crate::config::Secret;
+use crate::serve::outgoing::{Post, Server, authorization};
 
 /// The most findings in a request.
 const BATCH: usize = 500;

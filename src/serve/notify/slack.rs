@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::SendError;
-use super::http::{Post, Server};
 use super::message::Message;
 use super::text::{fix, headline, left_out, line, shortened};
 use crate::report::contract::notification::Notification;
+use crate::serve::outgoing::{Post, Server};
 
 /// The longest text of a section. Source: Slack, "Section block": 3,000 characters.
 const SECTION: usize = 2_900;

@@ -4,10 +4,10 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 
 use super::SendError;
-use super::http::{Post, Server};
 use super::message::{MOST_FINDINGS, Message};
 use crate::config::Secret;
 use crate::report::contract::Emitted;
+use crate::serve::outgoing::{Post, Server};
 
 /// A receiver of signed documents.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use orgtrail_base::cloudtrail::digest::sha256_hex;
 
 use super::errors::not_found;
+use crate::report::html::STYLE;
 
-const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
 
 /// A file, whose name changes with its content: browsers keep it for a year.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use maud::{Markup, html};
+use maud::{Markup, html as markup};
 
-use super::components::{account_path, count, scroll, tag};
+use super::components::{account_path, count, tag};
 use super::coverage::shown_unit;
 use crate::names::Region;
 use crate::printable::plain;
 use crate::report::contract::service::CellStates;
+use crate::report::html;
 use crate::serve::board::{Account, Cell, Coverage, State};
 use crate::words::counted;
 
@@ -24,7 +25,7 @@ pub(super) fn legend(cells: &CellStates) -> Markup {
         (State::Unreadable, cells.unreadable, "unreadable"),
         (State::Excluded, cells.excluded, "excluded"),
     ];
-    html! {
+    markup! {
         ul.legend role="list" aria-label="Legend and number of cells" {
             @for (state, number, meaning) in states {
                 li { (tag(state.word(), &count(number))) " " (meaning) }
@@ -68,39 +69,32 @@ pub(super) fn map(
             *sizes.entry(&account.unit_path).or_default() += 1;
         }
     }
-    let table = html! {
-        table.map {
-            caption.vh { (plain(caption)) }
-            thead { tr {
-                th scope="col" { "Account" }
-                @for region in &regions { th.region scope="col" { span { (region) } } }
-            } }
-            @for unit in units {
-                tbody {
-                    @if with_units {
-                        @let name = unit.first().map_or("", |account| &account.unit_path);
-                        @let size = sizes.get(name).copied().unwrap_or_default();
-                        tr.ou {
-                            th scope="rowgroup" { (shown_unit(name)) }
-                            td.none colspan=(regions.len()) {
-                                (count(unit.len())) " of " (counted(size, "account"))
-                            }
+    let body = markup! {
+        @for unit in units {
+            tbody {
+                @if with_units {
+                    @let name = unit.first().map_or("", |account| &account.unit_path);
+                    @let size = sizes.get(name).copied().unwrap_or_default();
+                    tr.ou {
+                        th scope="rowgroup" { (shown_unit(name)) }
+                        td.none colspan=(regions.len()) {
+                            (count(unit.len())) " of " (counted(size, "account"))
                         }
                     }
-                    @for account in unit { (row(account, columns, &regions)) }
                 }
+                @for account in unit { (row(account, columns, &regions)) }
             }
-            @if with_units { (sums(columns, accounts)) }
         }
+        @if with_units { (sums(columns, accounts)) }
     };
-    scroll(caption, &table)
+    html::map(caption, "Account", regions.iter().copied(), &body)
 }
 
 fn row(account: &Account, columns: &[usize], regions: &[&Region]) -> Markup {
     let path = account_path(&account.account);
     let cells: Vec<&Cell> =
         columns.iter().filter_map(|position| account.cells.get(*position)).collect();
-    html! {
+    markup! {
         tr {
             th scope="row" {
                 a href=(path) { (plain(&account.name)) } " " code { (account.account) }
@@ -130,14 +124,14 @@ fn shared<'a>(cells: &[&'a Cell]) -> Option<(State, Option<&'a Arc<str>>)> {
 }
 
 fn whole(state: State, cells: &[&Cell], reason: Option<&Arc<str>>) -> Markup {
-    html! {
+    markup! {
         (state.word()) " in all " (count(cells.len())) " Regions"
         @if let Some(reason) = reason { ": " (plain(reason)) }
     }
 }
 
 fn one(cell: &Cell, path: &str, region: &Region) -> Markup {
-    html! {
+    markup! {
         @match cell.state {
             // Most cells: short, and the style sheet knows it.
             State::Proven => { td { "proven" } },
@@ -154,7 +148,7 @@ fn sums(columns: &[usize], accounts: &[&Account]) -> Markup {
         let cells = accounts.iter().filter_map(|account| account.cells.get(position));
         cells.filter(|cell| cell.state > State::Proven).count()
     };
-    html! {
+    markup! {
         tfoot { tr {
             th scope="row" { "Not proven, of " (counted(accounts.len(), "account")) }
             @for position in columns { td.count { (count(lacking(*position))) } }

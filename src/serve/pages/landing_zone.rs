@@ -3,6 +3,7 @@
 use axum::extract::State as Extracted;
 use axum::http::Uri;
 use axum::response::Response;
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::components::{card, command, list, only_note, tag, verdict, weight};
@@ -12,6 +13,7 @@ use super::{findings, time};
 use crate::config::{ObjectLockMode, Regions};
 use crate::printable::plain;
 use crate::report::contract::drift::Scope;
+use crate::report::contract::new_accounts::JoiningState;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::Signal;
 use crate::serve::app::App;
@@ -19,6 +21,8 @@ use crate::words::counted;
 
 /// How many findings are listed.
 const FINDINGS: usize = 50;
+/// How many accounts are listed.
+const ACCOUNTS: usize = 100;
 
 /// `GET /landing-zone`
 pub(super) async fn page(Extracted(app): Extracted<App>, uri: Uri) -> Response {
@@ -59,6 +63,8 @@ pub(super) fn landing_zone(view: &View) -> Markup {
     let main = html! {
         (verdict(border, &line, &sentence, &more, &Markup::default()))
         div.two { (organization(view)) (archive(view)) }
+        (joined_card(view))
+        (departed_card(view))
         (findings_card(view, &open))
         (not_checked())
     };
@@ -143,6 +149,90 @@ fn archive(view: &View) -> Markup {
     card("archive", "Trail and archive", &Markup::default(), &body)
 }
 
+/// The accounts that joined since the service began.
+fn joined_card(view: &View) -> Markup {
+    let accounts = &view.accounts;
+    let joined = accounts.joined(&view.config, view.now);
+    let aside = html! { @match accounts.as_of {
+        Some(as_of) => { "list of accounts read " (time::ago(as_of, view.now)) },
+        None => { "list of accounts not read yet" },
+    } };
+    let problem = html! {
+        @if let Some(error) = &accounts.error {
+            (only_note(&html! { "The accounts could not be read: " (plain(error)) }))
+        }
+    };
+    let began = accounts.history.began_at();
+    if joined.is_empty() {
+        let body = match began {
+            Some(began) => html! { "None since " (time::at(began, view.now)) "." },
+            None => html! { "Nothing is known yet." },
+        };
+        let body = html! { (problem) (only_note(&body)) };
+        return card("joined", "Accounts that joined", &aside, &body);
+    }
+    let rows = html! {
+        @for account in joined.iter().take(ACCOUNTS) {
+            tr {
+                td { (joining_state(account.state)) }
+                th scope="row" { code { (account.account) } " " (plain(&account.name)) }
+                td { (time::at(account.joined_at, view.now)) }
+                td { (step(account.role_assumed_at, account.joined_at)) }
+                td { (step(account.trail_logging_at, account.joined_at)) }
+                td { (step(account.covered_at, account.joined_at)) }
+                td.wide { @if let Some(reason) = &account.reason { (plain(reason)) } }
+            }
+        }
+    };
+    let columns =
+        ["State", "Account", "Joined", "Role after", "Trail after", "Covered after", "Missing"];
+    let heading = format!("Accounts that joined: {}", joined.len());
+    let body = html! { (problem) (list("Accounts that joined", &columns, &rows)) };
+    card("joined", &heading, &aside, &body)
+}
+
+/// How long after joining a step was noticed.
+fn step(at: Option<Timestamp>, joined_at: Timestamp) -> Markup {
+    html! { @match at {
+        Some(at) => { (time::between(joined_at, at)) },
+        None => { span.soft { "not yet" } },
+    } }
+}
+
+fn joining_state(state: JoiningState) -> Markup {
+    match state {
+        JoiningState::Covered => tag("resolved", "covered"),
+        JoiningState::Joining => tag("waiting", "joining"),
+        JoiningState::Late => tag("failed", "not covered"),
+        JoiningState::Excluded => tag("excluded", "excluded"),
+        JoiningState::Departed => tag("excluded", "left"),
+    }
+}
+
+/// The accounts that left since the service began.
+fn departed_card(view: &View) -> Markup {
+    let departed = view.accounts.departed();
+    if departed.is_empty() {
+        return Markup::default();
+    }
+    let rows = html! {
+        @for account in departed.iter().take(ACCOUNTS) {
+            tr {
+                th scope="row" { code { (account.account) } " " (plain(&account.name)) }
+                td { (time::at(account.joined_at, view.now)) }
+                td { (time::at(account.departed_at, view.now)) }
+            }
+        }
+    };
+    let columns = ["Account", "Joined", "Left"];
+    let body = html! {
+        (list("Accounts that left", &columns, &rows))
+        (only_note(&html! { "Their logs stay in the archive, where they can be verified." }))
+    };
+    let heading = format!("Accounts that left: {}", departed.len());
+    card("departed", &heading, &Markup::default(), &body)
+}
+
 fn findings_card(view: &View, open: &[&Signal]) -> Markup {
     let heading = format!("Findings: {}", open.len());
     let aside = html! { a href="/drift" { "All drift" } };
@@ -172,8 +262,8 @@ fn findings_card(view: &View, open: &[&Signal]) -> Markup {
 fn not_checked() -> Markup {
     let body = html! { div.pad {
         ul.plain role="list" {
-            li { (tag("excluded", "not checked")) " The steps that created the organization, its \
-                organizational units and its accounts." }
+            li { (tag("excluded", "not checked")) " The steps that created the organization and \
+                its organizational units." }
             li { (tag("excluded", "not checked")) " CloudFormation stack sets and their instances \
                 in member accounts." }
             li { (tag("excluded", "not checked")) " Settings of AWS Control Tower." }

@@ -2,11 +2,11 @@
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY};
 use axum::response::{IntoResponse as _, Response};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::view::View;
 use super::{assets, time};
-use crate::printable::plain;
+use crate::report::html::Document;
 
 /// What a page may load: its style sheet, its script and its API, all from the service.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; \
@@ -95,46 +95,29 @@ impl<'a> Page<'a> {
              This page changes nothing in AWS."
         };
         let title = format!("{}, {subject}, orgtrail", self.title);
-        document(&title, self.is_live, &header, &navigation, main, &footer)
+        document(title, self.is_live, header, navigation, main, footer)
     }
 }
 
 /// A page for those who may not see anything of the organization.
 pub(super) fn bare(title: &str, main: &Markup) -> Markup {
-    let none = Markup::default();
-    document(&format!("{title}, orgtrail"), false, &none, &none, main, &none)
+    let none = Markup::default;
+    document(format!("{title}, orgtrail"), false, none(), none(), main, none())
 }
 
 fn document(
-    title: &str,
+    title: String,
     is_live: bool,
-    header: &Markup,
-    navigation: &Markup,
+    header: Markup,
+    navigation: Markup,
     main: &Markup,
-    footer: &Markup,
+    footer: Markup,
 ) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (plain(title)) }
-                link rel="stylesheet" href=(assets::style());
-                @if is_live { script src=(assets::script()) defer {} }
-            }
-            body {
-                a.skip href="#main" { "Skip to main content" }
-                header.top {
-                    div.bar { a.brand href="/" { "orgtrail" } (header) }
-                    (navigation)
-                }
-                main #main { (main) }
-                footer { p { "orgtrail " (env!("CARGO_PKG_VERSION")) ". " (footer) } }
-            }
-        }
-    }
+    let head = html! {
+        link rel="stylesheet" href=(assets::style());
+        @if is_live { script src=(assets::script()) defer {} }
+    };
+    Document { title, head, header, navigation, main: main.clone(), footer }.render(Some("/"))
 }
 
 /// The response with a page, which nobody stores.

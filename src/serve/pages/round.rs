@@ -19,6 +19,7 @@ use crate::report::contract::round::Part;
 use crate::report::contract::service::{Round, RoundPart, Signals};
 use crate::serve::app::{App, Health};
 use crate::serve::board::Changes;
+use crate::serve::compute::of_pages;
 use crate::serve::rounds::{Rounds, RoundsError};
 use crate::serve::store::StoreError;
 use crate::words::with_causes;
@@ -42,7 +43,7 @@ pub(super) async fn page(
     match load(&app, &view, &id).await {
         Ok(Some(finished)) => {
             // Many changes take a while to render.
-            let page = tokio::task::spawn_blocking(move || finished_page(&view, &finished));
+            let page = of_pages(move || finished_page(&view, &finished));
             page.await.map_or_else(
                 |_| {
                     axum::response::IntoResponse::into_response(

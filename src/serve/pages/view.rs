@@ -14,8 +14,10 @@ use super::query::Query;
 use crate::config::{Config, Schedule};
 use crate::names::{AccountId, BucketName};
 use crate::report::contract::live::LiveRound;
+use crate::serve::accounts::Accounts;
 use crate::serve::app::{App, Health};
 use crate::serve::board::{Account, Board, Coverage};
+use crate::serve::compute::of_pages;
 use crate::serve::evidence::Bundles;
 use crate::serve::slots::Timetable;
 use crate::serve::status;
@@ -29,6 +31,8 @@ pub(super) struct View {
     pub config: Arc<Config>,
     /// What the rounds know.
     pub board: Arc<Board>,
+    /// What is known about accounts that join and leave.
+    pub accounts: Arc<Accounts>,
     /// The round that this replica runs.
     pub live: Option<LiveRound>,
     /// The name of this replica.
@@ -70,6 +74,7 @@ impl View {
             now: app.now(),
             config: app.config(),
             board: app.board(),
+            accounts: app.accounts(),
             live: app.live().round(),
             replica: app.replica().to_owned(),
             address: address(uri),
@@ -159,7 +164,7 @@ pub(super) async fn respond(
         Ok(view) => view,
         Err(response) => return *response,
     };
-    match tokio::task::spawn_blocking(move || page(&view)).await {
+    match of_pages(move || page(&view)).await {
         Ok(Ok(page)) => super::layout::response(page),
         Ok(Err(response)) => *response,
         Err(error) => {

@@ -4,10 +4,12 @@
 
 mod archive_deleter;
 mod archive_writer;
+mod bootstrap_names;
 mod endpoint;
 mod management_administrator;
 mod member_administrator;
 mod name_owner;
+mod queue_sender;
 mod root_session;
 mod second_operator;
 mod service_client;

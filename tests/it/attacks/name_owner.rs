@@ -217,11 +217,13 @@ async fn a_source_that_is_taken_after_it_was_found_is_not_copied_inside_s3() {
 async fn buckets_beside_the_archive_that_are_taken_are_refused_too() {
     let config = format!(
         "{MINIMAL}access_logging = {{ enabled = true, bucket = \"acme-access-logs\" }}\n\
-         [archive.replication]\nbucket = \"acme-vault\"\n"
+         [archive.replication]\nbucket = \"acme-vault\"\n\
+         [service]\nstate = \"s3://acme-state/prod\"\nmanage_state = true\n"
     );
     for (name, setting) in [
         ("acme-access-logs", "archive.access_logging.bucket"),
         ("acme-vault", "archive.replication.bucket"),
+        ("acme-state", "service.state"),
     ] {
         let env = ConfiguredEnv::at(&config, working_day()).await;
         env.converge().await;

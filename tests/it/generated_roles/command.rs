@@ -24,7 +24,8 @@ fn json(config: &str, arguments: &[&str]) -> Value {
 
 #[test]
 fn each_role_is_printed_as_policy_trust_policy_and_template() {
-    for role in roles(&parse(EXAMPLE)).iter().filter(|role| role.account.is_some()) {
+    let all = roles(&parse(EXAMPLE));
+    for role in all.iter().filter(|role| role.account.is_some() && !role.is_policy()) {
         let account = role.account.as_ref().unwrap().as_str();
         let of = [role.kind.as_str(), "--account", account];
         let wanted = serde_json::to_value(role.policy()).unwrap();
@@ -38,22 +39,62 @@ fn each_role_is_printed_as_policy_trust_policy_and_template() {
         assert_eq!(template["Parameters"]["TrustedPrincipalArn"]["Default"], scheduler);
         let trust =
             json(EXAMPLE, &[&of[..], &["--part", "trust", "--trusted", scheduler]].concat());
-        assert_eq!(trust["Statement"][0]["Principal"]["AWS"], scheduler);
+        let statement = &trust["Statement"][0];
+        // The role that is assumed first trusts the principal itself, all others its account.
+        if role.kind == RoleKind::Hub {
+            assert_eq!(statement["Principal"]["AWS"], scheduler);
+        } else {
+            assert_eq!(statement["Principal"]["AWS"], "arn:aws:iam::333333333333:root");
+            assert_eq!(statement["Condition"]["ArnEquals"]["aws:PrincipalArn"], scheduler);
+        }
+        let of_organization = [&of[..], &["--part", "trust", "--trusted", scheduler]].concat();
+        let of_organization =
+            [&of_organization[..], &["--organization", "o-exampleorgid"]].concat();
+        let trust = json(EXAMPLE, &of_organization);
+        let organization =
+            &trust["Statement"][0]["Condition"]["StringEquals"]["aws:PrincipalOrgID"];
+        assert_eq!(organization.is_null(), role.kind == RoleKind::Hub, "{trust:#}");
     }
+}
+
+#[test]
+fn the_permissions_of_rounds_are_a_part_of_those_of_the_management_account() {
+    let state = "[service]\nstate = \"s3://acme-orgtrail-state/prod\"\n";
+    let config = format!("{MINIMAL}{state}");
+    let rounds = json(&config, &["management", "--part", "rounds"]).to_string();
+    for allowed in ["sts:AssumeRole", "arn:aws:s3:::acme-orgtrail-state/prod/*", "GetTrailStatus"] {
+        assert!(rounds.contains(allowed), "{allowed}: {rounds}");
+    }
+    let all = json(&config, &["management"]).to_string();
+    for denied in ["cloudtrail:UpdateTrail", "cloudtrail:DeleteTrail", "iam:PassRole"] {
+        assert!(all.contains(denied) && !rounds.contains(denied), "{denied}: {rounds}");
+    }
+    let (code, _, stderr) = config_roles(&config, &["archive", "--part", "rounds"]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("`--part rounds` is of `management`, not of `archive`"), "{stderr}");
 }
 
 #[test]
 fn the_roles_of_a_configuration_are_listed() {
     let (code, stdout, _) = config_roles(EXAMPLE, &[]);
     assert_eq!(code, 0);
-    for line in ["runner ", "hub ", "management ", "archive ", "vault ", "every other account"] {
+    for line in [
+        "bootstrap ",
+        "runner ",
+        "hub ",
+        "management ",
+        "archive ",
+        "vault ",
+        "every other account",
+    ] {
         assert!(stdout.contains(line), "{line}: {stdout}");
     }
     let listed = json(EXAMPLE, &["--format", "json"]);
     assert_eq!((&listed["document"], &listed["version"]), (&"config-roles".into(), &1.into()));
     let kinds: Vec<_> = listed["roles"].as_array().unwrap().iter().map(|it| &it["role"]).collect();
-    assert_eq!(kinds, ["runner", "hub", "management", "archive", "vault", "member"]);
-    let member = &listed["roles"][5];
+    let wanted = ["bootstrap", "runner", "hub", "management", "archive", "vault", "member"];
+    assert_eq!(kinds, wanted);
+    let member = &listed["roles"][6];
     assert_eq!(member["account"], Value::Null);
     assert_eq!(member["trusted_principal"], "arn:aws:iam::111111111111:role/OrgTrailHub");
 }
@@ -79,14 +120,14 @@ fn a_role_that_the_configuration_does_not_need_is_a_usage_error() {
         assert_eq!(code, 2, "{arguments:?}: {stderr}");
         assert!(stderr.contains(says), "{arguments:?}: {stderr}");
     }
-    for part in ["trust", "template"] {
-        let (code, _, stderr) = config_roles(EXAMPLE, &["runner", "--part", part]);
+    for (role, part) in [("runner", "trust"), ("runner", "template"), ("bootstrap", "template")] {
+        let (code, _, stderr) = config_roles(EXAMPLE, &[role, "--part", part]);
         assert_eq!(code, 2, "{stderr}");
         assert!(stderr.contains(part), "{stderr}");
     }
     // Without a hub, the management account's role may assume the others.
     let trust = json(MINIMAL, &["archive", "--part", "trust"]);
-    let trusted = &trust["Statement"][0]["Principal"]["AWS"];
+    let trusted = &trust["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"];
     assert_eq!(trusted, "arn:aws:iam::111111111111:role/OrgTrailManagement");
     assert!(roles(&parse(MINIMAL)).iter().all(|role| role.kind != RoleKind::Hub));
 }

@@ -130,7 +130,7 @@ async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_al
     denied(trail.at(&management, "cloudtrail:CreateTrail"), "another trail");
     let role = management.iam().create_role().role_name("another");
     let trusting = env.role(orgtrail::resources::roles::RoleKind::Member);
-    let trusting = trusting.trust(trusting.trusted.as_ref().unwrap()).to_json();
+    let trusting = trusting.trust(trusting.trusted.as_ref().unwrap(), None).to_json();
     let role = role.assume_role_policy_document(trusting).send().await;
     denied(role.at(&management, "iam:CreateRole"), "another role");
     let group = management.logs().create_log_group().log_group_name("/another").send().await;

@@ -7,6 +7,7 @@ mod limits;
 mod notify;
 mod removed;
 mod roles_env;
+mod service;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["apply", "--yes"], 0).await;
     env.sandbox.confirm_subscriptions();
     env.runs(&["plan"], 0).await;
+    env.store_state().await;
 
     env.change_everything().await;
     env.runs(&["drift"], 11).await;

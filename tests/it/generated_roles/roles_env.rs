@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
@@ -12,6 +14,7 @@ use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn, Region};
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
+use orgtrail::serve::store::{S3Store, Store};
 use serde_json::{Value, json};
 
 use crate::configured::parse;
@@ -80,7 +83,10 @@ impl RolesEnv {
         enable.service_principal("iam.amazonaws.com").send().await.unwrap();
         let text = change(config(&env, start).await);
         let config = parse(&text);
-        let roles = roles(&config);
+        // The others are there already.
+        let mut roles = roles(&config);
+        roles.retain(|role| role.kind != RoleKind::Bootstrap);
+        let organization = env.sandbox.organization_id();
         let admin: Arn = format!("arn:aws:iam::{MANAGEMENT}:user/admin").parse().unwrap();
         let runner: Arn = format!("arn:aws:iam::{TOOLS}:role/{RUNNER}").parse().unwrap();
         let first = if start == MANAGEMENT { RoleKind::Management } else { RoleKind::Runner };
@@ -94,7 +100,9 @@ impl RolesEnv {
             for account in accounts_of(role, &roles, &env.sandbox) {
                 let clients = env.root(account.as_str()).await;
                 let create = clients.iam().create_role().role_name(name);
-                let create = create.assume_role_policy_document(role.trust(trusted).to_json());
+                let create = create.assume_role_policy_document(
+                    role.trust(trusted, organization.as_ref()).to_json(),
+                );
                 create.send().await.unwrap();
                 let put = clients.iam().put_role_policy().role_name(name).policy_name(POLICY);
                 put.policy_document(role.policy().to_json()).send().await.unwrap();
@@ -152,10 +160,22 @@ impl RolesEnv {
 
     pub(super) async fn output(&self, arguments: &[&str]) -> Finished {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = self.command(folder.path(), &self.text, arguments);
+        finish_apart(self.command_of_session(folder.path(), arguments)).await
+    }
+
+    /// A command in a folder, as the runner.
+    pub(super) fn command_of_session(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.command(folder, &self.text, arguments);
         sign(&mut command, &self.session);
         command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
-        finish_apart(command).await
+        command
+    }
+
+    /// What the service stores, in the declared state bucket.
+    pub(super) async fn store_state(&self) {
+        let bucket = self.config.service.state.as_ref().unwrap().bucket().unwrap().clone();
+        let store = S3Store::new(self.session(ARCHIVE).await, bucket, Some("prod"));
+        assert!(Store::S3(store).refuses_to_overwrite().await.unwrap());
     }
 
     /// The last whole hours before the newest delivery.

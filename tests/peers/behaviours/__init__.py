@@ -54,4 +54,5 @@ def code(error):
     return error.response["Error"].get("Code") or str(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
-from . import guards, identity, keys, neighbors, notifications, objects, organization, trails  # noqa: E402,F401
+from . import (  # noqa: E402,F401
+    guards, identity, keys, neighbors, notifications, objects, organization, stacks, trails)

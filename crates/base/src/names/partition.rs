@@ -60,6 +60,23 @@ impl Partition {
         self.row().2
     }
 
+    /// The Region that Organizations and Account Management live in, and that has their events.
+    ///
+    /// Source: the endpoint rules of the AWS SDKs.
+    #[must_use]
+    pub fn leading_region(self) -> &'static str {
+        match self {
+            Self::Aws => "us-east-1",
+            Self::AwsCn => "cn-northwest-1",
+            Self::AwsUsGov => "us-gov-west-1",
+            Self::AwsEusc => "eusc-de-east-1",
+            Self::AwsIso => "us-iso-east-1",
+            Self::AwsIsoB => "us-isob-east-1",
+            Self::AwsIsoE => "eu-isoe-west-1",
+            Self::AwsIsoF => "us-isof-south-1",
+        }
+    }
+
     /// Whether CloudTrail accepts delegated administrators here: not in China.
     #[must_use]
     pub fn has_cloudtrail_delegated_administrators(self) -> bool {

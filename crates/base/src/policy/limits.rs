@@ -9,6 +9,8 @@ pub enum PolicyKind {
     Key,
     /// An SNS topic's policy: 30 KB.
     Topic,
+    /// An SQS queue's policy: 8,192 bytes.
+    Queue,
     /// Who may assume a role: 2,048 characters unless the quota was raised.
     RoleTrust,
     /// The inline permissions of a role: 10,240 characters.
@@ -36,6 +38,7 @@ impl PolicyKind {
             Self::Bucket => ("bucket policy", 20 * 1024),
             Self::Key => ("key policy", 32 * 1024),
             Self::Topic => ("topic policy", 30 * 1024),
+            Self::Queue => ("queue policy", 8_192),
             Self::RoleTrust => ("trust policy of the role", 2_048),
             Self::RolePermissions => ("permission policy of the role", 10_240),
             Self::ServiceControl => ("service control policy", 10_240),

@@ -28,3 +28,8 @@ pub const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 ///
 /// Source: CloudWatch User Guide, "Notifying users on alarm changes".
 pub const CLOUDWATCH: &str = "cloudwatch.amazonaws.com";
+
+/// `EventBridge`'s service principal, the same in every partition.
+///
+/// Source: EventBridge User Guide, "Using resource-based policies for Amazon EventBridge".
+pub const EVENT_BRIDGE: &str = "events.amazonaws.com";

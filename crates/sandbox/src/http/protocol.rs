@@ -45,7 +45,13 @@ pub(super) fn is_timestamp(name: &str) -> bool {
         || name.ends_with("Timestamp")
         || matches!(
             name,
-            "Expiration" | "PasswordLastUsed" | "EnableDate" | "StartTime" | "EndTime"
+            "CreationTime"
+                | "Expiration"
+                | "LastUpdatedTime"
+                | "PasswordLastUsed"
+                | "EnableDate"
+                | "StartTime"
+                | "EndTime"
         )
 }
 
@@ -66,7 +72,11 @@ impl Protocol {
             | Service::ControlTower
             | Service::GuardDuty
             | Service::SecurityHub => Self::Rest,
-            Service::Iam | Service::Sns | Service::Sts | Service::Monitoring => Self::Query,
+            Service::CloudFormation
+            | Service::Iam
+            | Service::Sns
+            | Service::Sts
+            | Service::Monitoring => Self::Query,
             _ => Self::Json,
         }
     }
@@ -152,20 +162,17 @@ impl Protocol {
         let namespace = namespace(service);
         let (content_type, body) = match (self, reply) {
             (Self::Json | Self::Rest, Ok(output)) => {
-                let kind = if self == Self::Json {
-                    "application/x-amz-json-1.1"
-                } else {
-                    "application/json"
-                };
+                let kind = if self == Self::Json { json_type(service) } else { "application/json" };
                 (kind, Bytes::from(without_nulls(output.clone()).to_string()))
             }
-            (Self::Json, Err(error)) => (
-                "application/x-amz-json-1.1",
-                Bytes::from(
-                    json!({ "__type": self.code(service, error), "message": error.message })
-                        .to_string(),
-                ),
-            ),
+            (Self::Json, Err(error)) => {
+                let mut code = self.code(service, error).to_owned();
+                if service == Service::Sqs {
+                    code = format!("com.amazonaws.sqs#{code}");
+                }
+                let body = json!({ "__type": code, "message": error.message }).to_string();
+                (json_type(service), Bytes::from(body))
+            }
             (Self::Rest, Err(error)) => {
                 ("application/json", Bytes::from(json!({ "message": error.message }).to_string()))
             }
@@ -200,7 +207,8 @@ impl Protocol {
             {
                 headers.insert("x-amzn-errortype", value);
             }
-            if self == Self::Cbor
+            let code = if service == Service::Sqs { query_code(code) } else { code };
+            if (self == Self::Cbor || service == Service::Sqs)
                 && let Ok(value) = HeaderValue::from_str(&format!("{code};Sender"))
             {
                 headers.insert("x-amzn-query-error", value);
@@ -268,6 +276,29 @@ fn by_path<'p>(
     )
 }
 
+/// The media type of a service's JSON.
+fn json_type(service: Service) -> &'static str {
+    match service {
+        Service::Sqs => "application/x-amz-json-1.0",
+        _ => "application/x-amz-json-1.1",
+    }
+}
+
+/// The code of an error of SQS in the query protocol, which its clients still report.
+fn query_code(code: &str) -> &str {
+    match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDeletedRecently" => "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueNameExists" => "QueueAlreadyExists",
+        "EmptyBatchRequest" => "AWS.SimpleQueueService.EmptyBatchRequest",
+        "TooManyEntriesInBatchRequest" => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+        "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",
+        "UnsupportedOperation" => "AWS.SimpleQueueService.UnsupportedOperation",
+        other => other,
+    }
+}
+
 /// Drops the members that have no value: clients write and read them so.
 fn without_nulls(value: Value) -> Value {
     match value {
@@ -285,6 +316,7 @@ fn without_nulls(value: Value) -> Value {
 
 fn namespace(service: Service) -> &'static str {
     match service {
+        Service::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
         Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         Service::Monitoring => "http://monitoring.amazonaws.com/doc/2010-08-01/",

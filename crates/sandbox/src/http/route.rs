@@ -2,12 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use jiff::SignedDuration;
 use orgtrail_base::SANDBOX_TIME;
 use s3s::Body;
 use s3s::service::S3Service;
@@ -121,19 +123,42 @@ impl Endpoint {
                 }
             }
         }
-        let reply = self.reply(service, parts, body, &operation, &input);
+        let request = Read { service, parts, body, operation: &operation, input: &input };
+        let reply = self.reply_or_wait(&request).await;
         Ok(ending.apply(protocol.write(service, &operation, &reply, &request_id)).await)
     }
 
-    fn reply(
-        &self,
-        service: Service,
-        parts: &Parts,
-        body: &[u8],
-        operation: &str,
-        input: &Value,
-    ) -> Reply {
-        let (caller, region) = auth::authenticate(&self.simulation, parts, body)?;
+    /// The reply to a request; one that waits for messages waits until there are some, or
+    /// until its time is over by the simulated or the real clock.
+    async fn reply_or_wait(&self, request: &Read<'_>) -> Reply {
+        let mut changes = self.simulation.events();
+        let (mut until, began) = (None, Instant::now());
+        loop {
+            changes.mark_unchanged();
+            let (reply, wait) = self.reply(request);
+            let is_empty = reply.as_ref().is_ok_and(|it| it.get("Messages").is_none());
+            let (Some(wait), true) = (wait, is_empty) else { return reply };
+            let now = self.simulation.clock.now();
+            let until = *until.get_or_insert(now + wait);
+            let left = Duration::try_from(wait).unwrap_or_default().saturating_sub(began.elapsed());
+            if now >= until || left.is_zero() {
+                return reply;
+            }
+            tokio::select! {
+                // The sender lives as long as the simulation.
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
+    /// The reply, and for how long the request waits for messages.
+    fn reply(&self, request: &Read<'_>) -> (Reply, Option<SignedDuration>) {
+        let Read { service, parts, body, operation, input } = *request;
+        let (caller, region) = match auth::authenticate(&self.simulation, parts, body) {
+            Ok(authenticated) => authenticated,
+            Err(error) => return (Err(error), None),
+        };
         let call = Call {
             simulation: &self.simulation,
             now: self.simulation.clock.now(),
@@ -145,13 +170,29 @@ impl Endpoint {
             secure_transport: auth::is_over_tls(&parts.headers),
         };
         let mut control = self.simulation.control.write();
-        auth::check_enabled(&self.simulation, &control, &caller.account, &region)?;
+        let enabled = auth::check_enabled(&self.simulation, &control, &caller.account, &region);
+        if let Err(error) = enabled {
+            return (Err(error), None);
+        }
         let reply = services::dispatch(&mut control, &call);
-        if reply.is_ok() {
+        let waits = services::waits(&control, &call);
+        // A call that found no message changed nothing, and wakes nobody.
+        let is_in_vain =
+            waits.is_some() && reply.as_ref().is_ok_and(|it| it.get("Messages").is_none());
+        if reply.is_ok() && !is_in_vain {
             self.simulation.touch();
         }
-        reply
+        (reply, waits)
     }
+}
+
+/// A request as it was read.
+struct Read<'a> {
+    service: Service,
+    parts: &'a Parts,
+    body: &'a [u8],
+    operation: &'a str,
+    input: &'a Value,
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, Response<Body>> {

@@ -5,6 +5,7 @@ use super::simulation::Control;
 
 pub(super) mod account;
 mod assume_root;
+pub(crate) mod cloudformation;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
 pub(super) mod config;
@@ -19,6 +20,7 @@ pub(super) mod organizations;
 pub(crate) mod resource_policy;
 pub(super) mod security_hub;
 pub(super) mod sns;
+pub(super) mod sqs;
 pub(super) mod sts;
 
 /// Runs one call under the control plane's write lock.
@@ -31,6 +33,7 @@ pub(super) fn dispatch(control: &mut Control, call: &Call<'_>) -> Reply {
 fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(control, call),
+        Service::CloudFormation => cloudformation::call(control, call),
         Service::CloudTrail => cloudtrail::call(control, call),
         Service::Config => config::call(control, call),
         Service::ControlTower => control_tower::call(control, call),
@@ -43,9 +46,15 @@ fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
         Service::Organizations => organizations::call(control, call),
         Service::SecurityHub => security_hub::call(control, call),
         Service::Sns => sns::call(control, call),
+        Service::Sqs => sqs::call(control, call),
         Service::Sts => sts::call(control, call),
         Service::S3 => Err(unknown_operation(call)),
     }
+}
+
+/// For how long a call waits for messages: none where it does not.
+pub(super) fn waits(control: &Control, call: &Call<'_>) -> Option<jiff::SignedDuration> {
+    if call.service == Service::Sqs { sqs::waits(control, call) } else { None }
 }
 
 /// The answer to an operation that the sandbox does not have.

@@ -1,14 +1,16 @@
 //! What clients really called, as CloudTrail records it.
 
 use jiff::Timestamp;
+use orgtrail_base::names::{AccountId, Partition, Region};
 use serde_json::{Value, json};
 
 use super::chain::iso;
 use super::events;
 use crate::api::{ApiError, Call, Service};
 use crate::auth::{Caller, Identity};
-use crate::services::cloudtrail;
-use crate::simulation::Control;
+use crate::services::cloudtrail::{self, Trail};
+use crate::services::events as event_bridge;
+use crate::simulation::{Control, Simulation};
 
 /// The most calls kept for deliveries.
 const KEPT: usize = 5_000;
@@ -16,12 +18,18 @@ const KEPT: usize = 5_000;
 /// Records a call with its outcome, for the history and for the trails.
 pub(crate) fn record(control: &mut Control, call: &Call<'_>, outcome: Result<(), &ApiError>) {
     // Events go to the group, not the other way round.
-    if matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish" | "PutEvents") {
+    let is_data =
+        matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish" | "PutEvents")
+            || (call.service == Service::Sqs && call.operation.contains("Message"));
+    if is_data {
         return;
     }
-    let global = matches!(call.service, Service::Iam | Service::Organizations | Service::Account);
-    let region =
-        if global { events::global_region(call.simulation.partition) } else { call.region.clone() };
+    let partition = call.simulation.partition;
+    let region = match call.service {
+        Service::Iam => events::global_region(partition),
+        Service::Organizations | Service::Account => leading_region(partition),
+        _ => call.region.clone(),
+    };
     let read_only = ["Get", "List", "Describe", "Lookup", "Filter", "Decrypt", "GenerateDataKey"]
         .iter()
         .any(|verb| call.operation.starts_with(verb))
@@ -49,15 +57,67 @@ pub(crate) fn record(control: &mut Control, call: &Call<'_>, outcome: Result<(),
         record["errorCode"] = error.code.trim_end_matches("Exception").into();
         record["errorMessage"] = error.message.as_str().into();
     }
-    if let Some(account) = control.accounts.get_mut(&call.caller.account) {
+    keep(control, call.simulation, &call.caller.account, record);
+}
+
+/// Records an event of AWS Organizations itself in an account.
+///
+/// Source: CloudTrail User Guide, "Non-API events captured by CloudTrail".
+pub(crate) fn record_service_event(
+    control: &mut Control,
+    simulation: &Simulation,
+    at: Timestamp,
+    account: &AccountId,
+    name: &str,
+    details: Value,
+) {
+    const SERVICE: &str = "organizations.amazonaws.com";
+    let record = json!({
+        "eventVersion": "1.11",
+        "userIdentity": { "accountId": account, "invokedBy": SERVICE },
+        "eventTime": iso(at),
+        "eventSource": SERVICE,
+        "eventName": name,
+        "awsRegion": leading_region(simulation.partition),
+        "sourceIPAddress": SERVICE,
+        "userAgent": SERVICE,
+        "requestParameters": null,
+        "responseElements": null,
+        "eventID": simulation.uuid(),
+        "readOnly": false,
+        "eventType": "AwsServiceEvent",
+        "managementEvent": true,
+        "recipientAccountId": account,
+        "serviceEventDetails": details,
+        "eventCategory": "Management",
+    });
+    keep(control, simulation, account, record);
+}
+
+/// The Region of Organizations.
+fn leading_region(partition: Partition) -> Region {
+    let known = partition.leading_region().parse();
+    known.unwrap_or_else(|_| events::global_region(partition))
+}
+
+/// Puts a record into the history and on the event bus of its account, and keeps it for the
+/// trails.
+fn keep(control: &mut Control, simulation: &Simulation, account: &AccountId, record: Value) {
+    if let Some(account) = control.accounts.get_mut(account) {
         let kept = cloudtrail::StoredEvent::new(&record, &record.to_string());
         cloudtrail::remember(&mut account.cloudtrail, kept);
     }
+    event_bridge::arrive_via_cloudtrail(control, simulation, account, &record);
     let activity = &mut control.simulator.activity;
     if activity.len() >= KEPT {
         activity.pop_front();
     }
     activity.push_back(record);
+}
+
+/// Whether a trail's settings select a record of [`keep`].
+pub(crate) fn is_recorded_by(record: &Value, trail: &Trail) -> bool {
+    events::Event::called(record.clone(), true).is_for(trail)
 }
 
 /// When a recorded call was made.

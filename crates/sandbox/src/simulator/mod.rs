@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::services::cloudtrail::trail::place as place_key;
 use super::services::cloudtrail::{self, Trail, organization};
+use super::services::organizations::Member;
 use super::services::{logs, sns};
 use super::simulation::{Control, Simulation};
 
@@ -28,7 +29,7 @@ mod keys;
 mod legacy;
 mod place;
 
-pub(super) use activity::record;
+pub(super) use activity::{is_recorded_by, record, record_service_event};
 pub(super) use legacy::fill;
 pub use legacy::{Legacy, LegacyError};
 use place::{Outcome, Place, SettingsPeriod};
@@ -123,8 +124,11 @@ impl State {
 /// after the clock was put forward.
 pub(super) fn advance(simulation: &Simulation) {
     let now = simulation.clock.now();
-    let mut control = simulation.control.write();
-    crate::services::kms::delete_due(&mut control, now);
+    advance_to(simulation, &mut simulation.control.write(), now);
+}
+
+fn advance_to(simulation: &Simulation, control: &mut Control, now: Timestamp) {
+    crate::services::kms::delete_due(control, now);
     let changes = std::mem::take(&mut control.simulator.changes);
     let trails: Vec<Trail> = control
         .accounts
@@ -142,8 +146,44 @@ pub(super) fn advance(simulation: &Simulation) {
     for trail in trails {
         add(trail, now, false);
     }
-    let delivered = deliver(simulation, &mut control, runs, now);
+    let delivered = deliver(simulation, control, runs, now);
     control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
+}
+
+/// Notes that an account leaves the organization, while it is a member: delivers what the
+/// organization's trails recorded in it, with the last digests.
+pub(super) fn leave(simulation: &Simulation, control: &mut Control, account: &AccountId) {
+    let now = simulation.clock.now();
+    advance_to(simulation, control, now);
+    let trails = control.accounts.values().flat_map(|owner| owner.cloudtrail.trails.values());
+    let trails: Vec<Arc<Trail>> = trails
+        .filter(|trail| trail.organization && trail.owner != *account)
+        .map(|trail| Arc::new(trail.clone()))
+        .collect();
+    for trail in trails {
+        for covered in places_of(simulation, control, &trail) {
+            if covered.account != *account {
+                continue;
+            }
+            let (arn, key) = (trail.arn.to_string(), covered.key());
+            let places = control.simulator.places.get_mut(&arn);
+            let Some(place) = places.and_then(|places| places.remove(&key)) else { continue };
+            let run = SettingsPeriod { trail: Arc::clone(&trail), until: now, ends: true };
+            let mut unit = Unit {
+                trail: arn.clone(),
+                account: covered.account,
+                region: covered.region,
+                place,
+                runs: vec![run],
+            };
+            let outcome = unit.run(simulation, control);
+            record_outcome(control, unit, outcome);
+            let places = control.simulator.places.get_mut(&arn);
+            if let Some(place) = places.and_then(|places| places.get_mut(&key)) {
+                place.leave(now);
+            }
+        }
+    }
 }
 
 /// Notes that a trail changed: until `now` it was `before`. What it covers from now
@@ -322,9 +362,10 @@ fn places_of(simulation: &Simulation, control: &Control, trail: &Trail) -> Vec<C
     {
         let members = organization.members.iter().filter(|(_, member)| !member.suspended);
         let members = members.filter(|(id, _)| **id != trail.owner);
-        accounts.extend(
-            members.map(|(id, member)| (id.clone(), Some(member.joined_at.max(*trusted_at)))),
-        );
+        let since = |member: &Member| {
+            member.trails_from.unwrap_or(member.joined_at).max(member.joined_at).max(*trusted_at)
+        };
+        accounts.extend(members.map(|(id, member)| (id.clone(), Some(since(member)))));
     }
     let mut places = Vec::new();
     for (account, member_since) in accounts {

@@ -52,3 +52,24 @@ fn only_named_proxies_choose_identities() {
     let twice = access("client_scopes = [\"run\", \"run\"]");
     only(&twice, ERROR, "service.access.client_scopes", "named twice");
 }
+
+#[test]
+fn a_load_balancer_is_named_by_its_arn_and_reached_by_its_addresses() {
+    let access = |access: &str| service("127.0.0.1:1", access);
+    let key = "service.access.load_balancer";
+    let arn = "arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/app/a/1";
+    let lines =
+        |arn: &str| format!("load_balancer = \"{arn}\"\ntrusted_proxies = [\"10.0.0.0/24\"]\n");
+    assert_eq!(findings(&service("0.0.0.0:8686", &lines(arn))), []);
+    only(&access(&format!("load_balancer = \"{arn}\"")), ERROR, key, "no proxy is trusted");
+    for other in [arn.replace("app", "net"), arn.replace("elasticloadbalancing", "ec2")] {
+        only(&access(&lines(&other)), ERROR, key, "expected the ARN of an Application Load");
+    }
+    let both = format!("{}identity_header = \"X-User\"\n", lines(arn));
+    only(&access(&both), ERROR, "service.access.identity_header", "two ways to name a user");
+    let china = arn.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1");
+    only(&access(&lines(&china)), ERROR, key, "documents no place of its keys");
+    let elsewhere = "load_balancer_keys = \"https://keys.example\"\n";
+    assert_eq!(findings(&access(&format!("{}{elsewhere}", lines(&china)))), []);
+    only(&access(elsewhere), WARNING, "service.access.load_balancer_keys", "no effect");
+}

@@ -1,6 +1,7 @@
 mod access;
 mod archive;
 mod notify;
+mod service;
 mod trail;
 
 use super::*;

@@ -49,9 +49,11 @@ snapshots! {
     organization::doctor_report
     organization::round_report
     sandbox::demo_report sandbox::sandbox sandbox::sandbox_clock sandbox::sandbox_confirmation
+    service::service_account_baseline service::service_account_event
     service::service_accounts service::service_bundle service::service_bundles
     service::service_chains service::service_coverage service::service_event
-    service::service_event_gap service::service_findings service::service_live_round
+    service::service_event_gap service::service_findings service::service_landing_zone
+    service::service_live_round
     service::service_problem service::service_readiness service::service_requested_round
     service::service_round service::service_round_diff service::service_rounds
     service::service_schedules service::service_signals service::service_sources

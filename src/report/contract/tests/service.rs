@@ -13,6 +13,10 @@ use crate::report::contract::api::{
 };
 use crate::report::contract::consolidation::{Failure, ObjectCounts};
 use crate::report::contract::live::{Event, LiveRound};
+use crate::report::contract::new_accounts::{
+    AccountBaseline, AccountEvent, AccountStep, BaselineAccount, DepartedAccount, JoinedAccount,
+    JoiningState, LandingZone,
+};
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{
     self, CellStates, Round, Running, ScheduleStatus, Signal, Signals, Status,
@@ -112,6 +116,74 @@ pub(super) fn service_status() -> Status {
         }],
         rounds: vec![service_round()],
         schedules: vec![schedule()],
+        joined: vec![joined()],
+        departed: vec![departed()],
+    }
+}
+
+fn joined() -> JoinedAccount {
+    JoinedAccount {
+        account: of("555555555555"),
+        name: "payments".to_owned(),
+        state: JoiningState::Covered,
+        joined_at: of(AT),
+        role_assumed_at: Some(of("2026-01-02T03:06:05Z")),
+        trail_logging_at: Some(of("2026-01-02T03:10:05Z")),
+        covered_at: Some(of("2026-01-02T03:13:05Z")),
+        covered_after_seconds: Some(540),
+        reason: None,
+    }
+}
+
+fn departed() -> DepartedAccount {
+    DepartedAccount {
+        account: of("666666666666"),
+        name: "old".to_owned(),
+        joined_at: of("2025-01-02T03:04:05Z"),
+        departed_at: of(AT),
+    }
+}
+
+pub(super) fn service_account_baseline() -> AccountBaseline {
+    AccountBaseline {
+        read_at: of(AT),
+        accounts: vec![BaselineAccount {
+            account: of("111111111111"),
+            name: "management".to_owned(),
+            joined_at: of("2025-01-02T03:04:05Z"),
+        }],
+    }
+}
+
+pub(super) fn service_account_event() -> AccountEvent {
+    AccountEvent {
+        account: of("555555555555"),
+        name: "payments".to_owned(),
+        joined_at: of(AT),
+        step: AccountStep::TrailLogging,
+        noticed_at: of("2026-01-02T03:10:05Z"),
+    }
+}
+
+pub(super) fn service_landing_zone() -> LandingZone {
+    let late = JoinedAccount {
+        account: of("777777777777"),
+        name: "late".to_owned(),
+        state: JoiningState::Late,
+        trail_logging_at: None,
+        covered_at: None,
+        covered_after_seconds: None,
+        reason: Some("the trail is not logging in eu-west-1".to_owned()),
+        ..joined()
+    };
+    LandingZone {
+        as_of: Some(of("2026-01-02T06:04:05Z")),
+        error: None,
+        accounts: Some(40),
+        has_queue: true,
+        covered_within_minutes: 120,
+        joined: vec![joined(), late],
+        departed: vec![departed()],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 
 use super::super::server::Peer;
@@ -55,7 +55,7 @@ impl Identity {
 impl Access {
     /// Who a client is. A token that is wrong is refused, also where none is needed: a client
     /// with a token expects to be known by it.
-    pub(super) fn identify(
+    pub(super) async fn identify(
         &self,
         peer: &Peer,
         headers: &HeaderMap,
@@ -79,7 +79,7 @@ impl Access {
                 scopes: scopes(&self.settings.client_scopes),
             });
         }
-        if let Some(user) = self.user_of_proxy(peer, headers)? {
+        if let Some(user) = self.user_of_proxy(peer, headers, now).await? {
             return Ok(Identity {
                 kind: IdentityKind::Proxy,
                 name: format!("user {user}"),
@@ -121,30 +121,41 @@ impl Access {
     }
 
     /// The user whom a trusted proxy names. Others cannot name one.
-    fn user_of_proxy(&self, peer: &Peer, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-        let Some(header) = &self.settings.identity_header else { return Ok(None) };
+    async fn user_of_proxy(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Option<String>, Refusal> {
         let networks = &self.settings.trusted_proxies;
         let is_trusted =
             peer.address.is_some_and(|address| networks.iter().any(|it| it.contains(address)));
         if !is_trusted {
             return Ok(None);
         }
-        let mut users = headers.get_all(header.name()).iter();
-        match (users.next(), users.next()) {
-            (None, _) => Ok(None),
-            // The client may have added one to that of the proxy.
-            (Some(_), Some(_)) => Err(unknown("the proxy names two users")),
-            (Some(user), None) => {
-                let user = user.to_str().map(str::trim).unwrap_or_default();
-                let is_usable = !user.is_empty() && user.len() <= LONGEST_USER;
-                Ok(is_usable.then(|| plain(user).into_owned()))
-            }
-        }
+        let user = match (&self.load_balancer, &self.settings.identity_header) {
+            (Some(load_balancer), _) => load_balancer.user(headers, now).await?,
+            (None, Some(header)) => user_in(headers, header.name())?,
+            (None, None) => None,
+        };
+        let user = user.as_deref().map(str::trim).unwrap_or_default();
+        let is_usable = !user.is_empty() && user.len() <= LONGEST_USER;
+        Ok(is_usable.then(|| plain(user).into_owned()))
     }
 
     /// The name of the cookie with the token. Browsers accept the prefix only over TLS.
     pub(super) fn cookie_name(&self) -> &'static str {
         if self.is_https { "__Host-orgtrail" } else { "orgtrail" }
+    }
+}
+
+/// The user whom a header names.
+fn user_in(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal> {
+    let mut users = headers.get_all(name).iter();
+    match (users.next(), users.next()) {
+        // The client may have added one to that of the proxy.
+        (Some(_), Some(_)) => Err(unknown("the proxy names two users")),
+        (user, _) => Ok(user.and_then(|user| user.to_str().ok()).map(str::to_owned)),
     }
 }
 

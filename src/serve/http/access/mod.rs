@@ -1,11 +1,12 @@
 //! Who may do what.
 //!
 //! A request is admitted if it is addressed to this service, comes from no other site, and
-//! its identity has the scope of its route. The decision reads the request's head and the
-//! peer, and nothing else; a refusal is logged without secrets.
+//! its identity has the scope of its route. The decision reads the request's head, the
+//! peer and the keys of a load balancer, and nothing else; a refusal is logged without secrets.
 
 mod host;
 mod identity;
+mod load_balancer;
 mod origin;
 pub(super) mod route;
 pub(super) mod sign_in;
@@ -22,6 +23,9 @@ use jiff::Timestamp;
 
 use self::host::Hosts;
 pub(super) use self::identity::{Identity, IdentityKind};
+use self::load_balancer::LoadBalancer;
+#[cfg(test)]
+pub(in crate::serve::http) use self::load_balancer::tests::signer;
 pub(super) use self::origin::is_json;
 use self::route::Required;
 use super::problem::Problem;
@@ -40,6 +44,7 @@ use crate::words::with_causes;
 pub(super) struct Access {
     hosts: Hosts,
     tokens: Option<Watched<Tokens>>,
+    load_balancer: Option<LoadBalancer>,
     settings: config::Access,
     /// Whether every client is a user of this machine, and none has to authenticate.
     is_open: bool,
@@ -78,7 +83,7 @@ impl Access {
     /// The access that a configuration declares.
     ///
     /// # Errors
-    /// The file of tokens cannot be used.
+    /// The file of tokens cannot be used, or the load balancer's keys have no place.
     pub(super) fn new(config: &Config, has_tls: bool) -> Result<Self, OpError> {
         let (listen, settings) = (&config.service.listen, &config.service.access);
         let tokens = settings.tokens.as_deref().map(|file| {
@@ -96,6 +101,7 @@ impl Access {
         Ok(Self {
             hosts: Hosts::new(config),
             tokens,
+            load_balancer: LoadBalancer::of(settings)?,
             is_open: listen.is_local() && !settings.authenticates(),
             is_https: has_tls || is_public_https,
             settings: settings.clone(),
@@ -103,7 +109,7 @@ impl Access {
     }
 
     /// Admits a request, or refuses it.
-    pub(super) fn admit(
+    pub(super) async fn admit(
         &self,
         peer: &Peer,
         method: &Method,
@@ -113,7 +119,7 @@ impl Access {
     ) -> Result<Identity, Refusal> {
         self.hosts.check(uri, headers)?;
         let required = route::required(method, uri.path());
-        let identity = self.identify(peer, headers, now);
+        let identity = self.identify(peer, headers, now).await;
         origin::check(method, headers, identity.as_ref().ok())?;
         let scope = match required {
             Required::Nothing => return Ok(identity.unwrap_or_else(|_| Identity::nobody())),
@@ -143,7 +149,7 @@ pub(super) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     let now = gate.app.now();
     let (method, uri) = (request.method(), request.uri());
-    match gate.access.admit(&peer, method, uri, request.headers(), now) {
+    match gate.access.admit(&peer, method, uri, request.headers(), now).await {
         Ok(identity) => {
             let headers = request.headers_mut();
             for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
@@ -152,6 +158,7 @@ pub(super) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
             if let Some(header) = &gate.access.settings.identity_header {
                 headers.remove(header.name());
             }
+            headers.remove(load_balancer::HEADER);
             request.extensions_mut().insert(identity);
             next.run(request).await
         }

@@ -10,6 +10,7 @@ mod endpoint;
 mod events;
 mod evidence;
 mod findings;
+mod landing_zone;
 mod openapi;
 mod query;
 mod reports;
@@ -41,6 +42,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         coverage::ENDPOINTS,
         chains::ENDPOINTS,
         findings::ENDPOINTS,
+        landing_zone::ENDPOINTS,
         sources::ENDPOINTS,
         schedules::ENDPOINTS,
         evidence::ENDPOINTS,

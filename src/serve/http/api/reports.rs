@@ -18,6 +18,7 @@ use crate::checks::Run;
 use crate::report::contract;
 use crate::report::contract::round::Part;
 use crate::report::drift::{self, Format};
+use crate::serve::compute::of_pages;
 use crate::serve::http::Here;
 use crate::serve::http::problem::Problem;
 
@@ -122,7 +123,7 @@ async fn report(
         Some((format, kind, ending)) => {
             let conversion = service.conversion()?;
             // Reports of thousands of accounts are large: converting must not delay others.
-            let text = tokio::task::spawn_blocking(move || {
+            let text = of_pages(move || {
                 let _place = conversion;
                 convert(&stored, format)
             })

@@ -2,11 +2,15 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::client::{Request, Server, token};
 use crate::config::AccessScope;
+use crate::serve::http::access::signer;
 use crate::serve::http::bind;
 use crate::serve::samples;
 use crate::serve::store::{DirectoryStore, Store};
+use crate::test_env::receiver::{Answer, Receiver};
 
 const STATUS: &str = "/api/v1/status";
 
@@ -156,6 +160,51 @@ async fn only_a_trusted_proxy_names_the_user() {
     assert!(detail.contains("`run`"), "{detail}");
     let other = Server::with(&format!("{access}trusted_proxies = [\"10.0.0.0/8\"]")).await;
     other.send(&user).await.problem(401);
+}
+
+#[tokio::test]
+async fn a_load_balancer_names_the_user_if_it_signed_the_name() {
+    const ARN: &str = "arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/app/a/1";
+    let (pem, sign) = signer();
+    let not_yet = Answer::Status(404, "unknown".to_owned());
+    let keys = Receiver::start(vec![not_yet, Answer::Status(200, pem)]).await;
+    let access = |proxies: &str| {
+        format!(
+            "load_balancer = \"{ARN}\"\nload_balancer_keys = \"{}\"\n\
+             trusted_proxies = [\"{proxies}\"]\n",
+            keys.origin
+        )
+    };
+    let server = Server::with(&access("127.0.0.1")).await;
+    let token = |signer: &str, key: &str| {
+        let expires_at = server.app.now().as_second() + 120;
+        let head = json!({ "alg": "ES256", "kid": key, "signer": signer, "exp": expires_at });
+        sign(&head, &json!({ "sub": "4f1c", "email": "ann@example.com" }))
+    };
+    let with = |token: &str| Request::get(STATUS).header("x-amzn-oidc-data", token);
+    let valid = token(ARN, "k-1");
+    // Nobody reads keys for a client that is no proxy.
+    let other = Server::with(&access("10.0.0.0/8")).await;
+    other.send(&with(&valid)).await.problem(401);
+    assert_eq!(keys.received().len(), 0);
+    let detail = server.send(&with(&valid)).await.problem(503);
+    assert!(detail.contains("key"), "{detail}");
+    for _ in 0..2 {
+        assert_eq!(server.send(&with(&valid)).await.status, 200);
+    }
+    // The key is read once, after the try that failed.
+    let paths: Vec<String> = keys.received().into_iter().map(|it| it.path).collect();
+    assert_eq!(paths, ["/k-1", "/k-1"]);
+    server.get(STATUS).await.problem(401);
+    let impostor = ARN.replace("111111111111", "999999999999");
+    for refused in [token(&impostor, "k-1"), token(ARN, "../k-1"), token(ARN, ""), "x".to_owned()] {
+        server.send(&with(&refused)).await.problem(401);
+    }
+    server.send(&with(&valid).header("x-amzn-oidc-data", &valid)).await.problem(401);
+    assert_eq!(keys.received().len(), 2);
+    // Users of the load balancer may read, and nothing else.
+    let run = Request::json("/api/v1/rounds", &json!({ "schedule": "hourly" }));
+    server.send(&run.header("x-amzn-oidc-data", &valid)).await.problem(403);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ fn view(board: Board, address: &str) -> View {
         now: samples::now(),
         config: Arc::new(samples::CONFIG.parse().unwrap()),
         board: Arc::new(board),
+        accounts: Arc::default(),
         live: None,
         replica: "orgtrail-0".to_owned(),
         address: address.to_owned(),

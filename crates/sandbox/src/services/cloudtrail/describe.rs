@@ -16,7 +16,7 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     let names = input::texts(call.input, "trailNameList");
     let account = &call.caller.account;
     let trails = if names.is_empty() {
-        find::visible(control, account, call.region)
+        find::visible(control, account, call.region, call.now)
     } else {
         // A missing trail is omitted, an invalid name refused.
         let mut trails = Vec::new();
@@ -47,7 +47,9 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
         .accounts
         .values()
         .flat_map(|owner| owner.cloudtrail.trails.values())
-        .filter(|trail| trail.is_visible(control, &call.caller.account, &trail.home_region))
+        .filter(|trail| {
+            trail.is_visible(control, &call.caller.account, &trail.home_region, call.now)
+        })
         .map(|trail| {
             let home = &trail.home_region;
             let item = json!({ "TrailARN": trail.arn, "Name": trail.name, "HomeRegion": home });

@@ -1,5 +1,6 @@
 //! Which trails an account sees in a Region, and which it may change there.
 
+use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, Arn, Region, TrailName};
 
 use super::{ApiError, Call, Control, Trail, organization};
@@ -12,10 +13,12 @@ impl Trail {
         control: &Control,
         account: &AccountId,
         region: &Region,
+        now: Timestamp,
     ) -> bool {
         self.is_in(control, account, region)
             && (self.owner == *account
-                || (self.organization && organization::are_together(control, &self.owner, account)))
+                || (self.organization
+                    && organization::has_trails_of(control, &self.owner, account, now)))
     }
 
     fn is_in(&self, control: &Control, account: &AccountId, region: &Region) -> bool {
@@ -45,12 +48,13 @@ pub(super) fn visible<'a>(
     control: &'a Control,
     account: &AccountId,
     region: &Region,
+    now: Timestamp,
 ) -> Vec<&'a Trail> {
     control
         .accounts
         .values()
         .flat_map(|owner| owner.cloudtrail.trails.values())
-        .filter(|trail| trail.is_visible(control, account, region))
+        .filter(|trail| trail.is_visible(control, account, region, now))
         .collect()
 }
 
@@ -82,12 +86,12 @@ pub(super) fn find<'a>(
             .filter(|trail| {
                 trail.owner == *account
                     || (trail.organization
-                        && organization::are_together(control, &trail.owner, account))
+                        && organization::has_trails_of(control, &trail.owner, account, call.now))
             })
             .ok_or_else(|| not_found(call, name));
     }
     parse_name(name)?;
-    visible(control, account, call.region)
+    visible(control, account, call.region, call.now)
         .into_iter()
         .find(|trail| trail.name.as_str() == name && trail.owner == *account)
         .ok_or_else(|| not_found(call, name))

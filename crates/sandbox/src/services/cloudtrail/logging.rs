@@ -34,7 +34,7 @@ pub(super) fn status(control: &Control, call: &Call<'_>) -> Reply {
     let name = call.required("Name")?;
     let trail = find::find(control, call, name)?;
     find::allow(control, call, trail)?;
-    if !trail.is_visible(control, &call.caller.account, call.region) {
+    if !trail.is_visible(control, &call.caller.account, call.region, call.now) {
         return Err(find::not_found(call, name));
     }
     let delivery = trail

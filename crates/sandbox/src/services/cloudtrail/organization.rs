@@ -1,6 +1,7 @@
 //! Who runs the organization's trails: the management account, and the
 //! delegated administrators that it registers.
 
+use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, Arn};
 use serde_json::json;
 
@@ -18,12 +19,18 @@ fn contains(organization: &Organization, account: &AccountId) -> bool {
     organization.management_account == *account || organization.members.contains_key(account)
 }
 
-/// Whether two accounts are in the organization.
-pub(crate) fn are_together(control: &Control, one: &AccountId, other: &AccountId) -> bool {
-    control
-        .organization
-        .as_ref()
-        .is_some_and(|organization| contains(organization, one) && contains(organization, other))
+/// Whether the organization trails of `owner` are in another account at a time: some minutes
+/// after it joined.
+pub(crate) fn has_trails_of(
+    control: &Control,
+    owner: &AccountId,
+    account: &AccountId,
+    now: Timestamp,
+) -> bool {
+    let Some(organization) = &control.organization else { return false };
+    let member = organization.members.get(account);
+    let are_there = member.and_then(|member| member.trails_from).is_none_or(|from| from <= now);
+    contains(organization, owner) && contains(organization, account) && are_there
 }
 
 /// Whether an account may run the organization's trails.

@@ -1,5 +1,6 @@
 //! `CreateTrail`, `UpdateTrail`, `DeleteTrail`.
 
+use jiff::Timestamp;
 use orgtrail_base::names::Arn;
 use serde_json::json;
 
@@ -41,14 +42,14 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
 
 /// Refuses a second trail of that name and a sixth in a Region.
 fn check_room(control: &Control, call: &Call<'_>, trail: &Trail) -> Result<(), ApiError> {
-    let seen = find::visible(control, &trail.owner, call.region);
+    let seen = find::visible(control, &trail.owner, call.region, call.now);
     if seen.iter().any(|other| other.name == trail.name && other.owner == trail.owner) {
         return Err(ApiError::new(
             "TrailAlreadyExistsException",
             format!("Trail {} already exists for customer: {}", trail.name, trail.owner),
         ));
     }
-    check_quota(control, trail)
+    check_quota(control, trail, call.now)
 }
 
 /// Checks that the caller may pass the role, and that the trail can deliver.
@@ -59,13 +60,13 @@ fn check(control: &Control, call: &Call<'_>, trail: &mut Trail) -> Result<(), Ap
     checks::check(control, call, trail)
 }
 
-fn check_quota(control: &Control, trail: &Trail) -> Result<(), ApiError> {
+fn check_quota(control: &Control, trail: &Trail, now: Timestamp) -> Result<(), ApiError> {
     let regions = control.accounts.get(&trail.owner).map(|owner| &owner.enabled_regions);
     for region in regions.into_iter().flatten() {
         if *region != trail.home_region && !trail.multi_region {
             continue;
         }
-        let others = find::visible(control, &trail.owner, region)
+        let others = find::visible(control, &trail.owner, region, now)
             .into_iter()
             .filter(|other| other.arn != trail.arn)
             .count();
@@ -99,7 +100,7 @@ pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
         }
     }
     if trail.multi_region && !before.multi_region {
-        check_quota(control, &trail)?;
+        check_quota(control, &trail, call.now)?;
     }
     check(control, call, &mut trail)?;
     let reply = trail.summary();

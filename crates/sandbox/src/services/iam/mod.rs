@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 pub(crate) use organization_features::ROOT_SESSIONS;
+pub(crate) use roles::create_linked as create_linked_role;
 use serde_json::{Value, json};
 pub(crate) use state::{
     Grants, Group, Holder, ManagedPolicy, MfaDevice, Role, State, User, arn, bare,

@@ -190,6 +190,8 @@ fn service_role_name(principal: &str) -> Option<String> {
         "organizations" => "Organizations",
         "config" => "Config",
         "securityhub" => "SecurityHub",
+        "stacksets.cloudformation" => "CloudFormationStackSetsOrgAdmin",
+        "member.org.stacksets.cloudformation" => "CloudFormationStackSetsOrgMember",
         "guardduty" => "AmazonGuardDuty",
         _ => return None,
     };
@@ -201,16 +203,55 @@ const SERVICE_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"
 
 pub(super) fn create_service_linked(control: &mut Control, call: &Call<'_>) -> Reply {
     let service = call.required("AWSServiceName")?;
-    let invalid = || {
-        ApiError::new(
+    let name = service_role_name(service).ok_or_else(|| unsupported(service))?;
+    if iam(control, call)?.roles.contains_key(&name) {
+        allow_linked(control, call, service, &name)?;
+        return Err(ApiError::new(
             "InvalidInput",
-            format!("Service {service} is not supported for service-linked roles."),
-        )
-    };
-    let name = service_role_name(service).ok_or_else(invalid)?;
-    let path = format!("{SERVICE_PATH}{service}/");
-    let role = own_arn(call, "role", &path, &name);
-    call.allow_with(control, &role, &[("iam:AWSServiceName", service.to_owned())])?;
+            format!(
+                "Service role name {name} has been taken in this account, please try a different suffix."
+            ),
+        ));
+    }
+    create_linked(control, call, service, &name)?;
+    let role = &iam(control, call)?.roles[&name];
+    Ok(json!({ "Role": shape(call, &name, role) }))
+}
+
+fn unsupported(service: &str) -> ApiError {
+    ApiError::new(
+        "InvalidInput",
+        format!("Service {service} is not supported for service-linked roles."),
+    )
+}
+
+/// Asks whether the caller may create a service's role.
+fn allow_linked(
+    control: &Control,
+    call: &Call<'_>,
+    service: &str,
+    name: &str,
+) -> Result<(), ApiError> {
+    let role = own_arn(call, "role", &format!("{SERVICE_PATH}{service}/"), name);
+    let context = [("iam:AWSServiceName", service.to_owned())];
+    call.allow_action(control, "iam:CreateServiceLinkedRole", &role, &context)
+}
+
+/// Creates a service's role, as the service does for its caller, with the caller's
+/// permissions; one that exists stays.
+///
+/// # Errors
+/// The caller may not.
+pub(crate) fn create_linked(
+    control: &mut Control,
+    call: &Call<'_>,
+    service: &str,
+    name: &str,
+) -> Result<(), ApiError> {
+    if iam(control, call)?.roles.contains_key(name) {
+        return Ok(());
+    }
+    allow_linked(control, call, service, name)?;
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -219,12 +260,13 @@ pub(super) fn create_service_linked(control: &mut Control, call: &Call<'_>) -> R
             "Action": "sts:AssumeRole",
         }],
     });
-    let grant = Document::new(SERVICE_POLICY, PolicyType::Identity).map_err(|_| invalid())?;
+    let failed = |_| unsupported(service);
+    let grant = Document::new(SERVICE_POLICY, PolicyType::Identity).map_err(failed)?;
     let role = Role {
         id: format!("AROA{}", call.simulation.random_text(BASE32, 17)),
-        path,
+        path: format!("{SERVICE_PATH}{service}/"),
         created_at: call.now,
-        trust: Document::new(trust.to_string(), PolicyType::Trust).map_err(|_| invalid())?,
+        trust: Document::new(trust.to_string(), PolicyType::Trust).map_err(failed)?,
         grants: Grants {
             inline: [("ServiceRolePolicy".to_owned(), grant)].into(),
             ..Grants::default()
@@ -232,18 +274,8 @@ pub(super) fn create_service_linked(control: &mut Control, call: &Call<'_>) -> R
         description: text(call.input, "Description").unwrap_or_default().to_owned(),
         max_session_seconds: 3600,
     };
-    let state = iam_mut(control, call)?;
-    if state.roles.contains_key(&name) {
-        return Err(ApiError::new(
-            "InvalidInput",
-            format!(
-                "Service role name {name} has been taken in this account, please try a different suffix."
-            ),
-        ));
-    }
-    let answer = shape(call, &name, &role);
-    state.roles.insert(name, role);
-    Ok(json!({ "Role": answer }))
+    iam_mut(control, call)?.roles.insert(name.to_owned(), role);
+    Ok(())
 }
 
 pub(super) fn delete_service_linked(control: &mut Control, call: &Call<'_>) -> Reply {

@@ -4,12 +4,13 @@ use orgtrail_base::names::AccountId;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Creation, Member, Organization, Reply, invalid, listed, of, required, shape,
+    Call, Control, Creation, Organization, Reply, invalid, listed, membership, of, required, shape,
 };
 use crate::api::ApiError;
-use crate::bootstrap::{ACCESS_ROLE, access_role, new_account};
-use crate::services::input::{seconds, text};
-use crate::simulation::LOWER;
+use crate::auth::Identity;
+use crate::bootstrap::{ACCESS_ROLE, access_role, add_key, new_account};
+use crate::services::input::{seconds, text, texts};
+use crate::simulation::{LOWER, Simulation};
 
 pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<Reply> {
     Some(match call.operation {
@@ -35,12 +36,13 @@ pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<R
             }
         }
         "ListCreateAccountStatus" => {
-            let creations = organization.creations.iter();
+            let states = texts(call.input, "States");
+            let is_wanted =
+                |it: &Creation| states.is_empty() || states.iter().any(|s| s == state(it));
+            let creations = organization.creations.iter().filter(|(_, it)| is_wanted(it));
             let statuses = creations.map(|(id, creation)| (id.clone(), status(id, creation)));
             listed(call, "CreateAccountStatuses", statuses)
         }
-        "CloseAccount" => close(organization, call),
-        "RemoveAccountFromOrganization" => remove(organization, call),
         _ => return None,
     })
 }
@@ -65,10 +67,15 @@ fn status(id: &str, creation: &Creation) -> Value {
         "Id": id,
         "AccountName": creation.name,
         "AccountId": creation.account,
-        "State": "SUCCEEDED",
+        "State": state(creation),
+        "FailureReason": creation.failure,
         "RequestedTimestamp": seconds(creation.at),
         "CompletedTimestamp": seconds(creation.at),
     })
+}
+
+fn state(creation: &Creation) -> &'static str {
+    if creation.failure.is_some() { "FAILED" } else { "SUCCEEDED" }
 }
 
 pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
@@ -79,82 +86,69 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let role_name = text(call.input, "RoleName").unwrap_or(ACCESS_ROLE).to_owned();
     let organization = of(control)?;
-    if organization.members.values().any(|member| member.email == email) {
-        return Err(ApiError::new(
-            "FinalizingOrganizationException",
-            "An account with that email address already exists.",
-        ));
-    }
+    super::check_finalized(organization, call.now)?;
     let now = call.now;
+    let request = format!("car-{}", call.simulation.random_text(LOWER, 32));
+    let creation = |account, failure| Creation { account, name: name.to_owned(), at: now, failure };
+    if organization.members.values().any(|member| member.email == email) {
+        let failed = creation(None, Some("EMAIL_ALREADY_EXISTS".to_owned()));
+        return begun(control, call, &request, failed);
+    }
     let failed = || ApiError::new("ServiceException", "the sandbox could not create an account id");
     let mut random = fastrand::Rng::with_seed(call.simulation.random_number());
-    let id: AccountId = loop {
-        let id: AccountId =
-            format!("4{:011}", random.u64(..100_000_000_000)).parse().map_err(|_| failed())?;
-        if !organization.members.contains_key(&id) {
-            break id;
-        }
-    };
+    let management = organization.management_account.clone();
+    let id = new_id(control, &mut random).ok_or_else(failed)?;
     let partition = call.caller.partition;
     let mut account = new_account(partition, &id, now, &mut random);
-    let role = access_role(partition, &organization.management_account, now, &mut random)
-        .map_err(|_| failed())?;
+    let role = access_role(partition, &management, now, &mut random).map_err(|_| failed())?;
     account.iam.roles.insert(role_name, role);
-    let request = format!("car-{}", call.simulation.random_text(LOWER, 32));
-    organization.attachments.insert(id.to_string(), organization.first_policies());
-    organization.members.insert(
-        id.clone(),
-        Member {
-            name: name.to_owned(),
-            email: email.to_owned(),
-            parent: organization.root.clone(),
-            joined_at: now,
-            created: true,
-            suspended: false,
-        },
-    );
-    let creation = Creation { account: id.clone(), name: name.to_owned(), at: now };
-    let mut answer = status(&request, &creation);
-    // Making an account takes AWS some minutes: the caller is to ask again.
+    control.accounts.insert(id.clone(), account);
+    membership::join(control, call.simulation, now, &id, name, email, true)?;
+    begun(control, call, &request, creation(Some(id), None))
+}
+
+/// An id that no account has.
+fn new_id(control: &Control, random: &mut fastrand::Rng) -> Option<AccountId> {
+    loop {
+        let id: AccountId = format!("4{:011}", random.u64(..100_000_000_000)).parse().ok()?;
+        if !control.accounts.contains_key(&id) {
+            return Some(id);
+        }
+    }
+}
+
+/// Stores a request, whose result is an event too, and answers that it has begun: creating an
+/// account takes AWS some minutes, and the caller asks again.
+fn begun(control: &mut Control, call: &Call<'_>, request: &str, creation: Creation) -> Reply {
+    let mut result = json!({
+        "id": request,
+        "state": state(&creation),
+        "accountName": "****",
+        "requestedTimestamp": creation.at.strftime("%b %-d, %Y %-I:%M:%S %p").to_string(),
+        "completedTimestamp": creation.at.strftime("%b %-d, %Y %-I:%M:%S %p").to_string(),
+    });
+    match (&creation.account, &creation.failure) {
+        (Some(account), _) => result["accountId"] = json!(account),
+        (None, failure) => result["failureReason"] = json!(failure),
+    }
+    let details = json!({ "createAccountStatus": result });
+    membership::service_event(control, call.simulation, call.now, "CreateAccountResult", details);
+    let mut answer = status(request, &creation);
     answer["State"] = json!("IN_PROGRESS");
-    answer["AccountId"] = Value::Null;
-    answer["CompletedTimestamp"] = Value::Null;
-    organization.creations.insert(request, creation);
-    control.accounts.insert(id, account);
+    for member in ["AccountId", "CompletedTimestamp", "FailureReason"] {
+        answer[member] = Value::Null;
+    }
+    of(control)?.creations.insert(request.to_owned(), creation);
     Ok(json!({ "CreateAccountStatus": answer }))
 }
 
-fn close(organization: &mut Organization, call: &Call<'_>) -> Reply {
-    let id = member(organization, call)?;
-    if id == organization.management_account {
-        return Err(ApiError::new(
-            "ConstraintViolationException",
-            "You cannot close the management account of an organization.",
-        ));
-    }
-    match organization.members.get_mut(&id) {
-        Some(member) if member.suspended => Err(ApiError::new(
-            "AccountAlreadyClosedException",
-            "You attempted to close an account that is already closed.",
-        )),
-        Some(member) => {
-            member.suspended = true;
-            Ok(json!({}))
-        }
-        None => Ok(json!({})),
-    }
-}
-
-fn remove(organization: &mut Organization, call: &Call<'_>) -> Reply {
-    let id = member(organization, call)?;
-    if id == organization.management_account {
-        return Err(ApiError::new(
-            "MasterCannotLeaveOrganizationException",
-            "You can't remove a management account from an organization.",
-        ));
-    }
-    organization.members.remove(&id);
-    organization.attachments.remove(id.as_str());
-    organization.delegated.remove(&id);
-    Ok(json!({}))
+/// An account of no organization; its id.
+pub(crate) fn standalone(control: &mut Control, simulation: &Simulation) -> Option<AccountId> {
+    let mut random = fastrand::Rng::with_seed(simulation.random_number());
+    let id = new_id(control, &mut random)?;
+    let now = simulation.clock.now();
+    let account = new_account(simulation.partition, &id, now, &mut random);
+    add_key(control, &id, Identity::Root, now, &mut random);
+    control.accounts.insert(id.clone(), account);
+    Some(id)
 }

@@ -2,11 +2,14 @@
 
 mod accounts;
 mod administrators;
+mod handshakes;
+pub(crate) mod membership;
 mod policies;
 mod shape;
 mod state;
 mod tree;
 
+pub(crate) use accounts::standalone;
 use serde_json::Value;
 pub(crate) use state::{
     Creation, FULL_ACCESS, Member, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, SCP,
@@ -41,9 +44,15 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     if call.operation == "CreateOrganization" {
         return tree::create_organization(control, call);
     }
+    if let Some(reply) = handshakes::of_invited(control, call) {
+        return reply;
+    }
     let organization = of(control)?;
     if !organization.members.contains_key(account) {
         return Err(not_in_use());
+    }
+    if call.operation == "LeaveOrganization" {
+        return membership::leave(control, call);
     }
     if call.operation == "DescribeOrganization" {
         return Ok(serde_json::json!({
@@ -57,12 +66,31 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "CreateAccount" => return accounts::create(control, call),
         "DeleteOrganization" => return tree::delete_organization(control),
+        "CloseAccount" => return membership::close(control, call),
+        "MoveAccount" => return membership::relocate(control, call),
+        "RemoveAccountFromOrganization" => return membership::remove(control, call),
         _ => {}
     }
+    if let Some(reply) = handshakes::of_management(control, call) {
+        return reply;
+    }
+    let organization = of(control)?;
     let answer = [tree::call, accounts::call, administrators::call, policies::call]
         .into_iter()
         .find_map(|family| family(organization, call));
     answer.unwrap_or_else(|| Err(unknown_operation(call)))
+}
+
+/// Refuses an account while a new organization is being set up.
+fn check_finalized(organization: &Organization, now: jiff::Timestamp) -> Result<(), ApiError> {
+    if organization.finalizing_until.is_some_and(|until| now < until) {
+        return Err(ApiError::new(
+            "FinalizingOrganizationException",
+            "AWS Organizations couldn't perform the operation because your organization hasn't \
+             finished initializing. This can take up to an hour. Try again later.",
+        ));
+    }
+    Ok(())
 }
 
 /// The organization, which [`call`] has seen to be there.

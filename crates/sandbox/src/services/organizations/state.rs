@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, OrgId, UnitId};
 use serde::{Deserialize, Serialize};
 
+use super::handshakes::Handshake;
 use crate::policy::Document;
+use crate::services::cloudformation::OrganizationsAccess;
 
 /// The policy that is attached everywhere to begin with.
 pub(crate) const FULL_ACCESS: &str = "p-FullAWSAccess";
@@ -43,9 +45,18 @@ pub(crate) struct Organization {
     /// Features of centralized root access that are on.
     #[serde(default)]
     pub(crate) root_features: BTreeSet<String>,
+    /// Invitations, by id.
+    #[serde(default)]
+    pub(crate) handshakes: BTreeMap<String, Handshake>,
     /// Tags by what they are on.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether `StackSets` may work in it.
+    #[serde(default)]
+    pub(crate) stacksets: OrganizationsAccess,
+    /// Until when it is being set up and takes no accounts.
+    #[serde(default)]
+    pub(crate) finalizing_until: Option<Timestamp>,
 }
 
 /// An organizational unit.
@@ -65,6 +76,12 @@ pub(crate) struct Member {
     /// Whether it was made here rather than invited.
     pub(crate) created: bool,
     pub(crate) suspended: bool,
+    /// From when on the organization's trails are in it; none where they always were.
+    #[serde(default)]
+    pub(crate) trails_from: Option<Timestamp>,
+    /// When it was closed.
+    #[serde(default)]
+    pub(crate) closed_at: Option<Timestamp>,
 }
 
 /// A policy of the organization.
@@ -81,9 +98,13 @@ pub(crate) struct OrganizationPolicy {
 /// How a `CreateAccount` went.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Creation {
-    pub(crate) account: AccountId,
+    /// The account; none where it failed.
+    pub(crate) account: Option<AccountId>,
     pub(crate) name: String,
     pub(crate) at: Timestamp,
+    /// Why it failed: `EMAIL_ALREADY_EXISTS`.
+    #[serde(default)]
+    pub(crate) failure: Option<String>,
 }
 
 impl Organization {

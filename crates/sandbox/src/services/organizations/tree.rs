@@ -1,5 +1,6 @@
 //! The root, its units, and what is where.
 
+use jiff::SignedDuration;
 use orgtrail_base::names::{AccountId, OrgId, UnitId};
 use serde_json::json;
 
@@ -9,9 +10,13 @@ use super::{
 };
 use crate::api::ApiError;
 use crate::bootstrap::full_access;
+use crate::services::cloudformation::OrganizationsAccess;
+use crate::services::iam::create_linked_role;
 use crate::services::input::text;
 use crate::simulation::LOWER;
 
+/// How long a new organization takes no accounts: up to an hour in AWS.
+const FINALIZING: SignedDuration = SignedDuration::from_mins(10);
 /// How deep units may lie.
 const MAX_DEPTH: usize = 5;
 
@@ -39,7 +44,6 @@ pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<R
         "CreateOrganizationalUnit" => create_unit(organization, call),
         "UpdateOrganizationalUnit" => update_unit(organization, call),
         "DeleteOrganizationalUnit" => delete_unit(organization, call),
-        "MoveAccount" => move_account(organization, call),
         _ => return None,
     })
 }
@@ -63,6 +67,12 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
             "The AWS account is already a member of an organization.",
         ));
     }
+    create_linked_role(
+        control,
+        call,
+        "organizations.amazonaws.com",
+        "AWSServiceRoleForOrganizations",
+    )?;
     let internal = |_| ApiError::new("ServiceException", "the sandbox could not create an id");
     let id: OrgId =
         format!("o-{}", call.simulation.random_text(LOWER, 10)).parse().map_err(internal)?;
@@ -79,6 +89,8 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
         joined_at: call.now,
         created: false,
         suspended: false,
+        trails_from: None,
+        closed_at: None,
     };
     let full = || [FULL_ACCESS.to_owned()].into();
     let organization = Organization {
@@ -95,7 +107,10 @@ pub(super) fn create_organization(control: &mut Control, call: &Call<'_>) -> Rep
         delegated: [].into(),
         creations: [].into(),
         root_features: [].into(),
+        handshakes: [].into(),
         tags: [].into(),
+        stacksets: OrganizationsAccess::default(),
+        finalizing_until: call.now.checked_add(FINALIZING).ok(),
     };
     debug_assert!(!organization.policy_types.contains(SCP));
     let answer = shape::organization(call.caller.partition, &organization);
@@ -231,35 +246,4 @@ fn delete_unit(organization: &mut Organization, call: &Call<'_>) -> Reply {
     organization.units.remove(&id);
     organization.attachments.remove(id.as_str());
     Ok(json!({}))
-}
-
-fn move_account(organization: &mut Organization, call: &Call<'_>) -> Reply {
-    let account = super::accounts::member(organization, call)?;
-    let source = parent(organization, call, "SourceParentId");
-    let source = source.map_err(|e| renamed(e, "SourceParentNotFoundException"))?;
-    let destination = parent(organization, call, "DestinationParentId");
-    let destination = destination.map_err(|e| renamed(e, "DestinationParentNotFoundException"))?;
-    if let Some(member) = organization.members.get_mut(&account) {
-        if member.parent != source {
-            return Err(ApiError::new(
-                "AccountNotFoundException",
-                "You specified an account that is not in the source parent.",
-            ));
-        }
-        if source == destination {
-            return Err(ApiError::new(
-                "DuplicateAccountException",
-                "The account is already in the destination parent.",
-            ));
-        }
-        member.parent = destination;
-    }
-    Ok(json!({}))
-}
-
-fn renamed(mut error: ApiError, code: &'static str) -> ApiError {
-    if error.code == "ParentNotFoundException" {
-        error.code = code.into();
-    }
-    error
 }

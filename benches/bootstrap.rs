@@ -1,0 +1,121 @@
+//! What bootstrap costs as the organization grows.
+//!
+//! `cargo bench -- bootstrap [--accounts 1000]`. For 10, 100 and 1,000 accounts a fresh sandbox
+//! answers every call 30 ms late; plan, apply and plan run against it, paced as against AWS.
+//! Every call that leaves is counted where it enters the network, and its times are compared
+//! with the rates of `provision`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use orgtrail::config::{Environment, Loaded};
+use orgtrail::plan::apply::StepOutcome;
+use orgtrail::plan::bootstrap::{apply_bootstrap, plan_bootstrap};
+use orgtrail::resources::landing_zone::{LandingZone, observe_zone};
+use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
+use orgtrail::stop::Stop;
+
+use crate::provision::{Calls, over_rates, sign_in};
+
+const LATENCY_MS: u64 = 30;
+
+/// Runs the bench; `--accounts N` sets the largest organization.
+pub(crate) fn run(options: &[String]) {
+    let most: usize = match options {
+        [] => 1_000,
+        [name, number] if name == "--accounts" => {
+            number.parse().expect("--accounts takes a number")
+        }
+        _ => panic!("expected: bootstrap [--accounts N]"),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("bootstrap: plan, apply, plan; {LATENCY_MS} ms a call, paced to the rates");
+    println!(
+        "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>14}  {:>12}  {:>9}",
+        "accounts",
+        "calls",
+        "plan s",
+        "apply s",
+        "plan s",
+        "calls/account",
+        "ms/account",
+        "in rates"
+    );
+    let mut first: Option<(f64, f64)> = None;
+    let mut last = (0.0, 0.0);
+    for accounts in [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most) {
+        last = runtime.block_on(measure(accounts));
+        first.get_or_insert(last);
+    }
+    if let Some(first) = first {
+        println!(
+            "largest over smallest: calls {:.2}x, wall time {:.2}x",
+            last.0 / first.0,
+            last.1 / first.1
+        );
+    }
+}
+
+/// Gives the number of calls and the seconds of all three together.
+async fn measure(accounts: usize) -> (f64, f64) {
+    let mut options = Options::new("us-east-1".parse().unwrap());
+    options.accounts = accounts;
+    let sandbox = Sandbox::start(options).await.unwrap();
+    sandbox.faults().inject(Fault::every("*", Effect::Latency { milliseconds: LATENCY_MS }));
+    let calls = Calls::default();
+    let aws = sign_in(&sandbox, &calls).await;
+    let ids = sandbox.accounts();
+    let text = format!(
+        "[organization]\nmanagement_account = \"{}\"\nlog_archive_account = \"{}\"\n\
+         home_region = \"us-east-1\"\n[archive]\nbucket = \"bench-log-archive\"\n\
+         [roles]\nname = \"OrgTrailMember\"\n[roles.accounts.{}]\nname = \"OrgTrailArchive\"\n\
+         [landing_zone]\npilot_account = \"{}\"\n",
+        ids[0], ids[1], ids[1], ids[2]
+    );
+    let config = Loaded::from_text(&text, &Environment::default()).unwrap().config;
+    let zone = LandingZone::new(config, false).unwrap();
+
+    let started = Instant::now();
+    let observed = Box::pin(observe_zone(&aws, &zone)).await;
+    let to_do = plan_bootstrap(&zone, &observed);
+    assert!(!to_do.is_empty() && !to_do.has_refused(), "{}", to_do.to_text());
+    let planned = started.elapsed();
+
+    let results = apply_bootstrap(&aws, &zone, &to_do, &|_| {}, &Stop::never()).await;
+    for result in &results {
+        assert_eq!(result.outcome, StepOutcome::Done, "{}", result.id);
+    }
+    let applied = started.elapsed();
+
+    let again = plan_bootstrap(&zone, &Box::pin(observe_zone(&aws, &zone)).await);
+    assert!(again.is_empty(), "{}", again.to_text());
+    let all = started.elapsed();
+    sandbox.stop().await.unwrap();
+
+    let calls = std::mem::take(&mut *calls.lock());
+    let over = over_rates(&calls);
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let (count, of) = (calls.len() as f64, accounts as f64);
+    println!(
+        "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>14.3}  {:>12.2}  {:>9}",
+        planned.as_secs_f64(),
+        applied.saturating_sub(planned).as_secs_f64(),
+        all.saturating_sub(applied).as_secs_f64(),
+        count / of,
+        all.as_secs_f64() * 1_000.0 / of,
+        if over.is_empty() { "yes" } else { "NO" }
+    );
+    let mut by_call: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, call) in &calls {
+        *by_call.entry(call).or_default() += 1;
+    }
+    let mut most: Vec<_> = by_call.into_iter().collect();
+    most.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let most: Vec<String> =
+        most.iter().take(4).map(|(call, count)| format!("{call} {count}")).collect();
+    println!("           most: {}", most.join(", "));
+    for line in over {
+        println!("           {line}");
+    }
+    (count, all.as_secs_f64())
+}

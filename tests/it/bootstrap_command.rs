@@ -1,0 +1,149 @@
+//! `orgtrail bootstrap`, from accounts without an organization to a guarded trail and back.
+
+use jiff::SignedDuration;
+
+use crate::bootstrap_env::{ARCHIVE, BootstrapEnv, CONFIG, MANAGEMENT, MEMBER};
+use crate::program::{finish_apart, sign};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_nothing_to_a_guarded_trail_and_back() {
+    let env = BootstrapEnv::nothing(5).await;
+    // Nothing is created without being asked for.
+    let refused = env.ends(&["bootstrap"], 12).await;
+    assert!(refused.stdout.contains("add --create-organization"), "{}", refused.text());
+    let planned = env.ends(&["bootstrap", "--create-organization"], 10).await;
+    assert!(planned.stdout.contains("role/member/pilot-account"), "{}", planned.text());
+    assert!(planned.stdout.contains("cost nothing"), "{}", planned.text());
+    assert_eq!(env.sandbox.organization_id(), None);
+
+    // The archive's account cannot have been invited yet.
+    let create = ["bootstrap", "--create-organization", "--apply", "--yes"];
+    let first = env.ends(&create, 10).await;
+    assert!(first.text().contains(&format!("account {ARCHIVE} is not in the organization")));
+    assert!(env.has_role(MANAGEMENT, "OrgTrailManagement").await);
+
+    // Invited accounts have no role of Organizations.
+    let accounts = env.all_accounts();
+    let (late, invited) = accounts[1..].split_last().unwrap();
+    for account in invited {
+        env.sandbox.join(account).unwrap();
+        assert!(!env.has_role(account.as_str(), "OrganizationAccountAccessRole").await);
+    }
+    env.ends(&["bootstrap", "--apply", "--yes"], 0).await;
+    let clean = env.ends(&["bootstrap"], 0).await;
+    assert!(clean.stdout.contains("Next:"), "{}", clean.text());
+    assert!(env.has_role(ARCHIVE, "OrgTrailArchive").await);
+    assert!(env.has_role(MEMBER, "OrgTrailMember").await);
+
+    // From here on, only the roles are used.
+    let keys = env.session("OrgTrailManagement").await;
+    env.ends_as(&keys, &["plan"], 10).await;
+    env.ends_as(&keys, &["apply", "--yes"], 0).await;
+    env.ends_as(&keys, &["plan"], 0).await;
+
+    // An account that joins gets its role without anybody's doing.
+    env.sandbox.join(late).unwrap();
+    env.sandbox.tick(SignedDuration::from_mins(5));
+    assert!(env.has_role(late.as_str(), "OrgTrailMember").await);
+    env.ends_as(&keys, &["accounts"], 0).await;
+    env.ends(&["bootstrap"], 0).await;
+    // One that leaves loses it.
+    let management = env.management().await;
+    let leave = management.organizations().remove_account_from_organization();
+    leave.account_id(late.as_str()).send().await.unwrap();
+    assert!(!env.has_role(late.as_str(), "OrgTrailMember").await);
+    env.ends(&["bootstrap"], 0).await;
+
+    // The roles stay as long as the trail.
+    let id = env.sandbox.organization_id().unwrap();
+    let confirm = ["--confirm-organization", id.as_str()];
+    let destroy = [&["bootstrap", "--destroy"][..], &confirm].concat();
+    let refused = env.ends(&destroy, 12).await;
+    assert!(refused.stderr.contains("orgtrail destroy --confirm-trail"), "{}", refused.text());
+    env.ends_as(&keys, &["destroy", "--confirm-trail", "orgtrail"], 0).await;
+    let unconfirmed = env.ends(&["bootstrap", "--destroy", "--yes"], 12).await;
+    assert!(unconfirmed.stderr.contains(id.as_str()), "{}", unconfirmed.text());
+    let shown = env.ends(&["bootstrap", "--destroy", "--dry-run"], 10).await;
+    assert!(shown.stdout.contains("role/member") && shown.stdout.contains("Not deleted"));
+    assert!(env.has_role(MEMBER, "OrgTrailMember").await);
+    let deleted = env.ends(&destroy, 0).await;
+    let lines: Vec<&str> = deleted.stderr.lines().filter(|it| it.contains("delete done")).collect();
+    assert!(lines.last().unwrap().starts_with("role/management"), "{lines:?}");
+    for (account, role) in [
+        (MANAGEMENT, "OrgTrailManagement"),
+        (ARCHIVE, "OrgTrailArchive"),
+        (MEMBER, "OrgTrailMember"),
+    ] {
+        assert!(!env.has_role(account, role).await, "{role}");
+    }
+    env.ends(&destroy, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_template_is_deployed_again_wave_by_wave() {
+    let env = BootstrapEnv::bootstrapped(5).await;
+    // As another version of orgtrail, which gave the roles other permissions.
+    let other = CONFIG.replace("[guardrail]\nenabled = true", "");
+    let other = format!("{other}\n[archive.replication]\nbucket = \"acme-vault\"\n");
+    let planned = env.runs(&other, &["bootstrap", "--format", "json"]).await;
+    assert_eq!(planned.code, 10, "{}", planned.text());
+    let steps = planned.json()["plan"]["steps"].as_array().unwrap().clone();
+    let changed: Vec<_> = steps
+        .iter()
+        .filter(|step| step["action"] == "update")
+        .map(|step| step["id"].as_str().unwrap())
+        .collect();
+    assert!(changed.contains(&"role/archive"), "{changed:?}");
+    let applied = env.runs(&other, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.text());
+    let again = env.runs(&other, &["bootstrap"]).await;
+    assert_eq!(again.code, 0, "{}", again.text());
+    // A member's template, first in the pilot.
+    let renamed = other.replace("external_id = \"orgtrail-test\"", "external_id = \"another\"");
+    let applied = env.runs(&renamed, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bootstrap_runs_in_the_management_account_only() {
+    let env = BootstrapEnv::invited(4).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = env.bootstrap(folder.path(), CONFIG, &["bootstrap"]);
+    sign(&mut command, &env.root_user(&MEMBER.parse().unwrap()));
+    let refused = finish_apart(command).await;
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.stderr.contains("expected the management account"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("config roles bootstrap"), "{}", refused.stderr);
+    env.ends(&["bootstrap"], 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_names_that_collide_is_refused_with_what_to_write() {
+    let env = BootstrapEnv::invited(4).await;
+    let default = CONFIG.replace("name = \"OrgTrailMember\"\n", "");
+    let refused = env.runs(&default, &["bootstrap"]).await;
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.stderr.contains("OrganizationAccountAccessRole"), "{}", refused.stderr);
+    let shared = CONFIG.replace("OrgTrailArchive", "OrgTrailMember");
+    let refused = env.runs(&shared, &["bootstrap"]).await;
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.stderr.contains("[roles.accounts.222222222222]"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_that_fails_stops_the_next_one() {
+    let env = BootstrapEnv::invited(6).await;
+    // The pilot's role name is in use.
+    env.create_role(MEMBER, "OrgTrailMember").await;
+    let failed = env.ends(&["bootstrap", "--apply", "--yes"], 14).await;
+    assert!(failed.stderr.contains("role/member/organization: skipped"), "{}", failed.text());
+    let other = env.all_accounts()[3].clone();
+    assert!(!env.has_role(other.as_str(), "OrgTrailMember").await);
+    // The plan names the cause.
+    let planned = env.ends(&["bootstrap"], 10).await;
+    assert!(planned.stdout.contains("failed before: a role of this name"), "{}", planned.text());
+    let owner = env.root(MEMBER).await;
+    owner.iam().delete_role().role_name("OrgTrailMember").send().await.unwrap();
+    env.ends(&["bootstrap", "--apply", "--yes"], 0).await;
+    assert!(env.has_role(other.as_str(), "OrgTrailMember").await);
+}

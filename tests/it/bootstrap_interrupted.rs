@@ -1,0 +1,77 @@
+//! A bootstrap that is killed anywhere is completed by the next run.
+
+use std::process::Stdio;
+
+use orgtrail::sandbox::{Effect, Fault};
+
+use crate::bootstrap_env::{BootstrapEnv, CONFIG};
+
+/// Runs bootstrap until a call would be made, and kills it there.
+async fn kill_before(env: &BootstrapEnv, arguments: &[&str], call: &str, after: u64) {
+    env.sandbox.faults().clear();
+    env.sandbox.faults().inject(Fault::every(call, Effect::Hang).after(after));
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = env.bootstrap(folder.path(), CONFIG, arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    env.until_struck().await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    env.sandbox.faults().clear();
+}
+
+const APPLY: [&str; 4] = ["bootstrap", "--create-organization", "--apply", "--yes"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bootstrap_that_is_killed_at_each_call_is_completed_by_the_next_run() {
+    let env = BootstrapEnv::nothing(4).await;
+    // Before each write, and between a write and the look at what became of it.
+    for (call, after) in [
+        ("organizations:CreateOrganization", 0),
+        ("organizations:EnablePolicyType", 0),
+        ("cloudformation:ActivateOrganizationsAccess", 0),
+        ("cloudformation:CreateStack", 0),
+        // The plan reads the stack first.
+        ("cloudformation:DescribeStacks", 2),
+        ("cloudformation:CreateStackSet", 0),
+        ("organizations:EnableAWSServiceAccess", 0),
+    ] {
+        kill_before(&env, &APPLY, call, after).await;
+    }
+    for account in &env.all_accounts()[1..] {
+        env.sandbox.join(account).unwrap();
+    }
+    for (call, after) in [
+        ("cloudformation:CreateStackInstances", 0),
+        ("cloudformation:DescribeStackSetOperation", 0),
+        ("cloudformation:CreateStackInstances", 1),
+        ("iam:CreateServiceLinkedRole", 0),
+    ] {
+        kill_before(&env, &APPLY, call, after).await;
+    }
+    env.ends(&["bootstrap", "--apply", "--yes"], 0).await;
+    env.ends(&["bootstrap"], 0).await;
+    let keys = env.session("OrgTrailManagement").await;
+    env.ends_as(&keys, &["plan"], 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_is_killed_at_each_call_is_completed_by_the_next_run() {
+    let env = BootstrapEnv::bootstrapped(4).await;
+    let id = env.sandbox.organization_id().unwrap();
+    let destroy = ["bootstrap", "--destroy", "--confirm-organization", id.as_str()];
+    for (call, after) in [
+        ("cloudformation:DeleteStackInstances", 0),
+        ("cloudformation:DescribeStackSetOperation", 0),
+        ("cloudformation:DeleteStackSet", 0),
+        ("cloudformation:DeleteStackSet", 1),
+        ("cloudformation:DeleteStack", 0),
+    ] {
+        kill_before(&env, &destroy, call, after).await;
+    }
+    env.ends(&destroy, 0).await;
+    for account in env.all_accounts() {
+        for role in ["OrgTrailManagement", "OrgTrailArchive", "OrgTrailMember"] {
+            assert!(!env.has_role(account.as_str(), role).await, "{account}: {role}");
+        }
+    }
+}
