@@ -117,7 +117,7 @@ impl<'a> Builder<'a> {
         let mut after = deployment.id.clone();
         for wave in deployment.waves() {
             self.wave(wave, set, is_older, after);
-            after = wave.id.clone();
+            after.clone_from(&wave.id);
         }
     }
 
@@ -229,7 +229,8 @@ fn not_a_member(account: &AccountId, state: Option<&AccountState>) -> Change {
     match state {
         None => Change::blocked(
             format!("account {account} is not in the organization"),
-            "create or invite it, then run `orgtrail bootstrap --apply` again",
+            "create or invite it, then run `orgtrail bootstrap --apply` again; in an account of \
+             another organization, deploy the template of `orgtrail config roles` yourself",
         ),
         Some(state) => Change::blocked(
             format!("account {account} is not active: {state:?}"),
