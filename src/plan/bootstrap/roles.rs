@@ -114,10 +114,10 @@ impl<'a> Builder<'a> {
             change,
             depends_on,
         });
-        let mut after = deployment.id.clone();
+        let mut after = &deployment.id;
         for wave in deployment.waves() {
-            self.wave(wave, set, is_older, after);
-            after.clone_from(&wave.id);
+            self.wave(wave, set, is_older, after.clone());
+            after = &wave.id;
         }
     }
 
