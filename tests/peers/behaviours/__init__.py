@@ -54,4 +54,4 @@ def code(error):
     return error.response["Error"].get("Code") or str(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
-from . import guards, identity, keys, notifications, objects, organization, trails  # noqa: E402,F401
+from . import guards, identity, keys, notifications, objects, organization, queues, trails  # noqa: E402,F401
