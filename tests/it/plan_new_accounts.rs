@@ -108,10 +108,11 @@ async fn a_deny_of_somebody_elses_that_keeps_events_out_is_named() {
     env.converge().await;
     let clients = clients(&env);
     let queue = format!("arn:aws:sqs:us-east-1:{}:{NAME}", env.account(0));
+    let organization = env.sandbox.organization_id().unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Sid": "OrganizationOnly", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
         "Resource": queue,
-        "Condition": { "StringNotEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } },
+        "Condition": { "StringNotEquals": { "aws:PrincipalOrgID": organization } },
     }] });
     let attributes = json!({ "Policy": policy.to_string() });
     let root = env.root(env.account(0).as_str()).await;

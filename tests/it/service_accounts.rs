@@ -148,18 +148,34 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     replica.turn().await;
     assert_eq!(again.accounts().history, app.accounts().history);
 
-    // Its logs stay verifiable.
+    // Its logs stay verifiable: everything until it left is proven, and where its chains end is
+    // reported.
+    let left_at = env.sandbox.now();
     env.sandbox.tick(SignedDuration::from_hours(3));
-    let ran = env.run(&config, &["verify", "--format", "json"]).await;
+    let until = (left_at - SignedDuration::from_mins(10)).to_string();
+    let own = ["verify", "--account", invited.as_str(), "--until", &until, "--format", "json"];
+    let ran = env.run(&config, &own).await;
     assert_eq!(ran.code, 0, "{}", ran.text());
     let report = ran.json();
     let scopes = report["scopes"].as_array().unwrap();
-    let own = |scope: &&serde_json::Value| scope["account"] == invited.as_str();
-    let proven = scopes.iter().filter(own).filter(|it| !it["proven"].as_array().unwrap().is_empty());
-    assert!(proven.count() >= 2, "{report:#}");
+    let proven = scopes.iter().filter(|it| !it["proven"].as_array().unwrap().is_empty()).count();
+    assert_eq!((scopes.len(), proven), (2, 2), "{report:#}");
+    let ran = env.run(&config, &["verify", "--format", "json"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.text());
+    let report = ran.json();
+    let found = report["findings"].as_array().unwrap();
+    let is_end = |it: &serde_json::Value| {
+        it["kind"] == "ends-early" && it["account"] == invited.as_str()
+    };
+    assert!(found.len() == 2 && found.iter().all(is_end), "{report:#}");
 }
 
-async fn signals(app: &App) -> Signals {
+/// The signals after a round that knows what the watcher knows.
+async fn signals(env: &ConfiguredEnv, config: &str, watched: &App) -> Signals {
+    // A process has one scheduler.
+    let app = Box::pin(service(env, config)).await;
+    app.set_accounts((*watched.accounts()).clone());
+    Box::pin(round(&app)).await;
     let newest = app.board().newest().unwrap().id.clone();
     app.rounds().signals(&newest).await.unwrap().unwrap()
 }
@@ -168,20 +184,19 @@ async fn signals(app: &App) -> Signals {
 async fn an_account_that_is_not_covered_in_time_is_a_finding_until_it_is() {
     let state = tempfile::tempdir().unwrap();
     let env = organization(state.path()).await;
-    let app = Box::pin(service(&env, &config(state.path()))).await;
+    let config = config(state.path());
+    let app = Box::pin(service(&env, &config)).await;
     let mut watcher = AccountWatcher::new(app.clone());
     watcher.turn().await;
     let invited = invite(&env).await;
     pass(&env, &app, &mut watcher, 61).await;
-    Box::pin(round(&app)).await;
     let open = |signals: &Signals, check: &str| signals.signals.iter().any(|it| it.check == check);
-    assert!(!open(&signals(&app).await, "account-not-covered"));
+    assert!(!open(&signals(&env, &config, &app).await, "account-not-covered"));
     for _ in 0..3 {
         pass(&env, &app, &mut watcher, 30).await;
     }
     assert_eq!(joined(&app, &invited).state, JoiningState::Late);
-    Box::pin(round(&app)).await;
-    let late = signals(&app).await;
+    let late = signals(&env, &config, &app).await;
     let late = late.signals.iter().find(|it| it.check == "account-not-covered").unwrap();
     assert!(late.found.contains("access denied"), "{late:?}");
     assert!(late.fix.as_ref().unwrap().contains("config roles"), "{late:?}");
@@ -189,17 +204,14 @@ async fn an_account_that_is_not_covered_in_time_is_a_finding_until_it_is() {
     add_role(&env, &invited).await;
     pass(&env, &app, &mut watcher, 61).await;
     assert_eq!(joined(&app, &invited).state, JoiningState::Covered);
-    Box::pin(round(&app)).await;
-    assert!(!open(&signals(&app).await, "account-not-covered"));
+    assert!(!open(&signals(&env, &config, &app).await, "account-not-covered"));
 
     let remove = env.management().organizations().remove_account_from_organization();
     remove.account_id(invited.as_str()).send().await.unwrap();
     pass(&env, &app, &mut watcher, 61).await;
-    Box::pin(round(&app)).await;
-    assert!(open(&signals(&app).await, "account-departed"));
+    assert!(open(&signals(&env, &config, &app).await, "account-departed"));
     pass(&env, &app, &mut watcher, 25 * 60).await;
-    Box::pin(round(&app)).await;
-    assert!(!open(&signals(&app).await, "account-departed"));
+    assert!(!open(&signals(&env, &config, &app).await, "account-departed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
