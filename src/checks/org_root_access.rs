@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     id: "org-root-access",
     title: "centralized root access cannot delete the archive's bucket policy",
     severity: Severity::High,
-    why: "With centralized root access, an administrator of the management account deletes the bucket policy as the root user of the log-archive account (sts:AssumeRoot with S3UnlockBucketPolicy), without MFA. The policy holds the `policy` mode of MFA delete. Object Lock still protects locked logs.",
+    why: "With centralized root access, an administrator of the management account deletes the bucket policy as the root user of the log-archive account (sts:AssumeRoot with S3UnlockBucketPolicy), without MFA. The `policy` mode of MFA delete depends on that policy. Object Lock still protects locked logs.",
     fix: "set `enabled = true` in [guardrail], then orgtrail apply; or turn root sessions off: aws iam disable-organizations-root-sessions",
     resources: &["guardrail"],
     mappings: &[],

@@ -25,8 +25,8 @@ pub(super) async fn refuse(env: &Env, aws: &Aws) -> Result<(), OpError> {
         config.archive.bucket
     );
     Err(OpError::new(message, Outcome::Refused).with_hint(
-        "to write copies, records and acceptances into it all the same, set `into_managed = true` \
-         in [consolidate]",
+        "to write copies, records and acceptances into it, set `into_managed = true` in \
+         [consolidate]",
     ))
 }
 

@@ -74,11 +74,15 @@ mod tests {
                 "trusted-access",
                 "service-linked-role",
                 "delegated-administrators",
+                "state-bucket",
                 "alarm-topic",
                 "alarm-topic/policy",
                 "alarm-topic/subscriptions",
                 "metric-filters",
                 "alarms",
+                "new-accounts-queue",
+                "new-accounts-queue/policy",
+                "new-accounts-rule",
                 "guardrail",
             ]
         );

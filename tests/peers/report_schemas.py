@@ -216,7 +216,7 @@ def documents(folder, sandbox, environment):
         ("check-catalogue", ("explain",)), ("config", ("config", "show")), ("config-check", ("config", "check")), ("config-roles", ("config", "roles")),
         ("consolidation-report", ("consolidate", "--dry-run")), ("consolidation-report", ("consolidate", "--yes")),
         ("retirement-report", ("retire", trail, "--yes")), ("verification-report", ("verify",)),
-        ("records-report", ("records",)), ("acceptance-list", ("accept", "--list")),
+        ("doctor-report", ("doctor",)), ("records-report", ("records",)), ("acceptance-list", ("accept", "--list")),
         ("evidence-report", ("evidence", *window, "-o", "bundle.tar.zst")),
         ("round-report", ("run", "consolidate,verify,drift", "--yes")),
         ("sandbox-clock", ("sandbox", "tick", "--endpoint", sandbox.endpoint)),

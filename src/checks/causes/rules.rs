@@ -6,6 +6,7 @@ use crate::aws::Observation;
 use crate::checks::org_digest_chain::OVERDUE;
 use crate::checks::{Facts, Scope, TrailStatus};
 use crate::names::{AccountId, Region};
+use crate::resources::other_manager;
 
 /// The possible causes, from the resources that everything depends on downwards.
 pub(super) fn roots(facts: &Facts) -> Vec<Root<'_>> {
@@ -110,8 +111,15 @@ fn single_account(facts: &Facts) -> Option<Root<'_>> {
             "the organization trail becomes a single-account trail: {why}, and CloudTrail can record only account {management}"
         )
     };
-    let fix = "`orgtrail drift --fix` turns trusted access on and converts the trail back to an \
-               organization trail; the events of other accounts in the meantime are not recorded";
+    let is_managed = other_manager(&facts.desired, &facts.observed).is_some();
+    let fix = if is_managed && shrunk {
+        "`orgtrail drift --fix` turns trusted access on; then convert the trail with the tool that \
+         manages it (for Control Tower: reset the landing zone); the events of other accounts in \
+         the meantime are not recorded"
+    } else {
+        "`orgtrail drift --fix` turns trusted access on and converts the trail back to an \
+         organization trail; the events of other accounts in the meantime are not recorded"
+    };
     Some(Root::new("trail-single-account", title, fix, move |finding| {
         let elsewhere = has_status(facts, &finding.scope, |status| {
             !status_is_readable_and_logs(status)

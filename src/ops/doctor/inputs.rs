@@ -97,6 +97,26 @@ impl<'a> Inputs<'a> {
         self.trails.get(self.aws.home_region())
     }
 
+    /// Whether a service has trusted access to the organization.
+    ///
+    /// # Errors
+    /// The list of services is unreadable.
+    pub(super) async fn trusts(&self, principal: &str) -> Result<bool, AwsError> {
+        let clients = self.clients();
+        let pages = clients
+            .organizations()
+            .list_aws_service_access_for_organization()
+            .into_paginator()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(&clients, "organizations:ListAWSServiceAccessForOrganization")?;
+        let services =
+            pages.into_iter().flat_map(|page| page.enabled_service_principals.unwrap_or_default());
+        let mut names = services.filter_map(|service| service.service_principal);
+        Ok(names.any(|name| name == principal))
+    }
+
     /// The accounts whose roles can be assumed.
     pub(super) fn accessible(&self) -> impl Iterator<Item = &Surveyed> {
         let is_open = |one: &&Surveyed| matches!(one.access, Access::Granted { .. });

@@ -16,12 +16,14 @@ mod inputs;
 mod item;
 mod landing_zone;
 mod neighbors;
+mod new_accounts;
 mod organization;
 mod permissions;
 mod regions;
 mod root_access;
 mod root_keys;
 mod service_linked_role;
+mod stack_sets;
 mod subscriptions;
 mod trails;
 mod trusted_access;
@@ -93,6 +95,8 @@ pub async fn doctor(env: &Env) -> Result<Diagnosis, OpError> {
         Box::pin(regions::examine(inputs)),
         Box::pin(subscriptions::examine(inputs)),
         Box::pin(neighbors::examine(inputs)),
+        Box::pin(stack_sets::examine(inputs)),
+        Box::pin(new_accounts::examine(inputs)),
     ];
     let phase = env.progress().phase("examining the organization", all.len());
     let all = all.into_iter().map(|item| async {

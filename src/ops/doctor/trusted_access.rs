@@ -1,6 +1,6 @@
 use super::inputs::{Inputs, SeenTrail};
 use super::item::Item;
-use crate::aws::{At as _, AwsError, Observation};
+use crate::aws::Observation;
 use crate::policy::CLOUDTRAIL;
 
 const ACCESS: &str = "trusted-access";
@@ -9,7 +9,7 @@ const TRAIL: &str = "organization-trail";
 /// Whether CloudTrail has trusted access, and whether the trail is still an organization
 /// trail: without trusted access, it becomes a single-account trail without any notice.
 pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
-    let trusted = is_trusted(inputs).await;
+    let trusted = inputs.trusts(CLOUDTRAIL).await;
     let access = match &trusted {
         Ok(true) => Item::ok(ACCESS, "CloudTrail has trusted access to the organization"),
         Ok(false) => Item::problem(
@@ -20,22 +20,6 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
         Err(error) => Item::unread(ACCESS, error),
     };
     vec![access, trail(inputs, trusted.as_ref().ok().copied())]
-}
-
-async fn is_trusted(inputs: &Inputs<'_>) -> Result<bool, AwsError> {
-    let clients = inputs.clients();
-    let pages = clients
-        .organizations()
-        .list_aws_service_access_for_organization()
-        .into_paginator()
-        .send()
-        .collect::<Result<Vec<_>, _>>()
-        .await
-        .at(&clients, "organizations:ListAWSServiceAccessForOrganization")?;
-    let services =
-        pages.into_iter().flat_map(|page| page.enabled_service_principals.unwrap_or_default());
-    let mut names = services.filter_map(|service| service.service_principal);
-    Ok(names.any(|name| name == CLOUDTRAIL))
 }
 
 fn trail(inputs: &Inputs<'_>, is_trusted: Option<bool>) -> Item {

@@ -323,7 +323,7 @@ impl Resource for OrganizationTrail {
                         called(*manager)
                     ),
                     format!(
-                        "adopt it: set trail.name = \"{other}\", with its bucket in archive.bucket; or run `orgtrail init`. To create a second trail all the same: trail.managed_by = \"orgtrail\""
+                        "adopt it: set trail.name = \"{other}\", with its bucket in archive.bucket; or run `orgtrail init`. To create a second trail: trail.managed_by = \"orgtrail\""
                     ),
                 );
             }

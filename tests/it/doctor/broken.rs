@@ -42,10 +42,13 @@ const fn row(
 }
 
 const OWN_ROLE: &str = "[roles]\nname = \"OrgTrailMember\"\n";
+const STACKS: &str = "[roles]\nname = \"OrgTrailMember\"\n\
+                      [roles.accounts.222222222222]\nname = \"OrgTrailArchive\"\n";
 const EXTERNAL_ID: &str = "[roles]\nname = \"OrgTrailMember\"\nexternal_id = \"audit-2031\"\n";
 const ALARMS: &str = "[alarms]\nsubscribers = [\"security@example.com\"]\n";
 const CHANNEL: &str = "[[service.notify]]\nname = \"hook\"\nkind = \"webhook\"\n\
                        target = \"https://example.com/\"\nsecret_env = \"NOT_SET\"\n";
+const QUEUE: &str = "[new_accounts]\nqueue = \"orgtrail-accounts\"\n";
 const STATE: &str = "[service]\nstate = \"s3://acme-no-such-state/prod\"\n";
 const NEVER: &str = "[[service.schedule]]\nname = \"never\"\nrun = [\"drift\"]\n\
                      cron = \"0 0 30 2 *\"\n";
@@ -228,6 +231,22 @@ const ROWS: &[Row] = &[
         "confirm the message from SNS",
     ),
     row("nothing", true, NEIGHBORS, "neighbors", "GuardDuty in 4 accounts", "create-detector"),
+    row(
+        "stack set",
+        false,
+        STACKS,
+        "stack-sets",
+        "a role of this name exists that the stack set did not create in 1 account (333333333333)",
+        "delete or rename the role",
+    ),
+    row(
+        "nothing",
+        true,
+        QUEUE,
+        "new-accounts",
+        "the queue orgtrail-accounts does not exist",
+        "orgtrail apply",
+    ),
     row("nothing", true, CHANNEL, "channels", "hook:", "correct the channel hook"),
     row("nothing", true, STATE, "state-store", "does not exist in account", "create-bucket"),
     row("nothing", true, NEVER, "schedules", "`never`", "correct `cron`"),
@@ -386,6 +405,18 @@ async fn break_it(env: &ConfiguredEnv, what: &str) -> Option<Credentials> {
             open_bucket(&management, "acme-other").await;
             let create = cloudtrail.create_trail().name("other").s3_bucket_name("acme-other");
             create.is_organization_trail(true).send().await.unwrap();
+        }
+        "stack set" => {
+            let root = env.root(MEMBERS[1]).await;
+            let create = root.iam().create_role().role_name("OrgTrailMember");
+            let trust = json!({ "Version": "2012-10-17", "Statement": [trusts(MANAGEMENT)] });
+            create.assume_role_policy_document(trust.to_string()).send().await.unwrap();
+            let config = format!("{MINIMAL}{STACKS}");
+            let folder = tempfile::tempdir().unwrap();
+            let bootstrap = ["bootstrap", "--apply", "--yes"];
+            let mut command = env.command(folder.path(), &config, &bootstrap);
+            command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
+            finish_apart(command).await;
         }
         "own trail" => {
             let archive = env.archive();
