@@ -2,13 +2,14 @@
 # retain every claim. infra/state/bucket.yaml is the same in CloudFormation.
 
 locals {
+  # In days.
   state_lifetimes = {
-    claims        = var.expire_after_days
-    heartbeats    = var.expire_after_days
-    probes        = var.expire_after_days
-    notifications = var.expire_after_days
-    rounds        = var.keep_rounds_days
-    reports       = var.keep_rounds_days
+    claims        = 30
+    heartbeats    = 30
+    probes        = 1
+    notifications = var.state_retention_days
+    reports       = var.state_retention_days
+    rounds        = var.state_retention_days
   }
 }
 

@@ -63,14 +63,13 @@ variable "records_mac_key_arn" {
   default     = null
 }
 
-variable "expire_after_days" {
-  description = "When claims, heartbeats, probes and notifications of the state are deleted"
-  type        = number
-  default     = 90
-}
-
-variable "keep_rounds_days" {
-  description = "When rounds and their reports are deleted"
+variable "state_retention_days" {
+  description = "When rounds, their reports and notifications of the state are deleted"
   type        = number
   default     = 400
+
+  validation {
+    condition     = var.state_retention_days >= 30
+    error_message = "Rounds must be kept for at least 30 days."
+  }
 }

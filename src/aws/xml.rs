@@ -68,15 +68,12 @@ impl XmlElement {
                 Event::CData(text) => Self::add(&mut open, std::str::from_utf8(&text)?),
                 Event::GeneralRef(entity) => {
                     let name = std::str::from_utf8(&entity)?;
-                    match entity.resolve_char_ref()? {
-                        Some(character) => {
-                            Self::add(&mut open, character.encode_utf8(&mut [0; 4]));
-                        }
-                        None => {
-                            let known = resolve_predefined_entity(name);
-                            let known = known.ok_or_else(|| XmlError::Entity(name.to_owned()))?;
-                            Self::add(&mut open, known);
-                        }
+                    if let Some(character) = entity.resolve_char_ref()? {
+                        Self::add(&mut open, character.encode_utf8(&mut [0; 4]));
+                    } else {
+                        let known = resolve_predefined_entity(name);
+                        let known = known.ok_or_else(|| XmlError::Entity(name.to_owned()))?;
+                        Self::add(&mut open, known);
                     }
                 }
                 Event::Eof => break,

@@ -125,17 +125,14 @@ impl PlannedZone {
             }
         };
         let again = env.unless_stopped(Box::pin(observe_zone(&aws, &zone))).await;
-        let (observed, plan) = match again {
-            Ok(now) => {
-                let left = planned(&zone, &now, is_removal);
-                (now, left)
-            }
+        let (observed, plan) = if let Ok(now) = again {
+            let left = planned(&zone, &now, is_removal);
+            (now, left)
+        } else {
             // There is no time to read AWS again.
-            Err(_) => {
-                let done = steps.iter().filter(|step| step.outcome == StepOutcome::Done);
-                let done = done.map(|step| step.id.as_ref()).collect();
-                (observed, plan.without(&done))
-            }
+            let done = steps.iter().filter(|step| step.outcome == StepOutcome::Done);
+            let done = done.map(|step| step.id.as_ref()).collect();
+            (observed, plan.without(&done))
         };
         let kept = if is_removal { kept_after_bootstrap(&observed) } else { Vec::new() };
         let mode = if is_removal { Mode::Destroy } else { Mode::Apply };

@@ -52,6 +52,12 @@ impl AccountReader {
         Ok(Self { aws: env.aws_to_plan().await?, config })
     }
 
+    /// AWS's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.aws.now()
+    }
+
     /// The organization with all its accounts.
     ///
     /// # Errors

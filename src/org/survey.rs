@@ -1,4 +1,5 @@
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 
 use super::{AccountState, Organization, enabled_regions};
 use crate::aws::{Aws, AwsError, ErrorKind};
@@ -21,6 +22,8 @@ pub struct Surveyed {
     pub unit: UnitId,
     /// The names of the units from the root down: `/Root/Workloads`.
     pub unit_path: String,
+    /// When it joined, as AWS Organizations has it.
+    pub joined_at: Option<Timestamp>,
     /// Whether its role can be assumed.
     pub access: Access,
     /// The Regions that it has enabled, sorted; absent if they were not read.
@@ -87,6 +90,7 @@ pub async fn survey(
                 state: account.state.clone(),
                 unit: account.unit.clone(),
                 unit_path: organization.path(&account.unit),
+                joined_at: account.joined_at,
                 access,
                 regions: regions.map(|regions| regions.regions.into_iter().collect()),
                 regions_unread,

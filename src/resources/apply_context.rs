@@ -40,6 +40,9 @@ pub(crate) enum StepError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A stop was requested while AWS carried the step out.
+    #[error("the command was stopped")]
+    Interrupted,
     /// The SDK rejected the request.
     #[error("building a request")]
     Request(#[from] BuildError),
@@ -63,7 +66,7 @@ impl StepError {
                 )
             }),
             Self::Reported { hint, .. } => hint.clone(),
-            Self::Request(_) => None,
+            Self::Request(_) | Self::Interrupted => None,
             Self::Changed(_) => Some(
                 "another client is changing it: run `orgtrail plan`, review it, then apply again"
                     .to_owned(),

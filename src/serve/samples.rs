@@ -15,8 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use orgtrail::config::Environment;
 use orgtrail::ops::{Connection, Env};
 use orgtrail::report::contract::drift;
+use orgtrail::report::contract::new_accounts::{AccountBaseline, AccountEvent, AccountStep};
 use orgtrail::report::contract::round::{Outcome, Part};
 use orgtrail::report::contract::service::{Round, RoundPart, Signals, Trigger};
+use orgtrail::serve::accounts::{AccountHistory, Accounts};
 use orgtrail::serve::app::{App, Setup};
 use orgtrail::serve::board::{self, Board, Reports, Sources};
 use orgtrail::serve::rounds::Rounds;
@@ -383,7 +385,33 @@ pub(crate) async fn app(folder: &Path, accounts: usize, service: &str) -> App {
     }
     let app = empty_app(store, service);
     app.refresh().await.unwrap();
+    app.set_accounts(memberships());
     app
+}
+
+/// Accounts that joined and left: one that is covered, one that is late, and one that is gone.
+pub(crate) fn memberships() -> Accounts {
+    let event = |number: usize, joined: i64, step, noticed: i64| AccountEvent {
+        account: account(number).parse().unwrap(),
+        name: format!("<b>joined-{number}</b>"),
+        joined_at: ago(joined),
+        step,
+        noticed_at: ago(noticed),
+    };
+    let baseline = AccountBaseline { read_at: ago(24 * 60), accounts: Vec::new() };
+    let events = [
+        event(40, 600, AccountStep::Joined, 599),
+        event(40, 600, AccountStep::RoleAssumed, 598),
+        event(40, 600, AccountStep::TrailLogging, 594),
+        event(40, 600, AccountStep::Covered, 591),
+        event(41, 300, AccountStep::Joined, 299),
+        event(42, 900, AccountStep::Joined, 899),
+        event(42, 900, AccountStep::Covered, 890),
+        event(42, 900, AccountStep::Departed, 20),
+    ];
+    let mut accounts = Accounts::of(AccountHistory::of(Some(&baseline), &events));
+    (accounts.as_of, accounts.count) = (Some(ago(12)), Some(ACCOUNTS));
+    accounts
 }
 
 /// The same before its first round.

@@ -1,8 +1,14 @@
 //! `orgtrail bootstrap`, from accounts without an organization to a guarded trail and back.
 
+use aws_credential_types::Credentials;
 use jiff::SignedDuration;
+use orgtrail::aws::StackWrite;
+use orgtrail::resources::roles::{RoleKind, roles};
+use orgtrail::sandbox::{Effect, Fault};
 
 use crate::bootstrap_env::{ARCHIVE, BootstrapEnv, CONFIG, MANAGEMENT, MEMBER};
+use crate::configured::parse;
+use crate::env::session_keys;
 use crate::program::{finish_apart, sign};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,4 +152,104 @@ async fn a_wave_that_fails_stops_the_next_one() {
     owner.iam().delete_role().role_name("OrgTrailMember").send().await.unwrap();
     env.ends(&["bootstrap", "--apply", "--yes"], 0).await;
     assert!(env.has_role(other.as_str(), "OrgTrailMember").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_in_another_account_works_through_the_hub() {
+    let runner = format!("arn:aws:iam::{MEMBER}:role/Scheduler");
+    let config = CONFIG
+        .replace("[roles]\n", "[roles]\nhub = \"arn:aws:iam::111111111111:role/OrgTrailHub\"\n")
+        .replace(
+            "[landing_zone]\n",
+            &format!(
+                "[roles.accounts.111111111111]\nname = \"OrgTrailManagement\"\n\
+                 [landing_zone]\ntrusted_principal = \"{runner}\"\n"
+            ),
+        );
+    let env = BootstrapEnv::invited(5).await;
+    // The runner is what the user has already.
+    env.create_role(MEMBER, "Scheduler").await;
+    let all = roles(&parse(&config));
+    let policy = all.iter().find(|role| role.kind == RoleKind::Runner).unwrap().policy();
+    let owner = env.root(MEMBER).await;
+    let put = owner.iam().put_role_policy().role_name("Scheduler").policy_name("orgtrail");
+    put.policy_document(policy.to_json()).send().await.unwrap();
+    let applied = env.runs(&config, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.text());
+    assert!(env.has_role(MANAGEMENT, "OrgTrailHub").await);
+    // A hub that is deleted and created again is still trusted.
+    let management = env.management().await;
+    let name = vec![("StackName".to_owned(), "orgtrail-hub".to_owned())];
+    management.write_stacks(StackWrite::DeleteStack, &name).await.unwrap();
+    assert!(!env.has_role(MANAGEMENT, "OrgTrailHub").await);
+    let again = env.runs(&config, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(again.code, 0, "{}", again.text());
+
+    let user = owner.iam().create_user().user_name("timer").send().await.unwrap();
+    let assume = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": runner,
+    }] });
+    let put = owner.iam().put_user_policy().user_name("timer").policy_name("assume");
+    put.policy_document(assume.to_string()).send().await.unwrap();
+    assert!(user.user.is_some());
+    let key = owner.iam().create_access_key().user_name("timer").send().await.unwrap();
+    let key = key.access_key.unwrap();
+    let keys = Credentials::from_keys(key.access_key_id, key.secret_access_key, None);
+    let sts = aws_sdk_sts::Client::new(&env.sdk_config(keys, "us-east-1"));
+    let session = sts.assume_role().role_arn(&runner).role_session_name("nightly").send().await;
+    let keys = session_keys(session.unwrap().credentials.unwrap());
+    env.ends_with(&keys, &config, &["plan"], 10).await;
+    env.ends_with(&keys, &config, &["apply", "--yes"], 0).await;
+    env.ends_with(&keys, &config, &["accounts"], 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pilot_unit_is_deployed_before_the_organization() {
+    let env = BootstrapEnv::invited(6).await;
+    let management = env.management().await;
+    let organizations = management.organizations();
+    let roots = organizations.list_roots().send().await.unwrap();
+    let root = roots.roots()[0].id().unwrap().to_owned();
+    let create = organizations.create_organizational_unit().parent_id(&root).name("Pilots");
+    let unit = create.send().await.unwrap().organizational_unit.unwrap().id.unwrap();
+    let moved = env.all_accounts()[3].to_string();
+    let other = env.all_accounts()[4].to_string();
+    let to_unit = organizations.move_account().account_id(&moved).source_parent_id(&root);
+    to_unit.destination_parent_id(&unit).send().await.unwrap();
+    let pilots = format!("[landing_zone]\npilot_unit = \"{unit}\"\n");
+    let config = CONFIG.replace("[landing_zone]\n", &pilots);
+    // In the unit the name is in use: the organization is not reached.
+    env.create_role(&moved, "OrgTrailMember").await;
+    let failed = env.runs(&config, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(failed.code, 14, "{}", failed.text());
+    assert!(failed.stderr.contains("role/member/pilot-unit: "), "{}", failed.text());
+    assert!(env.has_role(MEMBER, "OrgTrailMember").await);
+    assert!(!env.has_role(&other, "OrgTrailMember").await);
+    let owner = env.root(&moved).await;
+    owner.iam().delete_role().role_name("OrgTrailMember").send().await.unwrap();
+    let applied = env.runs(&config, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.text());
+    assert!(env.has_role(&other, "OrgTrailMember").await);
+    let missing = config.replace(&unit, "ou-ab12-99999999");
+    let blocked = env.runs(&missing, &["bootstrap"]).await;
+    assert_eq!(blocked.code, 10, "{}", blocked.text());
+    assert!(blocked.stdout.contains("has no unit ou-ab12-99999999"), "{}", blocked.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_read_is_reported_and_nothing_is_created_in_its_place() {
+    let env = BootstrapEnv::bootstrapped(5).await;
+    for call in [
+        "cloudformation:DescribeStackSet",
+        "cloudformation:DescribeStacks",
+        "cloudformation:DescribeOrganizationsAccess",
+        "organizations:ListAccountsForParent",
+    ] {
+        env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+        let planned = env.ends(&["bootstrap"], 14).await;
+        assert!(planned.stdout.contains("it could not be read"), "{call}: {}", planned.text());
+        assert!(!planned.stdout.contains("(create)"), "{call}: {}", planned.text());
+        env.sandbox.faults().clear();
+    }
+    env.ends(&["bootstrap"], 0).await;
 }

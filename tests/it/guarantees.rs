@@ -128,6 +128,18 @@ async fn no_command_writes_without_a_yes() {
     let ran = finish_apart(apply).await;
     assert_eq!(ran.code, 2, "{}", ran.text());
     assert_eq!(writes(&env), 0);
+    let bootstrap = "[roles]\nname = \"OrgTrailMember\"\n[roles.accounts.222222222222]\nname = \"OrgTrailArchive\"\n";
+    let config = format!("{MINIMAL}{bootstrap}");
+    for (arguments, ends) in [
+        (&["bootstrap"][..], 10),
+        (&["bootstrap", "--apply"], 2),
+        (&["bootstrap", "--destroy"], 12),
+        (&["bootstrap", "--destroy", "--dry-run"], 12),
+    ] {
+        let ran = finish_apart(env.command(folder.path(), &config, arguments)).await;
+        assert_eq!(ran.code, ends, "{arguments:?}: {}", ran.text());
+        assert_eq!(writes(&env), 0, "{arguments:?}");
+    }
     // The count counts.
     let ran = env.run(&["consolidate", "--yes"]).await;
     assert_eq!(ran.code, 0, "{}", ran.text());

@@ -59,6 +59,7 @@ mod output_paths;
 mod plan_adopted;
 mod plan_changes;
 mod plan_foresight;
+mod plan_new_accounts;
 mod plan_scenarios;
 mod program;
 mod quarantine;

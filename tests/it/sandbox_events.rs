@@ -198,13 +198,14 @@ async fn what_is_received_too_often_goes_to_the_dead_letter_queue() {
 
 #[tokio::test]
 async fn calls_that_sqs_and_event_bridge_refuse_are_refused() {
+    use SignedCall::{CreateQueue, DeleteRule, PutRule, PutTargets, SetQueueAttributes};
+
     let env = TrailEnv::start(3).await;
     let events = Events::new(&env).await;
     let refused = async |call, body: Value| {
         let error = events.clients.send(call, &body).await.unwrap_err();
         code(&error).to_owned()
     };
-    use SignedCall::{CreateQueue, DeleteRule, PutRule, PutTargets, SetQueueAttributes};
     let long = json!({ "QueueName": QUEUE, "Attributes": { "DelaySeconds": "9" } });
     assert_eq!(refused(CreateQueue, long).await, "QueueNameExists");
     assert_eq!(

@@ -178,14 +178,14 @@ async fn invitations_are_accepted_declined_cancelled_or_expire() {
     assert_eq!(code(accept(&id).await), "InvalidHandshakeTransitionException");
     let id = opened().await;
     accept(&id).await.unwrap();
-    assert_eq!(code(accept(&id).await), "HandshakeConstraintViolationException");
+    assert_eq!(code(accept(&id).await), "HandshakeAlreadyInStateException");
     assert_eq!(code(invite().await), "HandshakeConstraintViolationException");
     let listed = client.list_handshakes_for_organization().send().await.unwrap();
     let mut states: Vec<_> =
         listed.handshakes().iter().map(|it| it.state().unwrap().as_str().to_owned()).collect();
     states.sort();
     assert_eq!(states, ["ACCEPTED", "CANCELED", "DECLINED", "EXPIRED"]);
-    assert_eq!(code(accept("h-nothing").await), "HandshakeConstraintViolationException");
+    assert_eq!(code(accept("h-0123456789").await), "HandshakeNotFoundException");
 }
 
 #[tokio::test]

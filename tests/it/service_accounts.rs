@@ -27,9 +27,9 @@ pub(crate) fn config(state: &Path) -> String {
 
 /// An organization with everything that the configuration declares, and busy accounts.
 pub(crate) async fn organization(state: &Path) -> ConfiguredEnv {
-    let env = ConfiguredEnv::at(&config(state), working_day()).await;
+    let env = Box::pin(ConfiguredEnv::at(&config(state), working_day())).await;
     env.sandbox.set_volume(600.0, None);
-    env.converge().await;
+    Box::pin(env.converge()).await;
     env.sandbox.tick(SignedDuration::from_hours(2));
     env
 }
@@ -79,8 +79,10 @@ fn joined(app: &App, account: &AccountId) -> JoinedAccount {
 }
 
 /// Lets time pass, and looks again.
-async fn pass(env: &ConfiguredEnv, watcher: &mut AccountWatcher, minutes: i64) {
+async fn pass(env: &ConfiguredEnv, app: &App, watcher: &mut AccountWatcher, minutes: i64) {
     env.sandbox.tick(SignedDuration::from_mins(minutes));
+    // It learns the time from a response.
+    Box::pin(app.sign_in()).await.unwrap();
     watcher.turn().await;
 }
 
@@ -89,7 +91,7 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     let state = tempfile::tempdir().unwrap();
     let env = organization(state.path()).await;
     let config = config(state.path());
-    let app = service(&env, &config).await;
+    let app = Box::pin(service(&env, &config)).await;
     let mut watcher = AccountWatcher::new(app.clone());
     watcher.turn().await;
     assert_eq!(app.accounts().error, None);
@@ -110,10 +112,10 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     assert!(other.role_assumed_at.is_none(), "{other:?}");
     assert!(other.reason.unwrap().contains("access denied"));
 
-    pass(&env, &mut watcher, 5).await;
+    pass(&env, &app, &mut watcher, 5).await;
     assert!(joined(&app, &created).trail_logging_at.is_some());
     for _ in 0..4 {
-        pass(&env, &mut watcher, 4).await;
+        pass(&env, &app, &mut watcher, 4).await;
     }
     let one = joined(&app, &created);
     assert_eq!((one.state, one.reason.as_deref()), (JoiningState::Covered, None));
@@ -122,7 +124,7 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
 
     add_role(&env, &invited).await;
     for _ in 0..3 {
-        pass(&env, &mut watcher, 15).await;
+        pass(&env, &app, &mut watcher, 15).await;
     }
     assert_eq!(joined(&app, &invited).state, JoiningState::Covered);
 
@@ -130,7 +132,7 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     let ran = env.run(&config, &["status"]).await;
     let said = format!("covered {minutes} min after joining");
     assert!(ran.stdout.contains(&said), "no `{said}` in {}", ran.stdout);
-    let again = service(&env, &config).await;
+    let again = Box::pin(service(&env, &config)).await;
     let mut replica = AccountWatcher::new(again.clone());
     replica.turn().await;
     assert_eq!(again.accounts().history, app.accounts().history);
@@ -146,19 +148,33 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     replica.turn().await;
     assert_eq!(again.accounts().history, app.accounts().history);
 
-    // Its logs stay verifiable.
+    // Its logs stay verifiable: everything until it left is proven, and where its chains end is
+    // reported.
+    let left_at = env.sandbox.now();
     env.sandbox.tick(SignedDuration::from_hours(3));
-    let ran = env.run(&config, &["verify", "--format", "json"]).await;
+    let until = (left_at - SignedDuration::from_mins(10)).to_string();
+    let own = ["verify", "--account", invited.as_str(), "--until", &until, "--format", "json"];
+    let ran = env.run(&config, &own).await;
     assert_eq!(ran.code, 0, "{}", ran.text());
     let report = ran.json();
     let scopes = report["scopes"].as_array().unwrap();
-    let own = |scope: &&serde_json::Value| scope["account"] == invited.as_str();
-    let proven =
-        scopes.iter().filter(own).filter(|it| !it["proven"].as_array().unwrap().is_empty());
-    assert!(proven.count() >= 2, "{report:#}");
+    let proven = scopes.iter().filter(|it| !it["proven"].as_array().unwrap().is_empty()).count();
+    assert_eq!((scopes.len(), proven), (2, 2), "{report:#}");
+    let ran = env.run(&config, &["verify", "--format", "json"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.text());
+    let report = ran.json();
+    let found = report["findings"].as_array().unwrap();
+    let is_end =
+        |it: &serde_json::Value| it["kind"] == "ends-early" && it["account"] == invited.as_str();
+    assert!(found.len() == 2 && found.iter().all(is_end), "{report:#}");
 }
 
-async fn signals(app: &App) -> Signals {
+/// The signals after a round that knows what the watcher knows.
+async fn signals(env: &ConfiguredEnv, config: &str, watched: &App) -> Signals {
+    // A process has one scheduler.
+    let app = Box::pin(service(env, config)).await;
+    app.set_accounts((*watched.accounts()).clone());
+    Box::pin(round(&app)).await;
     let newest = app.board().newest().unwrap().id.clone();
     app.rounds().signals(&newest).await.unwrap().unwrap()
 }
@@ -167,38 +183,34 @@ async fn signals(app: &App) -> Signals {
 async fn an_account_that_is_not_covered_in_time_is_a_finding_until_it_is() {
     let state = tempfile::tempdir().unwrap();
     let env = organization(state.path()).await;
-    let app = service(&env, &config(state.path())).await;
+    let config = config(state.path());
+    let app = Box::pin(service(&env, &config)).await;
     let mut watcher = AccountWatcher::new(app.clone());
     watcher.turn().await;
     let invited = invite(&env).await;
-    pass(&env, &mut watcher, 61).await;
-    round(&app).await;
+    pass(&env, &app, &mut watcher, 61).await;
     let open = |signals: &Signals, check: &str| signals.signals.iter().any(|it| it.check == check);
-    assert!(!open(&signals(&app).await, "account-not-covered"));
+    assert!(!open(&signals(&env, &config, &app).await, "account-not-covered"));
     for _ in 0..3 {
-        pass(&env, &mut watcher, 30).await;
+        pass(&env, &app, &mut watcher, 30).await;
     }
     assert_eq!(joined(&app, &invited).state, JoiningState::Late);
-    round(&app).await;
-    let late = signals(&app).await;
+    let late = signals(&env, &config, &app).await;
     let late = late.signals.iter().find(|it| it.check == "account-not-covered").unwrap();
     assert!(late.found.contains("access denied"), "{late:?}");
     assert!(late.fix.as_ref().unwrap().contains("config roles"), "{late:?}");
 
     add_role(&env, &invited).await;
-    pass(&env, &mut watcher, 61).await;
+    pass(&env, &app, &mut watcher, 61).await;
     assert_eq!(joined(&app, &invited).state, JoiningState::Covered);
-    round(&app).await;
-    assert!(!open(&signals(&app).await, "account-not-covered"));
+    assert!(!open(&signals(&env, &config, &app).await, "account-not-covered"));
 
     let remove = env.management().organizations().remove_account_from_organization();
     remove.account_id(invited.as_str()).send().await.unwrap();
-    pass(&env, &mut watcher, 61).await;
-    round(&app).await;
-    assert!(open(&signals(&app).await, "account-departed"));
-    pass(&env, &mut watcher, 25 * 60).await;
-    round(&app).await;
-    assert!(!open(&signals(&app).await, "account-departed"));
+    pass(&env, &app, &mut watcher, 61).await;
+    assert!(open(&signals(&env, &config, &app).await, "account-departed"));
+    pass(&env, &app, &mut watcher, 25 * 60).await;
+    assert!(!open(&signals(&env, &config, &app).await, "account-departed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +219,7 @@ async fn a_list_that_cannot_be_read_is_an_error_and_nobody_has_left() {
 
     let state = tempfile::tempdir().unwrap();
     let env = organization(state.path()).await;
-    let app = service(&env, &config(state.path())).await;
+    let app = Box::pin(service(&env, &config(state.path()))).await;
     let mut watcher = AccountWatcher::new(app.clone());
     watcher.turn().await;
     let leaver = env.account(3);
@@ -215,13 +227,13 @@ async fn a_list_that_cannot_be_read_is_an_error_and_nobody_has_left() {
     remove.account_id(leaver.as_str()).send().await.unwrap();
     for call in ["organizations:ListAccountsForParent", "organizations:DescribeAccount"] {
         env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-        pass(&env, &mut watcher, 61).await;
+        pass(&env, &app, &mut watcher, 61).await;
         let error = app.accounts().error.clone().unwrap();
         assert!(error.contains(call) && error.contains("access denied"), "{error}");
         assert!(app.accounts().departed().is_empty());
         env.sandbox.faults().clear();
     }
-    pass(&env, &mut watcher, 61).await;
+    pass(&env, &app, &mut watcher, 61).await;
     assert_eq!(app.accounts().error, None);
     assert_eq!(app.accounts().departed()[0].account, leaver);
 }

@@ -15,12 +15,13 @@ from parliament import analyze_policy_string, enhance_finding  # noqa: E402
 
 POLICIES = pathlib.Path(__file__).resolve().parents[2] / "infra/policies"
 
-# The findings that are no defects: the policy, the finding, what it is about (a pattern), and why.
+# The findings that are no defects: the policies and what it is about (patterns), the finding between
+# them, and why.
 MUTED = [
     (
         "archive",
         "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
-        r"on arn:aws:s3:::acme-log-archive(-access-logs)? due to s3:(Get|Put|Delete)Object not being "
+        r"on arn:aws:s3:::acme-(log-archive(-access-logs)?|orgtrail-state) due to s3:(Get|Put|Delete)Object not being "
         r"allowed, but does allow s3:(PutBucketPolicy|PutLifecycleConfiguration)",
         "orgtrail writes the bucket's policy and lifecycle: who has this role could let itself read and "
         "delete. Object Lock, the vault and the guardrail are for that, and `drift` reports it.",
@@ -47,21 +48,26 @@ MUTED = [
         "The same.",
     ),
     (
-        "management",
+        "management|service",
         "RESOURCE_STAR",
         r"^\['organizations:DescribeAccount', 'organizations:DescribePolicy', "
         r"'organizations:ListTargetsForPolicy'\]$",
         "They only read, and the organization's id, which is in these ARNs, is not in the configuration.",
     ),
     (
-        "service",
+        "archive|management|member|runner|service|vault",
         "RESOURCE_STAR",
-        r"^\['organizations:DescribeAccount', 'organizations:DescribePolicy', "
-        r"'organizations:ListTargetsForPolicy'\]$",
-        "The same.",
+        r"^\['config:DescribeConfigurationRecorderStatus'\]$",
+        "It only reads, and a recorder may have any name.",
     ),
     (
-        "management",
+        "management|service",
+        "RESOURCE_STAR",
+        r"^\['controltower:GetLandingZone'\]$",
+        "It only reads, and AWS chooses the landing zone's id.",
+    ),
+    (
+        "bootstrap|management",
         "RESOURCE_STAR",
         r"^\['organizations:DeregisterDelegatedAdministrator', 'organizations:RegisterDelegatedAdministrator'\]$",
         "The condition `organizations:ServicePrincipal` limits them to CloudTrail.",
@@ -74,12 +80,18 @@ MUTED = [
         "AWS chooses the policy's id when it is created. The condition `organizations:PolicyType` limits them "
         "to service control policies.",
     ),
+    (
+        "bootstrap",
+        "RESOURCE_STAR",
+        r"^\['organizations:EnablePolicyType'\]$",
+        "AWS chooses the root's id. The condition `organizations:PolicyType` limits it to service control policies.",
+    ),
 ]
 
 
 def is_muted(entry, name, finding, about):
     policy, issue, pattern, _ = entry
-    return policy == name and issue == finding.issue and re.search(pattern, about)
+    return re.fullmatch(policy, name) and issue == finding.issue and re.search(pattern, about)
 
 
 def main():

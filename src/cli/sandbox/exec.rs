@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Run the command against the sandbox of `sandbox up --detach`.
     #[arg(long, conflicts_with_all = [
         "accounts", "port", "region", "data", "write_config", "start", "frozen", "seed",
-        "history", "legacy",
+        "history", "legacy", "no_organization",
     ])]
     detached: bool,
 

@@ -18,6 +18,10 @@ pub(super) struct LaunchOptions {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=10_000))]
     accounts: u16,
 
+    /// Start with accounts that are in no organization, to try `orgtrail bootstrap`.
+    #[arg(long, conflicts_with_all = ["history", "legacy"])]
+    no_organization: bool,
+
     /// The port on 127.0.0.1. Default: a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -111,6 +115,7 @@ impl LaunchOptions {
             seed: self.seed,
             // If it is killed before its history is simulated, the next run starts anew.
             save_later: true,
+            organization: !self.no_organization,
             ..Options::new(self.region.clone())
         };
         let sandbox = Sandbox::start(options).await?;

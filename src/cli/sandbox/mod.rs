@@ -168,6 +168,16 @@ fn line(running: &contract::Sandbox) -> Result<String, OpError> {
 pub(super) fn config_of(sandbox: &Sandbox) -> String {
     let accounts = sandbox.accounts();
     let id = |index: usize| accounts.get(index).map_or("", AccountId::as_str);
+    // Without an organization there are no roles that it made: bootstrap creates them.
+    let roles = if sandbox.organization_id().is_some() {
+        String::new()
+    } else {
+        format!(
+            "\n[roles]\nname = \"OrgTrailMember\"\n\
+             \n[roles.accounts.{}]\nname = \"OrgTrailArchive\"\n",
+            id(1)
+        )
+    };
     format!(
         "# The organization of a sandbox.\n\
          [organization]\n\
@@ -177,7 +187,7 @@ pub(super) fn config_of(sandbox: &Sandbox) -> String {
          home_region = \"{}\"\n\
          \n\
          [archive]\n\
-         bucket = \"sandbox-log-archive\"\n",
+         bucket = \"sandbox-log-archive\"\n{roles}",
         id(0),
         id(1),
         id(2),
@@ -216,5 +226,9 @@ mod tests {
         let environment = crate::config::Environment::of_process();
         let loaded = crate::config::Loaded::from_file(&path, &environment).unwrap();
         assert_eq!(loaded.warnings, []);
+        let env = crate::test_env::TestEnv::builder().without_organization().start().await;
+        std::fs::write(&path, config_of(&env.sandbox)).unwrap();
+        let loaded = crate::config::Loaded::from_file(&path, &environment).unwrap();
+        assert!(crate::resources::landing_zone::deployments(&loaded.config).is_ok());
     }
 }

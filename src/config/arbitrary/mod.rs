@@ -27,22 +27,23 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
         let partition = Partition::of(&organization.home_region);
         (
             Just(organization.clone()),
-            roles(partition),
-            trail(partition),
-            archive(&organization),
-            key(partition),
-            cloudwatch_logs_with_alarms(partition, &organization.home_region),
+            // Boxed: together they are too large for the stack of a test.
+            roles(partition).boxed(),
+            trail(partition).boxed(),
+            archive(&organization).boxed(),
+            key(partition).boxed(),
+            cloudwatch_logs_with_alarms(partition, &organization.home_region).boxed(),
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name, arn: None })),
             (
-                guardrail(),
-                new_accounts(),
-                drift(),
+                guardrail().boxed(),
+                new_accounts().boxed(),
+                drift().boxed(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
-                records(organization.home_region.clone()),
-                service(partition),
-                landing_zone(partition),
+                records(organization.home_region.clone()).boxed(),
+                service(partition).boxed(),
+                landing_zone(partition).boxed(),
             ),
-            consolidate(&organization.home_region, organization.excluded_accounts),
+            consolidate(&organization.home_region, organization.excluded_accounts).boxed(),
         )
             .prop_map(
                 |(

@@ -34,7 +34,7 @@ pub async fn apply_bootstrap(
 ) -> Vec<StepResult> {
     let authority = WriteAuthority::granted();
     let clients = WriteClients::new(&aws.clients(zone.management(), zone.region()), &authority);
-    let writer = ZoneWriter { zone, clients, propagation: aws.propagation() };
+    let writer = ZoneWriter { zone, clients, propagation: aws.propagation(), stop };
     let context = Context { aws, authority: &authority, writer: &writer };
     let mut failed: BTreeSet<&str> = BTreeSet::new();
     let mut results = Vec::new();
@@ -65,6 +65,7 @@ pub async fn apply_bootstrap(
 pub(super) fn outcome(ended: Result<(), StepError>) -> StepOutcome {
     match ended {
         Ok(()) => StepOutcome::Done,
+        Err(StepError::Interrupted) => StepOutcome::Interrupted,
         Err(error @ StepError::Changed(_)) => {
             StepOutcome::Refused { error: in_one_line(&error), hint: error.hint() }
         }

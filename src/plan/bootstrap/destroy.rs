@@ -94,7 +94,7 @@ pub async fn remove(
 ) -> Vec<StepResult> {
     let authority = WriteAuthority::granted();
     let clients = WriteClients::new(&aws.clients(zone.management(), zone.region()), &authority);
-    let writer = ZoneWriter { zone, clients, propagation: aws.propagation() };
+    let writer = ZoneWriter { zone, clients, propagation: aws.propagation(), stop };
     let mut results: Vec<StepResult> = Vec::new();
     for step in plan.steps.iter().filter(|step| step.action.writes()) {
         let because_of: Vec<ResourceId> = results

@@ -114,10 +114,10 @@ impl<'a> Builder<'a> {
             change,
             depends_on,
         });
-        let mut after = deployment.id.clone();
+        let mut after = &deployment.id;
         for wave in deployment.waves() {
-            self.wave(wave, set, is_older, after);
-            after = wave.id.clone();
+            self.wave(wave, set, is_older, after.clone());
+            after = &wave.id;
         }
     }
 
@@ -229,7 +229,8 @@ fn not_a_member(account: &AccountId, state: Option<&AccountState>) -> Change {
     match state {
         None => Change::blocked(
             format!("account {account} is not in the organization"),
-            "create or invite it, then run `orgtrail bootstrap --apply` again",
+            "create or invite it, then run `orgtrail bootstrap --apply` again; in an account of \
+             another organization, deploy the template of `orgtrail config roles` yourself",
         ),
         Some(state) => Change::blocked(
             format!("account {account} is not active: {state:?}"),

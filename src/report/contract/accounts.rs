@@ -1,9 +1,11 @@
 //! The report of the organization's accounts: `orgtrail accounts`.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::mirror;
+use super::new_accounts::{DepartedAccount, JoinedAccount};
 use crate::names::{AccountId, OrgId, Region, UnitId};
 use crate::{aws, org};
 
@@ -16,6 +18,18 @@ pub struct Report {
     pub accounts: Vec<Account>,
     /// The counts.
     pub summary: Summary,
+    /// The accounts that joined and left since the service began; null where its state is not
+    /// configured or unreadable.
+    pub memberships: Option<Memberships>,
+}
+
+/// Accounts that joined and left, from the state of the service.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Memberships {
+    /// The accounts that joined, the newest first.
+    pub joined: Vec<JoinedAccount>,
+    /// The accounts that left, the newest first.
+    pub departed: Vec<DepartedAccount>,
 }
 
 /// An organization.
@@ -43,6 +57,8 @@ mirror! {
         unit: UnitId,
         /// The names of the units from the root down.
         unit_path: String,
+        /// When it joined, as AWS Organizations has it.
+        joined_at: Option<Timestamp>,
         /// Whether orgtrail can assume a role in it.
         access: Access => into,
         /// The Regions that it has enabled; null where it was not asked.
@@ -134,6 +150,7 @@ impl Report {
             },
             accounts: accounts.iter().map(Account::from).collect(),
             summary: Summary::of(accounts),
+            memberships: None,
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn activate(writer: &ZoneWriter<'_>) -> Result<(), StepError> {
             _ if waited >= writer.propagation.at_most => break,
             _ => {}
         }
-        tokio::time::sleep(wait).await;
+        writer.pause(wait).await?;
         waited += wait;
     }
     Err(failed(

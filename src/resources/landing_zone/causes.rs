@@ -16,7 +16,7 @@ pub struct Cause {
 }
 
 /// A part of CloudFormation's reason, and what it means.
-const KNOWN: [(&str, &str, &str); 6] = [
+const KNOWN: [(&str, &str, &str); 7] = [
     (
         "already exists",
         "a role of this name exists that the stack set did not create",
@@ -41,6 +41,11 @@ const KNOWN: [(&str, &str, &str); 6] = [
         "Invalid principal",
         "the role that is trusted does not exist",
         "run `orgtrail bootstrap --apply` again: it creates the trusted role first",
+    ),
+    (
+        "is not authorized to perform",
+        "CloudFormation is not authorized to create it",
+        "look for policies that limit stacksets-exec-*, or the caller of bootstrap",
     ),
     (
         "must detach",

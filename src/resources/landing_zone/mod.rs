@@ -31,6 +31,7 @@ pub use waves::{Wave, WaveTarget, accounts_of_wave, waves};
 use crate::config::Config;
 use crate::names::{AccountId, Arn, Region};
 use crate::resources::StepError;
+use crate::stop::Stop;
 
 /// The tag of every stack and stack set that orgtrail creates, by which it recognizes its own.
 pub(crate) const OWNER_TAG: (&str, &str) = ("orgtrail:managed-by", "orgtrail-bootstrap");
@@ -85,6 +86,8 @@ pub(crate) struct ZoneWriter<'a> {
     pub(crate) clients: crate::aws::WriteClients,
     /// How long what was just written is waited for.
     pub(crate) propagation: crate::aws::Propagation,
+    /// What ends the waits for AWS early.
+    pub(crate) stop: &'a Stop,
 }
 
 impl ZoneWriter<'_> {
@@ -96,7 +99,42 @@ impl ZoneWriter<'_> {
     }
 }
 
+impl ZoneWriter<'_> {
+    /// Waits until AWS is read again.
+    ///
+    /// # Errors
+    /// A stop was requested: what is under way in AWS continues, and the next run waits for it.
+    pub(crate) async fn pause(&self, wait: std::time::Duration) -> Result<(), StepError> {
+        pause(self.stop, wait).await
+    }
+}
+
+async fn pause(stop: &Stop, wait: std::time::Duration) -> Result<(), StepError> {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => Ok(()),
+        () = stop.requested() => Err(StepError::Interrupted),
+    }
+}
+
 /// A step that failed for a reason that AWS reports later than in the response to a call.
 pub(crate) fn failed(what: impl Into<String>, hint: Option<String>) -> StepError {
     StepError::Reported { what: what.into(), hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_wait_for_an_operation_at_once() {
+        let (stopper, stop) = Stop::by_hand();
+        pause(&stop, Duration::from_secs(10)).await.unwrap();
+        stopper.request();
+        let began = tokio::time::Instant::now();
+        let ended = pause(&stop, Duration::from_hours(1)).await;
+        assert!(matches!(ended, Err(StepError::Interrupted)));
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
 }

@@ -159,7 +159,7 @@ async fn settled(writer: &ZoneWriter<'_>, name: &str) -> Result<Option<StackStat
         if waited >= LONGEST {
             break;
         }
-        tokio::time::sleep(wait).await;
+        writer.pause(wait).await?;
         waited += wait;
     }
     Err(failed(

@@ -264,7 +264,7 @@ async fn await_operation(
         if waited >= LONGEST {
             break;
         }
-        tokio::time::sleep(wait).await;
+        writer.pause(wait).await?;
         waited += wait;
     }
     Err(failed(
@@ -339,7 +339,7 @@ pub(crate) async fn ensure_wave(
         let is_missing = |id: &&AccountId| !found.instances.contains_key(*id);
         let pending = found.pending(&accounts);
         // Instances that exist are deployed again first, then the missing ones are created.
-        let call = if pending.iter().all(|id| is_missing(id)) {
+        let call = if pending.iter().all(&is_missing) {
             StackWrite::CreateStackInstances
         } else {
             StackWrite::UpdateStackInstances

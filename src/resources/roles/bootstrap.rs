@@ -144,6 +144,7 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 3] {
                 "cloudformation:DescribeStackSetOperation",
                 "cloudformation:ListStackInstances",
                 "cloudformation:ListStackSetOperations",
+                "cloudformation:TagResource",
                 "cloudformation:UpdateStackInstances",
                 "cloudformation:UpdateStackSet",
             ],

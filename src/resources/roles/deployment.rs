@@ -228,10 +228,12 @@ fn value(text: &str) -> String {
         return text.to_owned();
     }
     let replaced = replace(text, &CLOUDFORMATION);
-    match replaced.contains("${") {
-        true => format!("!Sub {replaced}"),
-        false if replaced.starts_with('*') => format!("\"{replaced}\""),
-        false => replaced,
+    if replaced.contains("${") {
+        format!("!Sub {replaced}")
+    } else if replaced.starts_with('*') {
+        format!("\"{replaced}\"")
+    } else {
+        replaced
     }
 }
 

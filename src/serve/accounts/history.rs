@@ -34,6 +34,17 @@ pub struct Steps {
     pub at: BTreeMap<AccountStep, Timestamp>,
 }
 
+/// What a list of the accounts shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Accounts that joined.
+    pub joined: Vec<AccountEvent>,
+    /// Memberships that are over: the account has a newer one.
+    pub departed: Vec<AccountEvent>,
+    /// Memberships that are over if AWS confirms that the account is no member.
+    pub missing: Vec<AccountEvent>,
+}
+
 /// The memberships, and what happened in each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountHistory {
@@ -87,14 +98,10 @@ impl AccountHistory {
         self.began_at
     }
 
-    /// What a complete list of the accounts shows that is new: accounts that joined, and
-    /// memberships that are not in it. Whether those are over is to be confirmed.
+    /// What a complete list of the accounts shows that is new. The list may be older than what
+    /// is known, because another replica has read a newer one.
     #[must_use]
-    pub fn compare(
-        &self,
-        list: &[Listed],
-        at: Timestamp,
-    ) -> (Vec<AccountEvent>, Vec<AccountEvent>) {
+    pub fn compare(&self, list: &[Listed], at: Timestamp) -> Compared {
         let event = |membership: &Membership, name: &str, step| AccountEvent {
             account: membership.account.clone(),
             name: name.to_owned(),
@@ -106,16 +113,29 @@ impl AccountHistory {
             self.baseline.contains_key(&it.membership)
                 || self.memberships.contains_key(&it.membership)
         };
-        let new = list.iter().filter(|it| !is_known(it));
-        let joined = new.map(|it| event(&it.membership, &it.name, AccountStep::Joined)).collect();
-        let is_listed =
-            |membership: &Membership| list.iter().any(|it| it.membership == *membership);
-        let missing = self
-            .current()
-            .filter(|(membership, _)| !is_listed(membership))
-            .map(|(membership, name)| event(membership, name, AccountStep::Departed))
-            .collect();
-        (joined, missing)
+        let new: Vec<&Listed> = list.iter().filter(|it| !is_known(it)).collect();
+        let joined = new.iter().map(|it| event(&it.membership, &it.name, AccountStep::Joined));
+        let current: Vec<(&Membership, &str)> =
+            self.current().chain(new.iter().map(|it| (&it.membership, it.name.as_str()))).collect();
+        // Of an account, only the newest membership is not over.
+        let mut newest: BTreeMap<&AccountId, Timestamp> = BTreeMap::new();
+        let known = self.baseline.keys().chain(self.memberships.keys());
+        for membership in known.chain(list.iter().map(|it| &it.membership)) {
+            let at = newest.entry(&membership.account).or_insert(membership.joined_at);
+            *at = (*at).max(membership.joined_at);
+        }
+        let listed: BTreeMap<&AccountId, Timestamp> =
+            list.iter().map(|it| (&it.membership.account, it.membership.joined_at)).collect();
+        let (mut departed, mut missing) = (Vec::new(), Vec::new());
+        for (membership, name) in current {
+            let gone = event(membership, name, AccountStep::Departed);
+            if newest.get(&membership.account).is_some_and(|it| *it > membership.joined_at) {
+                departed.push(gone);
+            } else if !listed.contains_key(&membership.account) {
+                missing.push(gone);
+            }
+        }
+        Compared { joined: joined.collect(), departed, missing }
     }
 
     /// The memberships that are not over, with the accounts' names.
@@ -217,12 +237,19 @@ mod tests {
         AccountBaseline { read_at: at(0), accounts: accounts.collect() }
     }
 
-    /// Compares lists one after the other, as the watcher does that confirms every departure.
-    fn after(first: &AccountBaseline, lists: &[(i64, Vec<Listed>)]) -> AccountHistory {
+    /// Compares lists one after the other, as the watcher does: `now` is what AWS confirms.
+    fn after(
+        first: &AccountBaseline,
+        lists: &[(i64, Vec<Listed>)],
+        now: &[Listed],
+    ) -> AccountHistory {
         let mut history = AccountHistory::of(Some(first), []);
         for (time, list) in lists {
-            let (joined, departed) = history.compare(list, at(*time));
+            let Compared { joined, departed, missing } = history.compare(list, at(*time));
+            let is_member =
+                |event: &AccountEvent| now.iter().any(|it| it.membership.account == event.account);
             joined.iter().chain(&departed).for_each(|event| history.add(event));
+            missing.iter().filter(|it| !is_member(it)).for_each(|event| history.add(event));
         }
         history
     }
@@ -236,7 +263,8 @@ mod tests {
     #[test]
     fn an_account_joins_is_covered_and_leaves_and_joins_again() {
         let first = baseline(&[listed(1, -100)]);
-        let mut history = after(&first, &[(10, vec![listed(1, -100), listed(2, 5)])]);
+        let list = vec![listed(1, -100), listed(2, 5)];
+        let mut history = after(&first, &[(10, list.clone())], &list);
         let membership = listed(2, 5).membership;
         assert_eq!(history.uncovered().count(), 1);
         let covered = AccountEvent {
@@ -250,54 +278,92 @@ mod tests {
         assert_eq!(history.uncovered().count(), 0);
         let steps = history.steps(&membership).unwrap();
         assert_eq!(membership.age(steps.covered_at().unwrap()).as_mins(), 9);
-        let (joined, missing) = history.compare(&[listed(1, -100)], at(900));
-        assert!(joined.is_empty());
-        assert_eq!(missing.len(), 1);
-        history.add(&missing[0]);
+        let compared = history.compare(&[listed(1, -100)], at(900));
+        assert!(compared.joined.is_empty() && compared.departed.is_empty());
+        assert_eq!(compared.missing.len(), 1);
+        history.add(&compared.missing[0]);
         assert_eq!(history.departed().count(), 1);
-        let (joined, missing) = history.compare(&[listed(1, -100), listed(2, 950)], at(999));
-        assert_eq!((joined.len(), missing.len()), (1, 0));
+        let compared = history.compare(&[listed(1, -100), listed(2, 950)], at(999));
+        assert_eq!((compared.joined.len(), compared.missing.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_old_list_ends_no_newer_membership() {
+        let first = baseline(&[listed(1, 0)]);
+        let newer = vec![listed(1, 50), listed(2, 60)];
+        let mut history = after(&first, &[(70, newer.clone())], &newer);
+        assert_eq!(history.departed().count(), 1);
+        // Another replica's, which was read before.
+        let compared = history.compare(&[listed(1, 0)], at(80));
+        assert_eq!((compared.joined.len(), compared.departed.len()), (0, 0));
+        let [missing] = compared.missing.as_slice() else { panic!("{compared:?}") };
+        assert_eq!(missing.account, listed(2, 60).membership.account);
+        // A membership that is known only from an old list is over.
+        let compared = history.compare(&[listed(1, 20)], at(80));
+        assert_eq!((compared.joined.len(), compared.departed.len()), (1, 1));
+        compared.joined.iter().chain(&compared.departed).for_each(|event| history.add(event));
+        assert_eq!(history.current().count(), 2);
     }
 
     #[test]
     fn an_account_of_the_first_list_that_leaves_is_reported_and_never_joined() {
         let first = baseline(&[listed(1, -100), listed(2, -90)]);
-        let history = after(&first, &[(10, vec![listed(1, -100)])]);
+        let left = vec![listed(1, -100)];
+        let history = after(&first, &[(10, left.clone())], &left);
         assert_eq!(history.departed().count(), 1);
         assert_eq!(history.joined().count(), 0);
         assert_eq!(history.current().count(), 1);
     }
 
+    /// The times at which six accounts join and leave in turn.
+    fn any_past() -> impl Strategy<Value = Vec<std::collections::BTreeSet<i64>>> {
+        proptest::collection::vec(proptest::collection::btree_set(0_i64..100, 0..6), 6)
+    }
+
+    /// Who is a member at a time.
+    fn members(past: &[std::collections::BTreeSet<i64>], time: i64) -> Vec<Listed> {
+        let of_account = |(number, turns): (usize, &std::collections::BTreeSet<i64>)| {
+            let before: Vec<i64> = turns.iter().copied().filter(|it| *it <= time).collect();
+            let is_member = before.len() % 2 == 1;
+            is_member.then(|| listed(u8::try_from(number).unwrap(), *before.last().unwrap()))
+        };
+        past.iter().enumerate().filter_map(of_account).collect()
+    }
+
     fn any_list() -> impl Strategy<Value = Vec<Listed>> {
-        // Up to six accounts, each in one of three memberships.
-        proptest::collection::btree_map(0_u8..6, 0_i64..3, 0..6)
-            .prop_map(|list| list.into_iter().map(|(n, joined)| listed(n, joined)).collect())
+        (any_past(), 0_i64..100).prop_map(|(past, time)| members(&past, time))
     }
 
     proptest! {
         #[test]
         fn any_order_and_repetition_of_lists_leads_to_the_same_history(
-            first in any_list(),
-            lists in proptest::collection::vec(any_list(), 0..6),
-            last in any_list(),
-            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+            past in any_past(),
+            times in proptest::collection::btree_set(10_i64..100, 0..8),
+            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..16),
         ) {
-            let first = baseline(&first);
-            let in_order: Vec<_> = lists.iter().cloned().zip(1_i64..).map(|(l, t)| (t, l)).collect();
+            let first = baseline(&members(&past, 9));
+            let in_order: Vec<(i64, Vec<Listed>)> =
+                times.iter().map(|time| (*time, members(&past, *time))).collect();
             let mut shuffled = in_order.clone();
-            if !lists.is_empty() {
+            if !in_order.is_empty() {
                 // Some are read again, others late.
-                shuffled.extend(order.iter().map(|index| in_order[index.index(lists.len())].clone()));
+                let again = order.iter().map(|index| in_order[index.index(in_order.len())].clone());
+                shuffled.extend(again);
                 let count = shuffled.len();
                 for (at, index) in order.iter().enumerate() {
                     shuffled.swap(at % count, index.index(count));
                 }
             }
-            // What every replica reads in the end.
-            let last = (100, last);
+            // What every replica reads in the end, and what AWS confirms meanwhile.
+            let now = members(&past, 100);
+            let last = (100, now.clone());
             let one: Vec<_> = in_order.into_iter().chain([last.clone()]).collect();
             let other: Vec<_> = shuffled.into_iter().chain([last]).collect();
-            prop_assert_eq!(outline(&after(&first, &one)), outline(&after(&first, &other)));
+            let other = after(&first, &other, &now);
+            prop_assert_eq!(outline(&after(&first, &one, &now)), outline(&other));
+            let current: Vec<_> = other.current().map(|(it, _)| it.clone()).collect();
+            prop_assert_eq!(current.len(), now.len());
+            prop_assert!(now.iter().all(|it| current.contains(&it.membership)));
         }
 
         #[test]

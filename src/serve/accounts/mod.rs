@@ -8,6 +8,6 @@ mod history;
 mod ledger;
 mod watcher;
 
-pub use self::history::{AccountHistory, Listed, Membership, Steps};
+pub use self::history::{AccountHistory, Compared, Listed, Membership, Steps};
 pub use self::ledger::{AccountLedger, AccountLedgerError};
 pub use self::watcher::{AccountWatcher, Accounts};

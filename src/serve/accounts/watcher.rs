@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
-use super::history::{AccountHistory, Listed, Membership, Steps};
+use super::history::{AccountHistory, Compared, Listed, Membership, Steps};
 use super::ledger::AccountLedger;
 use crate::config::Config;
 use crate::names::AccountId;
@@ -23,6 +24,8 @@ use crate::stop::Stop;
 const LIST_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// The shortest time between two readings: a flood of messages costs no more calls.
 const LIST_AT_MOST: SignedDuration = SignedDuration::from_secs(30);
+/// How long nothing is read after a failure.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(5);
 /// The first wait before an account that joined is looked at again; it doubles.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// The longest wait, while the account may take that long.
@@ -35,6 +38,8 @@ const REPORTED_FOR: SignedDuration = SignedDuration::from_hours(24);
 const RECEIVE_SECONDS: u8 = 20;
 /// How long to wait where there is no queue, or it is unreachable.
 const WITHOUT_QUEUE: Duration = Duration::from_secs(20);
+/// Accounts that are looked at at the same time.
+const ACCOUNTS_AT_ONCE: usize = 16;
 /// The most accounts of each kind in documents and pages, except the counts.
 const MOST_SHOWN: usize = 500;
 
@@ -177,6 +182,8 @@ pub struct AccountWatcher {
     /// When each account that joined is looked at again, and how long to wait after that.
     next_looks: BTreeMap<Membership, (Timestamp, SignedDuration)>,
     is_hinted: bool,
+    /// When reading failed, until the next try.
+    failed_at: Option<Timestamp>,
 }
 
 impl AccountWatcher {
@@ -192,6 +199,7 @@ impl AccountWatcher {
             accounts: Accounts::default(),
             next_looks: BTreeMap::new(),
             is_hinted: false,
+            failed_at: None,
         }
     }
 
@@ -212,10 +220,15 @@ impl AccountWatcher {
 
     /// Reads what is due, and stores what is new. Failures are shown, and tried again.
     pub async fn turn(&mut self) {
-        let result = self.look().await;
-        self.accounts.error = result.as_ref().err().map(OpError::message);
+        // Boxed: what calls AWS is large, and this runs beside rounds.
+        let result = Box::pin(self.look()).await;
+        if self.failed_at.is_none() {
+            self.accounts.error = None;
+        }
         if let Err(error) = result {
+            self.accounts.error = Some(error.message());
             tracing::warn!(error = error.message(), "the accounts could not be followed");
+            self.failed_at = Some(self.now());
             // The next time with another connection.
             (self.reader, self.queue) = (None, None);
         }
@@ -225,7 +238,7 @@ impl AccountWatcher {
     /// Waits for the next turn: for messages where there is a queue.
     async fn wait(&mut self) {
         let Some(queue) = &self.queue else { return tokio::time::sleep(WITHOUT_QUEUE).await };
-        match queue.drain(RECEIVE_SECONDS).await {
+        match Box::pin(queue.drain(RECEIVE_SECONDS)).await {
             Ok(0) => {}
             Ok(messages) => {
                 tracing::info!(messages, "events announce accounts: reading the list");
@@ -245,14 +258,17 @@ impl AccountWatcher {
     /// Receives the messages that are there, without waiting: for tests.
     pub async fn receive(&mut self) -> Result<usize, OpError> {
         let Some(queue) = &self.queue else { return Ok(0) };
-        let messages = queue.drain(0).await?;
+        let messages = Box::pin(queue.drain(0)).await?;
         self.is_hinted |= messages > 0;
         Ok(messages)
     }
 
     async fn look(&mut self) -> Result<(), OpError> {
         self.accounts.history = self.ledger.read().await?;
-        let now = self.app.now();
+        let now = self.now();
+        if self.failed_at.is_some_and(|at| now.duration_since(at) < AFTER_FAILURE) {
+            return Ok(());
+        }
         let age = self.accounts.as_of.map(|at| now.duration_since(at));
         let is_due =
             age.is_none_or(|age| age >= LIST_EVERY || (self.is_hinted && age >= LIST_AT_MOST));
@@ -262,22 +278,36 @@ impl AccountWatcher {
         }
         if is_due || self.reader.is_none() {
             // Anew with each list: credentials and configuration may have changed.
-            let reader = AccountReader::sign_in(&self.app.env_of_round()).await?;
+            let reader = Box::pin(AccountReader::sign_in(&self.app.env_of_round())).await?;
             self.reader = Some(reader);
             self.queue = None;
         }
         let Some(reader) = self.reader.clone() else { return Ok(()) };
+        self.failed_at = None;
         if is_due {
-            self.read_list(&reader, now).await?;
+            Box::pin(self.read_list(&reader, now)).await?;
         }
-        for membership in self.due(now) {
-            self.follow(&reader, membership, now).await?;
+        let looks = self.due(now).into_iter().map(|membership| async {
+            let progress = reader.progress(&membership.account, membership.joined_at).await;
+            reader.release(&membership.account);
+            (membership, progress)
+        });
+        let looks = futures::stream::iter(looks).buffer_unordered(ACCOUNTS_AT_ONCE);
+        let looks: Vec<_> = Box::pin(looks.collect()).await;
+        for (membership, progress) in looks {
+            self.store(membership, progress, now).await?;
         }
         self.accounts.history = self.ledger.read().await?;
         if self.queue.is_none() {
             self.queue = reader.queue().await?;
         }
         Ok(())
+    }
+
+    /// The time: AWS's, as the newest response has it.
+    fn now(&self) -> Timestamp {
+        let seen = self.reader.as_ref().map(AccountReader::now);
+        seen.unwrap_or(Timestamp::MIN).max(self.app.now())
     }
 
     /// The accounts that joined and are to be looked at.
@@ -292,24 +322,26 @@ impl AccountWatcher {
     }
 
     async fn read_list(&mut self, reader: &AccountReader, now: Timestamp) -> Result<(), OpError> {
-        let organization = reader.organization().await?;
+        let organization = Box::pin(reader.organization()).await?;
         let list = listed(&organization);
         if self.accounts.history.began_at().is_none() {
             self.ledger.begin(baseline(&list, now)).await?;
             self.accounts.history = self.ledger.read().await?;
         }
-        let (joined, missing) = self.accounts.history.compare(&list, now);
+        let Compared { joined, departed, missing } = self.accounts.history.compare(&list, now);
         for event in joined {
             tracing::info!(account = %event.account, "an account joined");
             self.ledger.add(event).await?;
         }
+        let mut left = departed;
         for event in missing {
-            // It is over if another membership of the account is listed, or AWS says so.
-            let is_listed = list.iter().any(|it| it.membership.account == event.account);
-            if is_listed || !reader.is_member(&event.account).await? {
-                tracing::info!(account = %event.account, "an account left");
-                self.ledger.add(event).await?;
+            if !reader.is_member(&event.account).await? {
+                left.push(event);
             }
+        }
+        for event in left {
+            tracing::info!(account = %event.account, "an account left");
+            self.ledger.add(event).await?;
         }
         self.accounts.history = self.ledger.read().await?;
         self.accounts.count = Some(list.len());
@@ -324,15 +356,13 @@ impl AccountWatcher {
         Ok(())
     }
 
-    /// Looks how far an account is, and stores what it has reached.
-    async fn follow(
+    /// Stores what an account has reached, and when it is looked at again.
+    async fn store(
         &mut self,
-        reader: &AccountReader,
         membership: Membership,
+        progress: AccountProgress,
         now: Timestamp,
     ) -> Result<(), OpError> {
-        let progress = reader.progress(&membership.account, membership.joined_at).await;
-        reader.release(&membership.account);
         let name = self.accounts.history.steps(&membership).map(|steps| steps.name.clone());
         let steps = self.accounts.history.steps(&membership).cloned().unwrap_or_default();
         for step in reached(&progress) {

@@ -29,6 +29,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["plan"], 0).await;
     env.store_state().await;
 
+    env.receive_account_events().await;
     env.change_everything().await;
     env.runs(&["drift"], 11).await;
     env.runs(&["apply", "--yes", "--confirm-weakened-guard"], 0).await;

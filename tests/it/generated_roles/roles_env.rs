@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
-use orgtrail::aws::{Settings, WriteClients};
+use orgtrail::aws::{Settings, SignedCall, SignedRead, WriteClients};
 use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn, Region};
 use orgtrail::resources::roles::{Role, RoleKind, roles};
@@ -149,6 +149,21 @@ impl RolesEnv {
         let accounts = accounts_of(role, &self.roles, &self.sandbox).into_iter();
         let name = role.name.as_ref().map_or(RUNNER, |name| name.as_str());
         accounts.map(|account| format!("arn:aws:iam::{account}:role/{name}")).collect()
+    }
+
+    /// Receives and deletes an account event, as the service does that no command starts.
+    pub(super) async fn receive_account_events(&self) {
+        let arn = format!("arn:aws:sqs:us-east-1:{MANAGEMENT}:orgtrail-new-accounts");
+        self.sandbox.send_raw(&arn.parse().unwrap(), "{}");
+        let clients = self.session(MANAGEMENT).await;
+        let named = json!({ "QueueName": "orgtrail-new-accounts" });
+        let url = clients.read(SignedRead::GetQueueUrl, &named).await.unwrap();
+        let receive = json!({ "QueueUrl": url["QueueUrl"] });
+        let answer = clients.send(SignedCall::ReceiveMessages, &receive).await.unwrap();
+        let handle = &answer["Messages"][0]["ReceiptHandle"];
+        let entries = json!([{ "Id": "0", "ReceiptHandle": handle }]);
+        let delete = json!({ "QueueUrl": url["QueueUrl"], "Entries": entries });
+        clients.send(SignedCall::DeleteMessages, &delete).await.unwrap();
     }
 
     /// Runs a command as the runner, which must end with an exit code.

@@ -89,3 +89,34 @@ def scp_binds(t):
 def scp_malformed(t):
     return outcome(t.client("organizations").create_policy, Name=t.name("scp"), Description="x",
                    Type="SERVICE_CONTROL_POLICY", Content="{not json")
+
+
+@behaviour("org-email-taken", "CreateAccount with an address that is taken fails, and says why", "FAILED EMAIL_ALREADY_EXISTS",
+           f"{API}: CreateAccountStatus", needs=NEEDS)
+def email_taken(t):
+    client, email = t.client("organizations"), f"{t.name('taken')}@example.com"
+    for _ in range(2):
+        status = client.create_account(Email=email, AccountName=t.name("a"))["CreateAccountStatus"]
+    status = client.describe_create_account_status(CreateAccountRequestId=status["Id"])["CreateAccountStatus"]
+    return f"{status['State']} {status.get('FailureReason', '')}".strip()
+
+
+@behaviour("org-management-stays", "the management account does not leave", "MasterCannotLeaveOrganizationException",
+           f"{API}: RemoveAccountFromOrganization", needs=NEEDS)
+def management_stays(t):
+    return outcome(t.client("organizations").remove_account_from_organization, AccountId=t.main_account)
+
+
+@behaviour("org-young-stays", "an account does not leave in the first days after it was created", "ConstraintViolationException",
+           f"{API}: ConstraintViolationException, WAIT_PERIOD_ACTIVE", needs=NEEDS)
+def young_stays(t):
+    client = t.client("organizations")
+    status = client.create_account(Email=f"{t.name('y')}@example.com", AccountName=t.name("y"))["CreateAccountStatus"]
+    status = client.describe_create_account_status(CreateAccountRequestId=status["Id"])["CreateAccountStatus"]
+    return outcome(client.remove_account_from_organization, AccountId=status["AccountId"])
+
+
+@behaviour("org-handshake-missing", "an invitation that does not exist is not accepted", "HandshakeNotFoundException",
+           f"{API}: AcceptHandshake", needs=NEEDS)
+def handshake_missing(t):
+    return outcome(t.client("organizations").accept_handshake, HandshakeId="h-0123456789")

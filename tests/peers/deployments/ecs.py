@@ -7,7 +7,8 @@ import tempfile
 
 from . import CONFIG, GRACE, STATE_HOME, USER, WRITABLE, flag
 
-PREFIXES = ("claims/", "heartbeats/", "probes/", "notifications/", "rounds/", "reports/")
+# What expires in a bucket that orgtrail manages; None is `service.state_retention_days`.
+LIFETIMES = {"claims/": 30, "heartbeats/": 30, "probes/": 1, "notifications/": None, "reports/": None, "rounds/": None}
 
 
 def run(check, files, program):
@@ -78,8 +79,9 @@ def written(check, name, container):
 
 def lifetimes(files):
     bucket = files.template("state/bucket.yaml")["Resources"]["State"]["Properties"]
-    return {rule["Prefix"]: rule["ExpirationInDays"]["Ref"] for rule in bucket["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]
             if rule["Status"] == "Enabled"}
+    return {prefix: None if value == {"Ref": "RetentionDays"} else value for prefix, value in days.items()}
 
 
 def state(check, files):
@@ -91,7 +93,7 @@ def state(check, files):
     check("state: nothing public", all(bucket["PublicAccessBlockConfiguration"].values())
           and len(bucket["PublicAccessBlockConfiguration"]) == 4)
     check("state: encrypted", bucket["BucketEncryption"])
-    check.equal("state: what expires", set(lifetimes(files)), set(PREFIXES))
+    check.equal("state: what expires", lifetimes(files), LIFETIMES)
     statement = resources["Policy"]["Properties"]["PolicyDocument"]["Statement"][0]
     check("state: TLS only", statement["Effect"] == "Deny" and statement["Principal"] == "*"
           and statement["Condition"] == {"Bool": {"aws:SecureTransport": False}})

@@ -30,7 +30,7 @@ ALL = [
     ("terraform/service.tf", "aws_s3_bucket.state.id", "aws_s3_bucket.states.id"),
     ("terraform/service-policy.json.tftpl", "$${aws:PrincipalOrgID}", "${account}"),
     ("terraform/variables.tf", 'variable "state_bucket" {', 'variable "state" {'),
-    ("terraform/state.tf", "heartbeats    = var", "heartbeat     = var"),
+    ("terraform/state.tf", "heartbeats    = 30", "heartbeats    = 300"),
     ("terraform/example/main.tf", "roles_directory      =", "roles_folder         ="),
     ("systemd/orgtrail.service", "Type=notify", "Type=notfy"),
     ("systemd/orgtrail.service", "serve --log-json", "server --log-json"),

@@ -91,15 +91,14 @@ def policy(check, files):
 
 def state(check, files, module, text):
     """The bucket of the state is that of CloudFormation."""
-    variables = {"ExpireAfterDays": "expire_after_days", "KeepRoundsDays": "keep_rounds_days"}
-    wanted = {prefix: variables[name] for prefix, name in ecs.lifetimes(files).items()}
     local = re.search(r"state_lifetimes = \{(.*?)\}", text, re.DOTALL)[1]
-    found = {f"{name}/": value for name, value in re.findall(r"(\w+)\s+= var\.(\w+)", local)}
-    check.equal("terraform: what expires, as in CloudFormation", found, wanted)
-    defaults = {name: one.get("default") for block in module["variable"] for name, one in block.items()}
-    parameters = files.template("state/bucket.yaml")["Parameters"]
-    for name, variable in variables.items():
-        check.equal(f"terraform: {variable}, as in CloudFormation", defaults[variable], parameters[name]["Default"])
+    found = {f"{name}/": None if value == "var.state_retention_days" else int(value)
+             for name, value in re.findall(r"(\w+)\s+= (\S+)", local)}
+    check.equal("terraform: what expires", found, ecs.LIFETIMES)
+    default = next(block["state_retention_days"]["default"] for block in module["variable"]
+                   if "state_retention_days" in block)
+    check.equal("terraform: for how long, as in CloudFormation", default,
+                files.template("state/bucket.yaml")["Parameters"]["RetentionDays"]["Default"])
     kinds = {kind for block in module["resource"] for kind in block}
     check("terraform: no versions and no Object Lock",
           not {"aws_s3_bucket_versioning", "aws_s3_bucket_object_lock_configuration"} & kinds)

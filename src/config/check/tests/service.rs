@@ -22,11 +22,8 @@ fn a_managed_state_is_a_bucket_of_the_log_archive_account() {
 
 #[test]
 fn a_managed_state_has_a_bucket_of_its_own() {
-    let logging = config(
-        "",
-        "[archive.access_logging]\nbucket = \"acme-state\"\n",
-        &format!("[service]\n{BUCKET}{MANAGED}"),
-    );
+    let logging = "[archive.access_logging]\nbucket = \"acme-state\"\n";
+    let logging = config("", "", &format!("{logging}[service]\n{BUCKET}{MANAGED}"));
     only(&logging, ERROR, "service.state", "the same name");
     for days in ["0", "3661"] {
         let text = service(&format!("{BUCKET}{MANAGED}state_retention_days = {days}\n"));

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::of;
+use super::service::service_landing_zone;
 use super::verification::verification_report;
+use crate::report::contract::new_accounts::LandingZone;
 use crate::report::contract::{
     Emitted, accounts, checks, config, coverage, doctor, roles, round, verification,
 };
@@ -17,6 +19,7 @@ pub(super) fn accounts_report() -> accounts::Report {
         state: org::AccountState::Active,
         unit: of("ou-abcd-11111111"),
         unit_path: "/Root/Workloads".to_owned(),
+        joined_at: Some(of("2026-01-02T03:04:05Z")),
         access,
         regions: Some(vec![of("us-east-1")]),
         regions_unread: None,
@@ -39,7 +42,11 @@ pub(super) fn accounts_report() -> accounts::Report {
         account("333333333333", failed),
         account("444444444444", org::Access::Excluded { reason: "it is suspended".to_owned() }),
     ];
-    accounts::Report::new(&organization, &accounts)
+    let LandingZone { joined, departed, .. } = service_landing_zone();
+    accounts::Report {
+        memberships: Some(accounts::Memberships { joined, departed }),
+        ..accounts::Report::new(&organization, &accounts)
+    }
 }
 
 pub(super) fn doctor_report() -> doctor::Report {

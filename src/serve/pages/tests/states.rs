@@ -319,3 +319,17 @@ fn the_form_of_evidence_makes_commands() {
 fn the_landing_zone_says_what_is_not_checked() {
     assert_snapshot!(text(&landing_zone::landing_zone(&sample("/landing-zone"))));
 }
+
+#[test]
+fn accounts_that_joined_show_how_long_it_took_until_they_were_covered() {
+    let mut view = sample("/landing-zone");
+    view.accounts = Arc::new(samples::memberships());
+    let page = landing_zone::landing_zone(&view);
+    assert!(!page.0.contains("<b>joined"), "{}", page.0);
+    let text = text(&page);
+    let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default();
+    let covered = line("joined-40");
+    assert!(covered.contains("covered") && covered.contains("9 min"), "{covered}");
+    assert!(line("joined-41").contains("not covered"), "{text}");
+    assert!(text.contains("Accounts that left: 1"), "{text}");
+}

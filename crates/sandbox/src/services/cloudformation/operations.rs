@@ -370,14 +370,13 @@ fn executor(
     }
     let known = account.cloudformation.execution_role.clone();
     let name = known.filter(|name| account.iam.roles.contains_key(name));
-    let name = match name {
-        Some(name) => name,
-        None => {
-            let name = format!("stacksets-exec-{}", simulation.random_text(LOWER, 32));
-            account.iam.roles.insert(name.clone(), role("/".to_owned(), "AdministratorAccess")?);
-            account.cloudformation.execution_role = Some(name.clone());
-            name
-        }
+    let name = if let Some(name) = name {
+        name
+    } else {
+        let name = format!("stacksets-exec-{}", simulation.random_text(LOWER, 32));
+        account.iam.roles.insert(name.clone(), role("/".to_owned(), "AdministratorAccess")?);
+        account.cloudformation.execution_role = Some(name.clone());
+        name
     };
     Ok(Caller {
         identity: Identity::AssumedRole { role: name, session: simulation.uuid() },

@@ -28,6 +28,21 @@ pub(super) fn allowed(control: &Control, call: &Call<'_>) -> Result<String, ApiE
     Ok(key)
 }
 
+/// Asks whether the caller may give a stack set the tags of this call.
+///
+/// Source: CloudFormation API Reference, `CreateStackSet` and `UpdateStackSet`, `Tags`.
+fn allow_tags(control: &Control, call: &Call<'_>) -> Result<(), ApiError> {
+    if new_tags(call).is_empty() {
+        return Ok(());
+    }
+    let name = name(call, "StackSetName")?;
+    let sets = &account(control, &call.caller.account)?.cloudformation.stack_sets;
+    let known = sets.get(&key(call.region, name)).map(|set| set.id.clone());
+    let id = known.unwrap_or_else(|| format!("{name}:*"));
+    let arn = call.arn(format!("stackset/{id}")).to_string();
+    call.allow_action(control, "cloudformation:TagResource", &arn, &[])
+}
+
 /// The stack set of a key.
 pub(super) fn find<'a>(
     control: &'a Control,
@@ -79,6 +94,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
         ));
     }
     access::check_enabled(control, call)?;
+    allow_tags(control, call)?;
     let template = body(call)?
         .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
     let capabilities = texts(call.input, "Capabilities");
@@ -120,6 +136,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
 pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
     let key = allowed(control, call)?;
     access::check_enabled(control, call)?;
+    allow_tags(control, call)?;
     let set = find(control, call, &key)?;
     check_free(set)?;
     let template = match body(call)? {

@@ -67,8 +67,11 @@ impl Targets {
             id.parse::<AccountId>().map_err(|_| invalid(format!("{id} is not an account id")))
         });
         let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
-        let filter = text(targets, "AccountFilterType").map(str::to_owned);
         let has_accounts = !accounts.is_empty();
+        let filter = text(targets, "AccountFilterType").map(str::to_owned);
+        // Creating must say how accounts are meant; all else means both by default.
+        let is_both = has_accounts && call.operation != "CreateStackInstances";
+        let filter = filter.or_else(|| is_both.then(|| "UNION".to_owned()));
         match filter.as_deref() {
             Some("INTERSECTION" | "DIFFERENCE") if has_accounts => {}
             Some("UNION") if has_accounts && call.operation != "CreateStackInstances" => {}

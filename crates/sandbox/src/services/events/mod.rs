@@ -10,7 +10,6 @@ mod rules;
 use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use delivery::arrive_via_cloudtrail;
-
 use orgtrail_base::names::Arn;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

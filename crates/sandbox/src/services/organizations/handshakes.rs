@@ -189,13 +189,15 @@ fn open<'a>(
 
 fn accept(control: &mut Control, call: &Call<'_>) -> Reply {
     let account = call.caller.account.clone();
-    if of(control)?.members.contains_key(&account) {
+    let organization = of(control)?;
+    open(organization, call, State::Accepted)?;
+    if organization.members.contains_key(&account) {
         return Err(handshake_violation(
             "ALREADY_IN_AN_ORGANIZATION",
             "The account is already a member of an organization",
         ));
     }
-    open(of(control)?, call, State::Accepted)?.state = State::Accepted;
+    open(organization, call, State::Accepted)?.state = State::Accepted;
     let number = account.as_str();
     let (name, email) = (format!("account-{number}"), format!("{number}@example.com"));
     join(control, call.simulation, call.now, &account, &name, &email, false)?;

@@ -147,7 +147,7 @@ pub(super) fn send(control: &mut Control, call: &Call<'_>) -> Reply {
     let arn = arn_of(call)?;
     let queue = queue_mut(control, call, "SendMessage")?;
     let most = queue.number("MaximumMessageSize");
-    if i64::try_from(body.len()).map_or(true, |bytes| bytes > most) {
+    if body.len() > usize::try_from(most).unwrap_or(usize::MAX) {
         let reason = format!("Message must be shorter than {most} bytes.");
         return Err(ApiError::new(
             "InvalidParameterValue",
