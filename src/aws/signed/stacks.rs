@@ -132,16 +132,12 @@ async fn query(
         target: None,
     };
     let operation = form.operation();
-    // In a block: it may not be kept across an await of a future that is sent to a thread.
-    let body = {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        body.append_pair("Action", operation).append_pair("Version", VERSION);
-        for (name, value) in parameters {
-            body.append_pair(name, value);
-        }
-        body.finish().into_bytes()
-    };
-    let path = form.path.to_owned();
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.append_pair("Action", operation).append_pair("Version", VERSION);
+    for (name, value) in parameters {
+        body.append_pair(name, value);
+    }
+    let (path, body) = (form.path.to_owned(), body.finish().into_bytes());
     let response = transmit(clients, form, path, body, deserialize).await?;
     Ok(response.into_child(&format!("{operation}Result")).unwrap_or_default())
 }
