@@ -76,7 +76,9 @@ async fn memberships(env: &Env, context: &Context) -> Result<Option<Memberships>
     let history = match read.await {
         Ok(history) => history,
         Err(error) => {
-            context.out.warn(format_args!("the service's state is unreadable: {}", error.message()));
+            context
+                .out
+                .warn(format_args!("the service's state is unreadable: {}", error.message()));
             return Ok(None);
         }
     };

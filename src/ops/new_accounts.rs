@@ -153,8 +153,8 @@ impl AccountReader {
         let is_new = |time: Option<&aws_smithy_types::DateTime>| {
             time.is_some_and(|time| time.secs() >= since.as_second())
         };
-        let delivered = is_new(status.latest_delivery_time())
-            || is_new(status.latest_digest_delivery_time());
+        let delivered =
+            is_new(status.latest_delivery_time()) || is_new(status.latest_digest_delivery_time());
         Ok((status.is_logging() == Some(true)).then_some(delivered))
     }
 

@@ -91,10 +91,9 @@ async fn a_queue_with_a_key_of_its_own_is_as_good() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_or_a_rule_that_cannot_be_read_is_never_created() {
     let env = ConfiguredEnv::new(&config()).await;
-    for (call, id) in [
-        ("sqs:GetQueueUrl", "new-accounts-queue"),
-        ("events:DescribeRule", "new-accounts-rule"),
-    ] {
+    for (call, id) in
+        [("sqs:GetQueueUrl", "new-accounts-queue"), ("events:DescribeRule", "new-accounts-rule")]
+    {
         env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
         let plan = env.plan().await;
         assert_eq!(named(&actions(&plan), id), Some(Action::Blocked), "{}", plan.to_text());
@@ -119,7 +118,10 @@ async fn a_deny_of_somebody_elses_that_keeps_events_out_is_named() {
     let set = json!({ "QueueUrl": url(&clients).await, "Attributes": attributes });
     root.send(SignedCall::SetQueueAttributes, &set).await.unwrap();
     let text = env.plan().await.to_text();
-    assert!(text.contains("`OrganizationOnly` denies events.amazonaws.com sqs:SendMessage"), "{text}");
+    assert!(
+        text.contains("`OrganizationOnly` denies events.amazonaws.com sqs:SendMessage"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,10 +103,14 @@ async fn events_of_accounts_that_join_arrive_in_the_queue_of_the_management_acco
     env.organization_trail().await;
     create_account(&env, "new").await;
     assert_eq!(events.arrived(), ["AccountJoinedOrganization", "CreateAccountResult"]);
-    let [joined, created] = events.receive(json!({ "MaxNumberOfMessages": 10 })).await.try_into().unwrap();
+    let [joined, created] =
+        events.receive(json!({ "MaxNumberOfMessages": 10 })).await.try_into().unwrap();
     let event: Value = serde_json::from_str(joined["Body"].as_str().unwrap()).unwrap();
     assert_eq!(event["detail-type"], "AWS Service Event via CloudTrail");
-    assert_eq!((&event["region"], &event["source"]), (&json!("us-east-1"), &json!("aws.organizations")));
+    assert_eq!(
+        (&event["region"], &event["source"]),
+        (&json!("us-east-1"), &json!("aws.organizations"))
+    );
     assert_eq!(event["detail"]["serviceEventDetails"]["joinedMethod"], "Created");
     let event: Value = serde_json::from_str(created["Body"].as_str().unwrap()).unwrap();
     assert_eq!(event["detail"]["serviceEventDetails"]["createAccountStatus"]["state"], "SUCCEEDED");
@@ -204,7 +208,10 @@ async fn calls_that_sqs_and_event_bridge_refuse_are_refused() {
     };
     let long = json!({ "QueueName": QUEUE, "Attributes": { "DelaySeconds": "9" } });
     assert_eq!(refused(CreateQueue, long).await, "QueueNameExists");
-    assert_eq!(refused(CreateQueue, json!({ "QueueName": "a.fifo" })).await, "InvalidParameterValue");
+    assert_eq!(
+        refused(CreateQueue, json!({ "QueueName": "a.fifo" })).await,
+        "InvalidParameterValue"
+    );
     let url = &events.url;
     let set = |name: &str, value: &str| json!({ "QueueUrl": url, "Attributes": { name: value } });
     assert_eq!(refused(SetQueueAttributes, set("Unknown", "1")).await, "InvalidAttributeName");

@@ -19,7 +19,11 @@ fn of(env: &TrailEnv, account: &AccountId) -> aws_sdk_organizations::Client {
 }
 
 fn party(account: &AccountId) -> HandshakeParty {
-    HandshakeParty::builder().id(account.as_str()).r#type(HandshakePartyType::Account).build().unwrap()
+    HandshakeParty::builder()
+        .id(account.as_str())
+        .r#type(HandshakePartyType::Account)
+        .build()
+        .unwrap()
 }
 
 /// Creates an account.
@@ -166,7 +170,10 @@ async fn invitations_are_accepted_declined_cancelled_or_expire() {
     assert_eq!(code(accept(&id).await), "InvalidHandshakeTransitionException");
     let id = opened().await;
     let other = of(&env, &env.account(2));
-    assert_eq!(code(other.decline_handshake().handshake_id(&id).send().await), "AccessDeniedException");
+    assert_eq!(
+        code(other.decline_handshake().handshake_id(&id).send().await),
+        "AccessDeniedException"
+    );
     env.sandbox.tick(SignedDuration::from_hours(15 * 24));
     assert_eq!(code(accept(&id).await), "InvalidHandshakeTransitionException");
     let id = opened().await;

@@ -164,9 +164,8 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     assert_eq!(ran.code, 14, "{}", ran.text());
     let report = ran.json();
     let found = report["findings"].as_array().unwrap();
-    let is_end = |it: &serde_json::Value| {
-        it["kind"] == "ends-early" && it["account"] == invited.as_str()
-    };
+    let is_end =
+        |it: &serde_json::Value| it["kind"] == "ends-early" && it["account"] == invited.as_str();
     assert!(found.len() == 2 && found.iter().all(is_end), "{report:#}");
 }
 

@@ -117,7 +117,8 @@ fn of_accounts(env: &ConfiguredEnv, config: &str, folder: &Path, state: &Path) -
         std::thread::yield_now();
     };
     let events = state.join("accounts/events");
-    let folders: Vec<_> = std::fs::read_dir(&events).unwrap().map(|it| it.unwrap().path()).collect();
+    let folders: Vec<_> =
+        std::fs::read_dir(&events).unwrap().map(|it| it.unwrap().path()).collect();
     let [folder] = folders.as_slice() else { panic!("{folders:?}") };
     let name = folder.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with(joined["account"].as_str().unwrap()), "{name}");

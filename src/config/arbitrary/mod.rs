@@ -15,8 +15,8 @@ use service::service;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, NewAccounts, Organization, Origin, Principal, ReadWriteType, Records,
-    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    ManagementEventSource, MemberRole, NewAccounts, Organization, Origin, Principal, ReadWriteType,
+    Records, Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
 

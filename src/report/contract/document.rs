@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, checks, config, consolidation,
-    cost, coverage, drift, evidence, live, new_accounts, notification, plan, records, retirement, roles, round,
-    service, sources, verification,
+    cost, coverage, drift, evidence, live, new_accounts, notification, plan, records, retirement,
+    roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};

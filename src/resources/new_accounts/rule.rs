@@ -65,7 +65,10 @@ fn pattern() -> Value {
 impl AccountRule {
     async fn read(clients: &Clients, desired: &Desired) -> Observation<Self> {
         let Some(name) = &desired.config.new_accounts.queue else { return Observation::Absent };
-        Observation::from_result(Self::described(clients, name.as_str()).await, AwsError::is_not_found)
+        Observation::from_result(
+            Self::described(clients, name.as_str()).await,
+            AwsError::is_not_found,
+        )
     }
 
     async fn described(clients: &Clients, name: &str) -> Result<Self, AwsError> {

@@ -82,8 +82,7 @@ impl AccountHistory {
 
     /// Adds an event. Of a step that is known, the earlier notice counts.
     pub fn add(&mut self, event: &AccountEvent) {
-        let membership =
-            Membership { account: event.account.clone(), joined_at: event.joined_at };
+        let membership = Membership { account: event.account.clone(), joined_at: event.joined_at };
         let steps = self.memberships.entry(membership).or_default();
         // The name does not depend on the order of events.
         if event.step == AccountStep::Joined || steps.name.is_empty() {
@@ -116,10 +115,8 @@ impl AccountHistory {
         };
         let new: Vec<&Listed> = list.iter().filter(|it| !is_known(it)).collect();
         let joined = new.iter().map(|it| event(&it.membership, &it.name, AccountStep::Joined));
-        let current: Vec<(&Membership, &str)> = self
-            .current()
-            .chain(new.iter().map(|it| (&it.membership, it.name.as_str())))
-            .collect();
+        let current: Vec<(&Membership, &str)> =
+            self.current().chain(new.iter().map(|it| (&it.membership, it.name.as_str()))).collect();
         // Of an account, only the newest membership is not over.
         let mut newest: BTreeMap<&AccountId, Timestamp> = BTreeMap::new();
         let known = self.baseline.keys().chain(self.memberships.keys());
@@ -223,7 +220,8 @@ mod tests {
     }
 
     fn listed(number: u8, joined: i64) -> Listed {
-        let account: AccountId = format!("{:012}", 100_000_000_000 + u64::from(number)).parse().unwrap();
+        let account: AccountId =
+            format!("{:012}", 100_000_000_000 + u64::from(number)).parse().unwrap();
         Listed {
             membership: Membership { account, joined_at: at(joined) },
             name: format!("account {number}"),
@@ -240,13 +238,16 @@ mod tests {
     }
 
     /// Compares lists one after the other, as the watcher does: `now` is what AWS confirms.
-    fn after(first: &AccountBaseline, lists: &[(i64, Vec<Listed>)], now: &[Listed]) -> AccountHistory {
+    fn after(
+        first: &AccountBaseline,
+        lists: &[(i64, Vec<Listed>)],
+        now: &[Listed],
+    ) -> AccountHistory {
         let mut history = AccountHistory::of(Some(first), []);
         for (time, list) in lists {
             let Compared { joined, departed, missing } = history.compare(list, at(*time));
-            let is_member = |event: &AccountEvent| {
-                now.iter().any(|it| it.membership.account == event.account)
-            };
+            let is_member =
+                |event: &AccountEvent| now.iter().any(|it| it.membership.account == event.account);
             joined.iter().chain(&departed).for_each(|event| history.add(event));
             missing.iter().filter(|it| !is_member(it)).for_each(|event| history.add(event));
         }

@@ -245,7 +245,10 @@ impl AccountWatcher {
                 self.is_hinted = true;
             }
             Err(error) => {
-                tracing::warn!(error = error.message(), "the queue of account events is unreachable");
+                tracing::warn!(
+                    error = error.message(),
+                    "the queue of account events is unreachable"
+                );
                 self.queue = None;
                 tokio::time::sleep(WITHOUT_QUEUE).await;
             }
@@ -267,9 +270,8 @@ impl AccountWatcher {
             return Ok(());
         }
         let age = self.accounts.as_of.map(|at| now.duration_since(at));
-        let is_due = age.is_none_or(|age| {
-            age >= LIST_EVERY || (self.is_hinted && age >= LIST_AT_MOST)
-        });
+        let is_due =
+            age.is_none_or(|age| age >= LIST_EVERY || (self.is_hinted && age >= LIST_AT_MOST));
         let due = self.due(now);
         if !is_due && due.is_empty() {
             return Ok(());
@@ -319,11 +321,7 @@ impl AccountWatcher {
         uncovered.filter(is_due).cloned().collect()
     }
 
-    async fn read_list(
-        &mut self,
-        reader: &AccountReader,
-        now: Timestamp,
-    ) -> Result<(), OpError> {
+    async fn read_list(&mut self, reader: &AccountReader, now: Timestamp) -> Result<(), OpError> {
         let organization = Box::pin(reader.organization()).await?;
         let list = listed(&organization);
         if self.accounts.history.began_at().is_none() {
@@ -414,8 +412,7 @@ fn reached(progress: &AccountProgress) -> impl Iterator<Item = AccountStep> {
 /// left out: it would be another membership each time.
 fn listed(organization: &Organization) -> Vec<Listed> {
     let listed = organization.accounts.values().filter_map(|account| {
-        let membership =
-            Membership { account: account.id.clone(), joined_at: account.joined_at? };
+        let membership = Membership { account: account.id.clone(), joined_at: account.joined_at? };
         Some(Listed { membership, name: account.name.clone() })
     });
     listed.collect()

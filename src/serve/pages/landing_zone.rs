@@ -184,7 +184,8 @@ fn joined_card(view: &View) -> Markup {
             }
         }
     };
-    let columns = ["State", "Account", "Joined", "Role after", "Trail after", "Covered after", "Missing"];
+    let columns =
+        ["State", "Account", "Joined", "Role after", "Trail after", "Covered after", "Missing"];
     let heading = format!("Accounts that joined: {}", joined.len());
     let body = html! { (problem) (list("Accounts that joined", &columns, &rows)) };
     card("joined", &heading, &aside, &body)

@@ -170,15 +170,15 @@ impl Endpoint {
             secure_transport: auth::is_over_tls(&parts.headers),
         };
         let mut control = self.simulation.control.write();
-        let enabled =
-            auth::check_enabled(&self.simulation, &control, &caller.account, &region);
+        let enabled = auth::check_enabled(&self.simulation, &control, &caller.account, &region);
         if let Err(error) = enabled {
             return (Err(error), None);
         }
         let reply = services::dispatch(&mut control, &call);
         let waits = services::waits(&control, &call);
         // A call that found no message changed nothing, and wakes nobody.
-        let is_in_vain = waits.is_some() && reply.as_ref().is_ok_and(|it| it.get("Messages").is_none());
+        let is_in_vain =
+            waits.is_some() && reply.as_ref().is_ok_and(|it| it.get("Messages").is_none());
         if reply.is_ok() && !is_in_vain {
             self.simulation.touch();
         }

@@ -18,8 +18,9 @@ const KEPT: usize = 5_000;
 /// Records a call with its outcome, for the history and for the trails.
 pub(crate) fn record(control: &mut Control, call: &Call<'_>, outcome: Result<(), &ApiError>) {
     // Events go to the group, not the other way round.
-    let is_data = matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish" | "PutEvents")
-        || (call.service == Service::Sqs && call.operation.contains("Message"));
+    let is_data =
+        matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish" | "PutEvents")
+            || (call.service == Service::Sqs && call.operation.contains("Message"));
     if is_data {
         return;
     }

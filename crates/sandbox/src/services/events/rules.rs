@@ -113,9 +113,7 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>) -> Reply {
         return Err(ApiError::validation("the sandbox has no scheduled rules"));
     }
     let pattern = input::text(call.input, "EventPattern").ok_or_else(|| {
-        ApiError::validation(
-            "Parameter(s) EventPattern or ScheduleExpression must be specified.",
-        )
+        ApiError::validation("Parameter(s) EventPattern or ScheduleExpression must be specified.")
     })?;
     let pattern = Pattern::try_from(pattern.to_owned()).map_err(|reason| {
         let message = format!("Event pattern is not valid. Reason: {reason}");
@@ -167,8 +165,8 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
 fn page(call: &Call<'_>, member: &str, items: impl Iterator<Item = (String, Value)>) -> Reply {
     let invalid = || ApiError::validation("Invalid Limit or NextToken.");
     let limit = input::limit(call.input, "Limit", 100, 100).ok_or_else(invalid)?;
-    let (items, next) = input::page(items, input::text(call.input, "NextToken"), limit)
-        .ok_or_else(invalid)?;
+    let (items, next) =
+        input::page(items, input::text(call.input, "NextToken"), limit).ok_or_else(invalid)?;
     Ok(json!({ member: items, "NextToken": next }))
 }
 
@@ -220,7 +218,8 @@ fn read(
     const KNOWN: [&str; 4] = ["Id", "Arn", "DeadLetterConfig", "RetryPolicy"];
     let invalid = |message: String| Err(ApiError::validation(message));
     let members = target.as_object().into_iter().flatten();
-    if let Some((other, _)) = members.into_iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+    if let Some((other, _)) = members.into_iter().find(|(name, _)| !KNOWN.contains(&name.as_str()))
+    {
         return invalid(format!("the sandbox does not support {other} of targets"));
     }
     let Some(id) = input::text(target, "Id") else {
@@ -231,7 +230,9 @@ fn read(
         let arn: Option<Arn> = text.parse().ok();
         let arn = arn.filter(|arn| &*arn.service == "sqs");
         let arn = arn.ok_or_else(|| {
-            ApiError::validation(format!("the sandbox sends events to SQS queues only, not to `{text}`"))
+            ApiError::validation(format!(
+                "the sandbox sends events to SQS queues only, not to `{text}`"
+            ))
         })?;
         let is_near = arn.region.as_ref() == Some(call.region);
         if !is_near || arn.account.as_ref() != Some(account) {

@@ -37,7 +37,8 @@ pub(super) fn call(organization: &mut Organization, call: &Call<'_>) -> Option<R
         }
         "ListCreateAccountStatus" => {
             let states = texts(call.input, "States");
-            let is_wanted = |it: &Creation| states.is_empty() || states.iter().any(|s| s == state(it));
+            let is_wanted =
+                |it: &Creation| states.is_empty() || states.iter().any(|s| s == state(it));
             let creations = organization.creations.iter().filter(|(_, it)| is_wanted(it));
             let statuses = creations.map(|(id, creation)| (id.clone(), status(id, creation)));
             listed(call, "CreateAccountStatuses", statuses)
@@ -141,10 +142,7 @@ fn begun(control: &mut Control, call: &Call<'_>, request: &str, creation: Creati
 }
 
 /// An account of no organization; its id.
-pub(crate) fn standalone(
-    control: &mut Control,
-    simulation: &Simulation,
-) -> Option<AccountId> {
+pub(crate) fn standalone(control: &mut Control, simulation: &Simulation) -> Option<AccountId> {
     let mut random = fastrand::Rng::with_seed(simulation.random_number());
     let id = new_id(control, &mut random)?;
     let now = simulation.clock.now();

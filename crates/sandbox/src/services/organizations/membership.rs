@@ -66,12 +66,7 @@ pub(super) fn join(
 }
 
 /// Takes an account out of the organization.
-fn depart(
-    control: &mut Control,
-    call: &Call<'_>,
-    account: &AccountId,
-    removed: bool,
-) -> Reply {
+fn depart(control: &mut Control, call: &Call<'_>, account: &AccountId, removed: bool) -> Reply {
     may_depart(control, call, account)?;
     // What it did as a member is recorded.
     simulator::leave(call.simulation, control, account);
@@ -86,11 +81,7 @@ fn depart(
 
 /// Source: Organizations API Reference, `RemoveAccountFromOrganization` and
 /// `LeaveOrganization`.
-fn may_depart(
-    control: &mut Control,
-    call: &Call<'_>,
-    account: &AccountId,
-) -> Result<(), ApiError> {
+fn may_depart(control: &mut Control, call: &Call<'_>, account: &AccountId) -> Result<(), ApiError> {
     let organization = of(control)?;
     if *account == organization.management_account {
         return Err(ApiError::new(
@@ -220,15 +211,21 @@ fn announce(
     let event = match change {
         MembershipChange::Joined { created } => {
             let method = if *created { "Created" } else { "Invited" };
-            Some(("AccountJoinedOrganization", json!({
-                "joinedMethod": method, "joinedTime": time,
-            })))
+            Some((
+                "AccountJoinedOrganization",
+                json!({
+                    "joinedMethod": method, "joinedTime": time,
+                }),
+            ))
         }
         MembershipChange::Departed { removed } => {
             let method = if *removed { "Removed" } else { "Left" };
-            Some(("AccountDepartedOrganization", json!({
-                "departedMethod": method, "departedTime": time,
-            })))
+            Some((
+                "AccountDepartedOrganization",
+                json!({
+                    "departedMethod": method, "departedTime": time,
+                }),
+            ))
         }
         // The calls themselves are the events.
         MembershipChange::Moved | MembershipChange::Closed => None,

@@ -3,7 +3,9 @@
 use orgtrail_base::names::Arn;
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, Call, Control, Queue, Reply, ResourcePolicy, find, input, invalid, queue_mut};
+use super::{
+    ApiError, Call, Control, Queue, Reply, ResourcePolicy, find, input, invalid, queue_mut,
+};
 use crate::principals;
 
 /// The attributes that are numbers: name, default, least and most.
@@ -149,7 +151,11 @@ pub(super) fn checked(
             }
             let target = &redrive.target;
             if (&target.region, &target.account) != (&arn.region, &arn.account) {
-                return Err(invalid(name, value, "Dead letter target owner and Region must be the same as the source's."));
+                return Err(invalid(
+                    name,
+                    value,
+                    "Dead letter target owner and Region must be the same as the source's.",
+                ));
             }
             if find(control, target).is_none() {
                 return Err(invalid(name, value, "Dead letter target does not exist."));

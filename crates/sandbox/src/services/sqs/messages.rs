@@ -41,7 +41,16 @@ impl Message {
         visible_at: Timestamp,
     ) -> Self {
         let id = simulation.uuid();
-        Self { id, body, sender, sent_at, visible_at, received: 0, first_received_at: None, handle: None }
+        Self {
+            id,
+            body,
+            sender,
+            sent_at,
+            visible_at,
+            received: 0,
+            first_received_at: None,
+            handle: None,
+        }
     }
 
     pub(super) fn is_visible(&self, now: Timestamp) -> bool {
@@ -122,12 +131,16 @@ pub(super) fn use_key(
 ///
 /// Source: SQS API Reference, `SendMessage`: those of XML.
 fn is_text(body: &str) -> bool {
-    body.chars().all(|c| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}')))
+    body.chars().all(|c| {
+        matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'))
+    })
 }
 
 pub(super) fn send(control: &mut Control, call: &Call<'_>) -> Reply {
     let body = input::text(call.input, "MessageBody");
-    let body = body.ok_or_else(|| ApiError::new("MissingParameter", "The request must contain the parameter MessageBody."))?;
+    let body = body.ok_or_else(|| {
+        ApiError::new("MissingParameter", "The request must contain the parameter MessageBody.")
+    })?;
     if call.input.get("MessageAttributes").is_some() {
         return Err(ApiError::new("UnsupportedOperation", "the sandbox has no message attributes"));
     }
@@ -136,14 +149,22 @@ pub(super) fn send(control: &mut Control, call: &Call<'_>) -> Reply {
     let most = queue.number("MaximumMessageSize");
     if body.len() > usize::try_from(most).unwrap_or(usize::MAX) {
         let reason = format!("Message must be shorter than {most} bytes.");
-        return Err(ApiError::new("InvalidParameterValue", format!("One or more parameters are invalid. Reason: {reason}")));
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            format!("One or more parameters are invalid. Reason: {reason}"),
+        ));
     }
     if !is_text(body) {
-        return Err(ApiError::new("InvalidMessageContents", "Invalid characters in the message body."));
+        return Err(ApiError::new(
+            "InvalidMessageContents",
+            "Invalid characters in the message body.",
+        ));
     }
     let delay = match input::number(call.input, "DelaySeconds") {
         Some(delay) if (0..=900).contains(&delay) => delay,
-        Some(delay) => return Err(invalid("DelaySeconds", &delay.to_string(), "Must be from 0 to 900.")),
+        Some(delay) => {
+            return Err(invalid("DelaySeconds", &delay.to_string(), "Must be from 0 to 900."));
+        }
         None => queue.number("DelaySeconds"),
     };
     let visible_at = call.now + SignedDuration::from_secs(delay);
@@ -160,12 +181,13 @@ pub(super) fn send(control: &mut Control, call: &Call<'_>) -> Reply {
 pub(super) fn receive(control: &mut Control, call: &Call<'_>) -> Reply {
     let arn = arn_of(call)?;
     let queue = queue_mut(control, call, "ReceiveMessage")?;
-    let ranged = |name: &str, default: i64, least: i64, most: i64| match input::number(call.input, name) {
-        Some(number) if !(least..=most).contains(&number) => {
-            Err(invalid(name, &number.to_string(), &format!("Must be from {least} to {most}.")))
-        }
-        number => Ok(number.unwrap_or(default)),
-    };
+    let ranged =
+        |name: &str, default: i64, least: i64, most: i64| match input::number(call.input, name) {
+            Some(number) if !(least..=most).contains(&number) => {
+                Err(invalid(name, &number.to_string(), &format!("Must be from {least} to {most}.")))
+            }
+            number => Ok(number.unwrap_or(default)),
+        };
     let count = ranged("MaxNumberOfMessages", 1, 1, MOST)?;
     let hidden = ranged("VisibilityTimeout", queue.number("VisibilityTimeout"), 0, 43_200)?;
     ranged("WaitTimeSeconds", 0, 0, 20)?;
@@ -180,7 +202,8 @@ pub(super) fn receive(control: &mut Control, call: &Call<'_>) -> Reply {
     let (mut received, mut dead) = (Vec::new(), Vec::new());
     let mut left = Vec::new();
     for mut message in std::mem::take(&mut queue.messages) {
-        let is_taken = received.len() < usize::try_from(count).unwrap_or(1) && message.is_visible(call.now);
+        let is_taken =
+            received.len() < usize::try_from(count).unwrap_or(1) && message.is_visible(call.now);
         if is_taken && redrive.as_ref().is_some_and(|it| message.received >= it.max_receive_count) {
             dead.push(message);
             continue;
@@ -189,7 +212,8 @@ pub(super) fn receive(control: &mut Control, call: &Call<'_>) -> Reply {
             message.received += 1;
             message.visible_at = call.now + SignedDuration::from_secs(hidden);
             message.first_received_at.get_or_insert(call.now);
-            message.handle = Some(format!("{HANDLE}{}", call.simulation.random_text(ALPHANUMERIC, 80)));
+            message.handle =
+                Some(format!("{HANDLE}{}", call.simulation.random_text(ALPHANUMERIC, 80)));
             received.push(message.described(&names));
         }
         left.push(message);
@@ -218,7 +242,8 @@ fn bury(control: &mut Control, from: &Arn, to: &Arn, messages: Vec<Message>) {
 /// Deletes the message of a receipt handle; one that is gone is deleted already.
 fn delete_one(queue: &mut Queue, handle: &str) -> Result<(), ApiError> {
     if !handle.starts_with(HANDLE) {
-        let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
+        let message =
+            format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
         return Err(ApiError::new("ReceiptHandleIsInvalid", message));
     }
     queue.messages.retain(|message| message.handle.as_deref() != Some(handle));
@@ -253,7 +278,10 @@ pub(super) fn delete_batch(control: &mut Control, call: &Call<'_>) -> Reply {
     ids.sort_unstable();
     ids.dedup();
     if ids.len() != entries.len() {
-        return Err(ApiError::new("BatchEntryIdsNotDistinct", "Two or more batch entries have the same Id."));
+        return Err(ApiError::new(
+            "BatchEntryIdsNotDistinct",
+            "Two or more batch entries have the same Id.",
+        ));
     }
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for entry in entries {

@@ -102,12 +102,16 @@ fn find<'a>(control: &'a Control, arn: &Arn) -> Option<&'a Queue> {
 
 /// The queue of a call's `QueueUrl`: the last two parts of its path are account and name.
 fn arn_of(call: &Call<'_>) -> Result<Arn, ApiError> {
-    let missing = || {
-        ApiError::new("MissingParameter", "The request must contain the parameter QueueUrl.")
-    };
+    let missing =
+        || ApiError::new("MissingParameter", "The request must contain the parameter QueueUrl.");
     let url = input::text(call.input, "QueueUrl").ok_or_else(missing)?;
     let mut parts = url.rsplit('/');
-    let invalid = || ApiError::new("InvalidAddress", format!("The address {url} is not valid for this endpoint."));
+    let invalid = || {
+        ApiError::new(
+            "InvalidAddress",
+            format!("The address {url} is not valid for this endpoint."),
+        )
+    };
     let name = parts.next().filter(|name| !name.is_empty()).ok_or_else(invalid)?;
     let account: AccountId = parts.next().and_then(|it| it.parse().ok()).ok_or_else(invalid)?;
     Ok(Arn::regional(call.caller.partition, "sqs", call.region, &account, name))
@@ -120,7 +124,9 @@ fn allow(control: &Control, call: &Call<'_>, action: &str, arn: &Arn) -> Result<
     let action = format!("sqs:{action}");
     let queue = find(control, arn);
     let request = Request {
-        resource_policy: queue.and_then(|queue| queue.policy.as_ref()).map(ResourcePolicy::evaluator),
+        resource_policy: queue
+            .and_then(|queue| queue.policy.as_ref())
+            .map(ResourcePolicy::evaluator),
         secure_transport: call.secure_transport,
         ..Request::over_tls(&action, &resource, owner, call.region)
     };
@@ -188,7 +194,8 @@ fn create(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = input::text(call.input, "QueueName").unwrap_or_default();
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     if !(1..=80).contains(&name.len()) || !name.bytes().all(is_plain) {
-        let reason = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+        let reason =
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
         return Err(ApiError::new("InvalidParameterValue", reason));
     }
     let arn = call.arn(name);
@@ -200,7 +207,8 @@ fn create(control: &mut Control, call: &Call<'_>) -> Reply {
         return if same {
             Ok(json!({ "QueueUrl": url(call.simulation, &arn) }))
         } else {
-            let message = "A queue already exists with the same name and a different value for an attribute";
+            let message =
+                "A queue already exists with the same name and a different value for an attribute";
             Err(ApiError::new("QueueNameExists", message))
         };
     }
