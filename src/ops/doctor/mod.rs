@@ -50,7 +50,7 @@ pub struct Diagnosis {
     is_stopped: bool,
 }
 
-type Boxed<'a> = Pin<Box<dyn Future<Output = Vec<Item>> + Send + 'a>>;
+type Boxed<'a> = Pin<Box<dyn Future<Output = Vec<Item>> + 'a>>;
 
 /// Runs every item. Changes nothing. Without a configuration, it examines what it can see with
 /// the caller's credentials.
