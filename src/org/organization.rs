@@ -60,7 +60,8 @@ impl Organization {
         let mut accounts = BTreeMap::new();
         let mut level = roots(clients).await?;
         while !level.is_empty() {
-            let below: Vec<Inside> = stream::iter(level.iter().map(|(id, _)| id.clone()))
+            let ids: Vec<UnitId> = level.iter().map(|(id, _)| id.clone()).collect();
+            let below: Vec<Inside> = stream::iter(ids)
                 .map(|unit| async move {
                     futures::try_join!(units_in(clients, &unit), accounts_in(clients, &unit))
                 })

@@ -75,3 +75,36 @@ async fn a_removal_that_is_killed_at_each_call_is_completed_by_the_next_run() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_responses_are_lost_are_recognized() {
+    let env = BootstrapEnv::nothing(4).await;
+    let lose = |call: &str| {
+        env.sandbox.faults().inject(Fault::every(call, Effect::ResetInBody).times(1));
+    };
+    for call in [
+        "organizations:CreateOrganization",
+        "organizations:EnablePolicyType",
+        "organizations:EnableAWSServiceAccess",
+        "cloudformation:ActivateOrganizationsAccess",
+        "cloudformation:CreateStack",
+        "cloudformation:CreateStackSet",
+        "iam:CreateServiceLinkedRole",
+    ] {
+        lose(call);
+    }
+    env.ends(&APPLY, 10).await;
+    for account in &env.all_accounts()[1..] {
+        env.sandbox.join(account).unwrap();
+    }
+    lose("cloudformation:CreateStackInstances");
+    env.ends(&APPLY, 0).await;
+    let id = env.sandbox.organization_id().unwrap();
+    let destroy = ["bootstrap", "--destroy", "--confirm-organization", id.as_str()];
+    for call in ["DeleteStackInstances", "DeleteStackSet", "DeleteStack"] {
+        lose(&format!("cloudformation:{call}"));
+    }
+    env.ends(&destroy, 0).await;
+    let struck = env.sandbox.faults().triggered();
+    assert!(struck.iter().all(|(_, times)| *times == 1), "{struck:#?}");
+}

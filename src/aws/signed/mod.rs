@@ -290,6 +290,10 @@ impl ClassifyRetry for Passing {
             {
                 return RetryAction::transient_error();
             }
+            // Such as a connection that ended before the response did.
+            if let Some(kind) = connector.and_then(ConnectorError::as_other) {
+                return RetryAction::retryable_error(kind);
+            }
             let operation = error.as_operation_error();
             let code = operation.and_then(|it| it.downcast_ref::<ErrorMetadata>()?.code());
             if code.is_some_and(|code| code.contains("Throttl") || code == "LimitExceededException")

@@ -132,14 +132,16 @@ async fn query(
         target: None,
     };
     let operation = form.operation();
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    body.append_pair("Action", operation).append_pair("Version", VERSION);
-    for (name, value) in parameters {
-        body.append_pair(name, value);
-    }
-    let (path, body) = (form.path.to_owned(), body.finish().into_bytes());
+    let (path, body) = (form.path.to_owned(), encoded(operation, parameters));
     let response = transmit(clients, form, path, body, deserialize).await?;
     Ok(response.into_child(&format!("{operation}Result")).unwrap_or_default())
+}
+
+fn encoded(operation: &str, parameters: &QueryParameters) -> Vec<u8> {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.append_pair("Action", operation).append_pair("Version", VERSION);
+    body.extend_pairs(parameters);
+    body.finish().into_bytes()
 }
 
 /// The response of the Query protocol, or AWS's error.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::parameters::{Parameters, is_owned, pairs};
 use super::{Deployment, ZoneWriter, causes, failed};
-use crate::aws::{At as _, AwsError, Clients, Observation, StackRead, StackWrite};
+use crate::aws::{At as _, AwsError, Clients, ErrorKind, Observation, StackRead, StackWrite};
 use crate::names::OrgId;
 use crate::resources::StepError;
 
@@ -138,6 +138,8 @@ pub(crate) async fn ensure(
         match made {
             Ok(_) => {}
             Err(error) if is_unchanged(&error) => return Ok(()),
+            // The response to the call was lost, and it was repeated.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
     }

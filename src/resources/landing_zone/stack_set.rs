@@ -10,7 +10,7 @@ use super::parameters::{Parameters, is_owned, pairs};
 use super::stack::not_owned;
 use super::waves::{Wave, WaveTarget, accounts_of_wave};
 use super::{Cause, Deployment, OrganizationState, ZoneWriter, causes, failed};
-use crate::aws::{AwsError, Clients, Observation, StackRead, StackWrite};
+use crate::aws::{AwsError, Clients, ErrorKind, Observation, StackRead, StackWrite};
 use crate::names::AccountId;
 use crate::org::Organization;
 use crate::resources::StepError;
@@ -304,8 +304,16 @@ pub(crate) async fn ensure(
             .with("Description", deployment.role.kind.about())
             .with("PermissionModel", "SERVICE_MANAGED");
         let call = StackWrite::CreateStackSet;
-        writer.clients.write_stacks(call, parameters.get()).await?;
-        return Ok(());
+        return match writer.clients.write_stacks(call, parameters.get()).await {
+            Ok(_) => Ok(()),
+            // The response to the call was lost, and it was repeated.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let found = settled(writer, name).await?;
+                let is_done = found.is_some_and(|found| found.matches(deployment, &values));
+                if is_done { Ok(()) } else { Err(error.into()) }
+            }
+            Err(error) => Err(error.into()),
+        };
     };
     if found.matches(deployment, &values) {
         return Ok(());
@@ -394,8 +402,11 @@ pub(crate) async fn delete(
         if found.instances.is_empty() {
             let parameters = Parameters::of_stack_set(name);
             let call = StackWrite::DeleteStackSet;
-            writer.clients.write_stacks(call, parameters.get()).await?;
-            return Ok(());
+            return match writer.clients.write_stacks(call, parameters.get()).await {
+                // The response to the call was lost, and it was repeated.
+                Err(error) if !error.is_not_found() => Err(error.into()),
+                _ => Ok(()),
+            };
         }
         if deleted {
             let accounts: BTreeSet<AccountId> = found.instances.keys().cloned().collect();

@@ -73,6 +73,9 @@ impl Resource for ServiceLinkedRole {
 }
 
 fn already_exists(error: &AwsError) -> bool {
+    // IAM's words where the response to the call was lost, and the call was repeated.
+    let says = |part: &str| error.message.as_deref().is_some_and(|text| text.contains(part));
     error.kind() == ErrorKind::Conflict
-        || error.message.as_deref().is_some_and(|text| text.contains("was deleted"))
+        || says("was deleted")
+        || says("has been taken in this account")
 }

@@ -107,7 +107,7 @@ fn service_linked_roles(scope: &Scope<'_>) -> [Grant; 1] {
     .when("StringEquals", "iam:AWSServiceName", services.map(|(service, _)| service))]
 }
 
-fn stacks(scope: &Scope<'_>) -> [Grant; 3] {
+fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
     let prefix = &scope.config.landing_zone.prefix;
     [
         Grant::new(
@@ -134,10 +134,15 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 3] {
              known in advance.",
         ),
         Grant::new(
+            "CreateStackSets",
+            ["cloudformation:CreateStackSet"],
+            ["*"],
+            "Creates the stack sets of the roles. AWS has no resource for this action.",
+        ),
+        Grant::new(
             "ManageStackSets",
             [
                 "cloudformation:CreateStackInstances",
-                "cloudformation:CreateStackSet",
                 "cloudformation:DeleteStackInstances",
                 "cloudformation:DeleteStackSet",
                 "cloudformation:DescribeStackSet",

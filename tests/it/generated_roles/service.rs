@@ -13,11 +13,14 @@ use super::roles_env::{MANAGEMENT, RolesEnv};
 use super::{is_expected, of_role};
 use crate::service_client::Service;
 
-const BUCKET: &str = "acme-orgtrail-state";
+const BUCKET: &str = "acme-round-state";
+/// The state of the example, which `apply` creates in the log-archive account.
+const MANAGED: &str = "[service]\nstate = \"s3://acme-orgtrail-state/prod\"\nmanage_state = true\n";
+/// That of the templates in `infra/`, in the account of the service.
 const STATE: &str = "
 [service]
 listen = \"127.0.0.1:0\"
-state = \"s3://acme-orgtrail-state/prod\"
+state = \"s3://acme-round-state/prod\"
 [[service.schedule]]
 name = \"test\"
 run = [\"consolidate\", \"verify\", \"drift\"]
@@ -55,7 +58,7 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
     for bucket in [BUCKET, "acme-other-state"] {
         management.s3().create_bucket().bucket(bucket).send().await.unwrap();
     }
-    let env = env.declaring(|config| format!("{config}{STATE}"));
+    let env = env.declaring(|config| config.replace(MANAGED, STATE));
     let grants = round_grants(&env.config);
     let statements = grants.iter().map(|grant| grant.statement.clone()).collect();
     let policy = serde_json::to_value(PolicyDocument::new(statements)).unwrap();
@@ -104,7 +107,7 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
 
     // Another place of the state is not its own.
     let elsewhere =
-        env.declaring(|config| config.replace("acme-orgtrail-state/prod", "acme-other-state"));
+        env.declaring(|config| config.replace("acme-round-state/prod", "acme-other-state"));
     let refused = elsewhere.output(&["serve"]).await;
     assert_eq!(refused.code, 14, "{}", refused.text());
     assert!(refused.stderr.contains("s3:PutObject"), "{}", refused.text());

@@ -14,14 +14,19 @@ use super::{
 use crate::api::ApiError;
 use crate::services::input::{account, account_mut, flag, text, texts};
 
-/// Asks whether the caller may do this call on the stack set that it names, and returns its
-/// key.
-pub(super) fn allowed(control: &Control, call: &Call<'_>) -> Result<String, ApiError> {
+/// The key of the stack set that this call names.
+fn named(call: &Call<'_>) -> Result<String, ApiError> {
     if text(call.input, "CallAs").is_some_and(|it| it != "SELF") {
         return Err(invalid("the sandbox has no delegated administrators of stack sets"));
     }
+    Ok(key(call.region, name(call, "StackSetName")?))
+}
+
+/// Asks whether the caller may do this call on the stack set that it names, and returns its
+/// key.
+pub(super) fn allowed(control: &Control, call: &Call<'_>) -> Result<String, ApiError> {
+    let key = named(call)?;
     let name = name(call, "StackSetName")?;
-    let key = key(call.region, name);
     let sets = &account(control, &call.caller.account)?.cloudformation.stack_sets;
     let id = sets.get(&key).map_or_else(|| format!("{name}:*"), |set| set.id.clone());
     call.allow(control, &call.arn(format!("stackset/{id}")).to_string())?;
@@ -86,7 +91,9 @@ fn managed_execution(call: &Call<'_>) -> Option<bool> {
 }
 
 pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
-    let key = allowed(control, call)?;
+    let key = named(call)?;
+    // Source: Service Authorization Reference, CloudFormation: the action has no resource.
+    call.allow(control, "*")?;
     let name = name(call, "StackSetName")?.to_owned();
     if text(call.input, "PermissionModel") != Some("SERVICE_MANAGED") {
         return Err(invalid(
