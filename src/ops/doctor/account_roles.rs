@@ -1,6 +1,7 @@
 //! Whether the role of each account can be assumed; failures by their cause.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use futures::{StreamExt as _, stream};
 use orgtrail_base::percent::decode_lossy;
@@ -90,7 +91,8 @@ fn fine(inputs: &Inputs<'_>) -> Item {
     }
     let mut evidence = format!("{} can be assumed", counted(inputs.accessible().count(), "role"));
     for (reason, accounts) in reasons {
-        evidence.push_str(&format!("; {} not tried: {reason}", counted(accounts, "account")));
+        let accounts = counted(accounts, "account");
+        let _ = write!(evidence, "; {accounts} not tried: {reason}");
     }
     Item::ok(ID, evidence)
 }

@@ -9,7 +9,7 @@ const DIFFERS: SignedDuration = SignedDuration::from_mins(1);
 /// AWS refuses requests that differ more. Source: IAM User Guide, "Signature Version 4".
 const REFUSED: SignedDuration = SignedDuration::from_mins(5);
 
-pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
+pub(super) fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     if inputs.aws.is_sandbox() {
         return vec![Item::ok(ID, format!("the sandbox's clock shows {:.0}", inputs.aws.now()))];
     }

@@ -7,7 +7,7 @@ use crate::words::counted;
 const ID: &str = "endpoints";
 
 /// Whether CloudTrail answers in every enabled Region that the configuration includes.
-pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
+pub(super) fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     let checked = inputs.trails.iter().filter(|(region, _)| inputs.is_checked(region));
     let mut answered = 0_usize;
     let mut failed: Vec<(String, &AwsError, Vec<&Region>)> = Vec::new();

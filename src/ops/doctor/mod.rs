@@ -28,6 +28,7 @@ mod subscriptions;
 mod trails;
 mod trusted_access;
 
+use std::future::ready;
 use std::pin::Pin;
 
 use futures::future::join_all;
@@ -77,9 +78,9 @@ pub async fn doctor(env: &Env) -> Result<Diagnosis, OpError> {
     let inputs = &inputs;
     let all: Vec<Boxed<'_>> = vec![
         Box::pin(credentials::examine(inputs)),
-        Box::pin(clock::examine(inputs)),
+        Box::pin(ready(clock::examine(inputs))),
         Box::pin(configuration::examine(inputs)),
-        Box::pin(endpoints::examine(inputs)),
+        Box::pin(ready(endpoints::examine(inputs))),
         Box::pin(organization::examine(inputs)),
         Box::pin(trusted_access::examine(inputs)),
         Box::pin(service_linked_role::examine(inputs)),
@@ -92,11 +93,11 @@ pub async fn doctor(env: &Env) -> Result<Diagnosis, OpError> {
         Box::pin(root_keys::examine(inputs)),
         Box::pin(landing_zone::examine(inputs)),
         Box::pin(trails::examine(inputs)),
-        Box::pin(regions::examine(inputs)),
-        Box::pin(subscriptions::examine(inputs)),
+        Box::pin(ready(regions::examine(inputs))),
+        Box::pin(ready(subscriptions::examine(inputs))),
         Box::pin(neighbors::examine(inputs)),
         Box::pin(stack_sets::examine(inputs)),
-        Box::pin(new_accounts::examine(inputs)),
+        Box::pin(ready(new_accounts::examine(inputs))),
     ];
     let phase = env.progress().phase("examining the organization", all.len());
     let all = all.into_iter().map(|item| async {

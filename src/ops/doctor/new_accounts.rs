@@ -5,7 +5,7 @@ use crate::aws::Observation;
 const ID: &str = "new-accounts";
 
 /// The queue of the events of accounts that join, and the rule that fills it.
-pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
+pub(super) fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     let Some((desired, observed)) = &inputs.observed else {
         return vec![Item::skipped(ID, "new_accounts.queue")];
     };

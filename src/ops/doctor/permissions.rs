@@ -100,8 +100,8 @@ fn kind(inputs: &Inputs<'_>, account: &AccountId) -> RoleKind {
 
 /// The generated role of an account.
 fn role<'r>(roles: &'r [Role], account: &AccountId) -> Option<&'r Role> {
-    let assumed =
-        || roles.iter().filter(|role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub));
+    let others = [RoleKind::Bootstrap, RoleKind::Runner, RoleKind::Hub];
+    let assumed = || roles.iter().filter(|role| !others.contains(&role.kind));
     let own = assumed().find(|role| role.account.as_ref() == Some(account));
     own.or_else(|| assumed().find(|role| role.account.is_none()))
 }

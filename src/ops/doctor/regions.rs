@@ -9,7 +9,7 @@ const ID: &str = "regions";
 
 /// The opt-in Regions that accounts have enabled, and whether the configuration includes
 /// them.
-pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
+pub(super) fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     let mut items = Vec::new();
     if let Some(error) = &inputs.regions.unread {
         items.push(Item::unread(ID, error));

@@ -7,7 +7,7 @@ use crate::words::counted;
 const ID: &str = "subscriptions";
 
 /// Subscriptions to the alarms' topics that nobody confirmed.
-pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
+pub(super) fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
     let Some((desired, observed)) = &inputs.observed else {
         return vec![Item::skipped(ID, "[alarms]")];
     };

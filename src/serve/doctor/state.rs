@@ -19,8 +19,9 @@ pub(super) async fn examine(env: &Env, config: &Config) -> Item {
                     return Item::waits(ID, &format!("not signed in: {}", error.message()));
                 }
             };
-            let account = config.service.state_account.clone();
-            let account = account.unwrap_or_else(|| aws.caller().account.clone());
+            let archive = &config.organization.log_archive_account;
+            let owner = config.service.state_owner(archive);
+            let account = owner.unwrap_or(&aws.caller().account).clone();
             let clients = aws.clients(&account, aws.home_region());
             match clients.bucket_region(bucket).await {
                 Ok(region) => {

@@ -15,12 +15,12 @@ use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 /// The state of one account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
-    regions: BTreeMap<Region, Recording>,
+    regions: BTreeMap<Region, RegionState>,
 }
 
 /// What one Region has.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Recording {
+struct RegionState {
     recorder: Option<Value>,
     channel: Option<Value>,
     is_recording: bool,
@@ -32,7 +32,7 @@ impl State {
         let recorder = json!({ "name": "default", "recordingGroup": { "allSupported": true } });
         let channel = json!({ "name": "default", "s3BucketName": "config" });
         let recording =
-            Recording { recorder: Some(recorder), channel: Some(channel), is_recording: true };
+            RegionState { recorder: Some(recorder), channel: Some(channel), is_recording: true };
         self.regions.insert(region, recording);
     }
 }
@@ -110,12 +110,12 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
 }
 
 /// The recorders that a call names must exist.
-fn wanted(found: &Recording, call: &Call<'_>) -> Result<(), ApiError> {
+fn wanted(found: &RegionState, call: &Call<'_>) -> Result<(), ApiError> {
     let names = input::texts(call.input, "ConfigurationRecorderNames");
     names.iter().try_for_each(|name| named(found, name))
 }
 
-fn named(found: &Recording, name: &str) -> Result<(), ApiError> {
+fn named(found: &RegionState, name: &str) -> Result<(), ApiError> {
     let known = found.recorder.as_ref().and_then(|it| input::text(it, "name"));
     if known == Some(name) { Ok(()) } else { Err(missing(name)) }
 }
