@@ -67,6 +67,19 @@ MUTED = [
         "AWS chooses the policy's id when it is created. The condition `organizations:PolicyType` limits them "
         "to service control policies.",
     ),
+    (
+        "bootstrap",
+        "RESOURCE_STAR",
+        r"^\['organizations:EnablePolicyType'\]$",
+        "The root's id is not known in advance. The condition `organizations:PolicyType` limits it to service "
+        "control policies.",
+    ),
+    (
+        "bootstrap",
+        "RESOURCE_STAR",
+        r"^\['organizations:DeregisterDelegatedAdministrator', 'organizations:RegisterDelegatedAdministrator'\]$",
+        "The condition `organizations:ServicePrincipal` limits them to CloudTrail.",
+    ),
 ]
 
 

@@ -4,6 +4,7 @@
 use super::grant::{Grant, Scope};
 use super::{Role, hub};
 use crate::names::Arn;
+use crate::resources::landing_zone::OWNER_TAG;
 
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 const ORGANIZATIONS: &str = "organizations.amazonaws.com";
@@ -107,7 +108,7 @@ fn service_linked_roles(scope: &Scope<'_>) -> [Grant; 1] {
     .when("StringEquals", "iam:AWSServiceName", services.map(|(service, _)| service))]
 }
 
-fn stacks(scope: &Scope<'_>) -> [Grant; 3] {
+fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
     let prefix = &scope.config.landing_zone.prefix;
     [
         Grant::new(
@@ -134,10 +135,17 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 3] {
              known in advance.",
         ),
         Grant::new(
+            "CreateStackSets",
+            ["cloudformation:CreateStackSet"],
+            ["*"],
+            "Creates stack sets with orgtrail's tag, and no others. AWS has no resource for this \
+             action.",
+        )
+        .when("StringEquals", &format!("aws:RequestTag/{}", OWNER_TAG.0), [OWNER_TAG.1]),
+        Grant::new(
             "ManageStackSets",
             [
                 "cloudformation:CreateStackInstances",
-                "cloudformation:CreateStackSet",
                 "cloudformation:DeleteStackInstances",
                 "cloudformation:DeleteStackSet",
                 "cloudformation:DescribeStackSet",

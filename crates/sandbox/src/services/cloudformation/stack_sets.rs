@@ -22,6 +22,16 @@ pub(super) fn allowed(control: &Control, call: &Call<'_>) -> Result<String, ApiE
     }
     let name = name(call, "StackSetName")?;
     let key = key(call.region, name);
+    if call.operation == "CreateStackSet" {
+        // Source: Service Authorization Reference: it has no resource.
+        let tags = new_tags(call);
+        let keys: Vec<(String, String)> =
+            tags.into_iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value)).collect();
+        let context: Vec<(&str, String)> =
+            keys.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        call.allow_with(control, "*", &context)?;
+        return Ok(key);
+    }
     let sets = &account(control, &call.caller.account)?.cloudformation.stack_sets;
     let id = sets.get(&key).map_or_else(|| format!("{name}:*"), |set| set.id.clone());
     call.allow(control, &call.arn(format!("stackset/{id}")).to_string())?;
@@ -179,7 +189,11 @@ pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
     }
     set.queues = queues.unwrap_or(set.queues);
     let instances = set.instances.values().filter(|instance| {
-        wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|(id, _)| *id == instance.account))
+        // What a failed deletion left is excluded from updates.
+        instance.detailed != "INOPERABLE"
+            && wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.iter().any(|(id, _)| *id == instance.account))
     });
     let new = New {
         action: Action::Update,
