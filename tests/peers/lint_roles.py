@@ -84,7 +84,8 @@ MUTED = [
         "bootstrap",
         "RESOURCE_STAR",
         r"^\['organizations:EnablePolicyType'\]$",
-        "AWS chooses the root's id. The condition `organizations:PolicyType` limits it to service control policies.",
+        "The root's id is not known in advance. The condition `organizations:PolicyType` limits it to service "
+        "control policies.",
     ),
 ]
 

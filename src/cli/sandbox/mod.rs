@@ -19,7 +19,8 @@ use crate::words::counted;
 /// Run an AWS organization on this machine, to try orgtrail
 ///
 /// The sandbox serves the AWS CLI, every AWS SDK and orgtrail on a loopback address:
-/// Organizations, STS, IAM, S3, KMS, CloudTrail, CloudWatch, Logs, SNS and Account Management.
+/// Organizations, STS, IAM, S3, KMS, CloudTrail, CloudFormation, CloudWatch, Logs, SNS and Account
+/// Management.
 /// Nothing leaves this machine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -4,6 +4,7 @@
 use super::grant::{Grant, Scope};
 use super::{Role, hub};
 use crate::names::Arn;
+use crate::resources::landing_zone::OWNER_TAG;
 
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 const ORGANIZATIONS: &str = "organizations.amazonaws.com";
@@ -137,8 +138,10 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
             "CreateStackSets",
             ["cloudformation:CreateStackSet"],
             ["*"],
-            "Creates the stack sets of the roles. AWS has no resource for this action.",
-        ),
+            "Creates stack sets with orgtrail's tag, and no others. AWS has no resource for this \
+             action.",
+        )
+        .when("StringEquals", &format!("aws:RequestTag/{}", OWNER_TAG.0), [OWNER_TAG.1]),
         Grant::new(
             "ManageStackSets",
             [

@@ -344,6 +344,25 @@ fn numbers_keep_to_awss_ranges() {
 }
 
 #[test]
+fn settings_of_the_landing_zone_that_cloudformation_refuses_are_errors() {
+    let zone = |line: &str| config("", "", &format!("[landing_zone]\n{line}"));
+    let key = |name: &str| format!("landing_zone.{name}");
+    for prefix in ["", "1st", "acme_trail", &"a".repeat(81)] {
+        let text = zone(&format!("prefix = \"{prefix}\""));
+        only(&text, ERROR, &key("prefix"), "letters, digits and hyphens");
+    }
+    assert_eq!(findings(&zone("prefix = \"acme-trail-1\"")), []);
+    let trusted = |arn: &str| zone(&format!("trusted_principal = \"{arn}\""));
+    let principal = key("trusted_principal");
+    only(&trusted("arn:aws:iam::111111111111:root"), ERROR, &principal, "an IAM role or user");
+    only(&trusted("arn:aws-cn:iam::111111111111:role/a"), ERROR, &principal, "partition aws-cn");
+    assert_eq!(findings(&trusted("arn:aws:iam::333333333333:role/ci/Scheduler")), []);
+    let management = zone("pilot_account = \"111111111111\"");
+    only(&management, ERROR, &key("pilot_account"), "the management account");
+    assert_eq!(findings(&zone("pilot_account = \"333333333333\"")), []);
+}
+
+#[test]
 fn arns_are_of_the_right_kind_and_partition() {
     let hub = |arn: &str| config("", "", &format!("[roles]\nhub = \"{arn}\""));
     assert_eq!(findings(&hub("arn:aws:iam::111111111111:role/hub")), []);

@@ -14,19 +14,24 @@ use super::{
 use crate::api::ApiError;
 use crate::services::input::{account, account_mut, flag, text, texts};
 
-/// The key of the stack set that this call names.
-fn named(call: &Call<'_>) -> Result<String, ApiError> {
-    if text(call.input, "CallAs").is_some_and(|it| it != "SELF") {
-        return Err(invalid("the sandbox has no delegated administrators of stack sets"));
-    }
-    Ok(key(call.region, name(call, "StackSetName")?))
-}
-
 /// Asks whether the caller may do this call on the stack set that it names, and returns its
 /// key.
 pub(super) fn allowed(control: &Control, call: &Call<'_>) -> Result<String, ApiError> {
-    let key = named(call)?;
+    if text(call.input, "CallAs").is_some_and(|it| it != "SELF") {
+        return Err(invalid("the sandbox has no delegated administrators of stack sets"));
+    }
     let name = name(call, "StackSetName")?;
+    let key = key(call.region, name);
+    if call.operation == "CreateStackSet" {
+        // Source: Service Authorization Reference, CloudFormation: the action has no resource.
+        let tags = new_tags(call);
+        let keys: Vec<(String, String)> =
+            tags.into_iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value)).collect();
+        let context: Vec<(&str, String)> =
+            keys.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        call.allow_with(control, "*", &context)?;
+        return Ok(key);
+    }
     let sets = &account(control, &call.caller.account)?.cloudformation.stack_sets;
     let id = sets.get(&key).map_or_else(|| format!("{name}:*"), |set| set.id.clone());
     call.allow(control, &call.arn(format!("stackset/{id}")).to_string())?;
@@ -91,9 +96,7 @@ fn managed_execution(call: &Call<'_>) -> Option<bool> {
 }
 
 pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
-    let key = named(call)?;
-    // Source: Service Authorization Reference, CloudFormation: the action has no resource.
-    call.allow(control, "*")?;
+    let key = allowed(control, call)?;
     let name = name(call, "StackSetName")?.to_owned();
     if text(call.input, "PermissionModel") != Some("SERVICE_MANAGED") {
         return Err(invalid(
@@ -186,7 +189,11 @@ pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
     }
     set.queues = queues.unwrap_or(set.queues);
     let instances = set.instances.values().filter(|instance| {
-        wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|(id, _)| *id == instance.account))
+        // What a failed deletion left is excluded from updates.
+        instance.detailed != "INOPERABLE"
+            && wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.iter().any(|(id, _)| *id == instance.account))
     });
     let new = New {
         action: Action::Update,
