@@ -132,6 +132,9 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     let ran = env.run(&config, &["status"]).await;
     let said = format!("covered {minutes} min after joining");
     assert!(ran.stdout.contains(&said), "no `{said}` in {}", ran.stdout);
+    let ran = env.run(&config, &["accounts"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.stdout.contains(&format!("covered after {minutes} min")), "{}", ran.stdout);
     let again = Box::pin(service(&env, &config)).await;
     let mut replica = AccountWatcher::new(again.clone());
     replica.turn().await;
@@ -147,6 +150,11 @@ async fn accounts_that_join_are_followed_until_covered_and_one_that_leaves_is_re
     assert_eq!(departed.account, invited);
     replica.turn().await;
     assert_eq!(again.accounts().history, app.accounts().history);
+
+    let ran = env.run(&config, &["accounts"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    let said = format!("account {invited} (account-{invited}) left the organization by");
+    assert!(ran.stderr.contains(&said), "{}", ran.stderr);
 
     // Its logs stay verifiable: everything until it left is proven, and where its chains end is
     // reported.

@@ -164,10 +164,10 @@ fn joined_card(view: &View) -> Markup {
     };
     let began = accounts.history.began_at();
     if joined.is_empty() {
-        let body = match began {
-            Some(began) => html! { "None since " (time::at(began, view.now)) "." },
-            None => html! { "Nothing is known yet." },
-        };
+        let body = html! { @match began {
+            Some(began) => { "None since " (time::at(began, view.now)) "." },
+            None => { "Nothing is known yet." },
+        } };
         let body = html! { (problem) (only_note(&body)) };
         return card("joined", "Accounts that joined", &aside, &body);
     }

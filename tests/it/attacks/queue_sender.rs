@@ -79,8 +79,7 @@ async fn messages_that_nobody_sent_for_aws_change_nothing_and_real_accounts_are_
     assert_eq!(document["accounts"], 4);
     assert_eq!(document["error"], Value::Null);
     // A flood costs one reading, not sixty.
-    let read: u64 =
-        env.sandbox.faults().triggered().iter().map(|(_, times)| u64::from(*times)).sum();
+    let read: u64 = env.sandbox.faults().triggered().iter().map(|(_, times)| *times).sum();
     assert!((1..=2).contains(&read), "{read}");
 
     let created = create(&env, "real").await;

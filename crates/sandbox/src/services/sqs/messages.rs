@@ -102,7 +102,7 @@ impl Queue {
 }
 
 fn md5_of(body: &str) -> String {
-    md5::Md5::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(md5::Md5::digest(body.as_bytes()))
 }
 
 /// Uses the KMS key of a queue, where it has one.
@@ -250,7 +250,7 @@ fn delete_one(queue: &mut Queue, handle: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn handle<'a>(of: &'a Value) -> Result<&'a str, ApiError> {
+fn handle(of: &Value) -> Result<&str, ApiError> {
     let missing = || {
         ApiError::new("MissingParameter", "The request must contain the parameter ReceiptHandle.")
     };
