@@ -87,7 +87,7 @@ impl Context<'_> {
             ORGANIZATION => return create_organization(writer).await,
             POLICY_TYPE => return enable_policy_type(writer).await,
             ACCESS => return activate(writer).await,
-            id if SHARED.contains(&id) => return self.shared(id).await,
+            id if SHARED.contains(&id) => return Box::pin(self.shared(id)).await,
             _ => {}
         }
         let missing = || StepError::Missing(format!("the resource {}", step.id));

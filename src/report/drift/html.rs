@@ -229,7 +229,7 @@ fn about(id: &str, status: Status) -> Markup {
     let rules = rules(id);
     markup! {
         @if let Some(check) = check(id) { p { (check.why) } }
-        @if let (Status::Fail, Some(fix)) = (status, fix(id)) { (command("Fix", &fix)) }
+        @if let (Status::Fail, Some(fix)) = (status, fix(id)) { (command("Fix", fix)) }
         p.soft { code { (plain(id)) } @for rule in &rules { ", " (rule) } }
     }
 }

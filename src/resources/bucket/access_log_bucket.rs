@@ -124,7 +124,7 @@ impl Resource for AccessLogBucket {
         let closed = found.map(|found| &found.closed);
         let mut difference = match ClosedBucket::diff(closed, &Self::declared(desired), desired) {
             Ok(difference) => difference,
-            Err(stopped) => return stopped,
+            Err(stopped) => return *stopped,
         };
         if let Some(found) = found {
             if found.object_lock.as_ref().is_some_and(|lock| lock.mode.is_some()) {

@@ -74,11 +74,11 @@ impl ClosedBucket {
         found: Option<&Self>,
         declared: &DeclaredBucket<'_>,
         desired: &Desired,
-    ) -> Result<Difference, Change> {
+    ) -> Result<Difference, Box<Change>> {
         let bucket = found.map(|found| &found.bucket);
         let bucket = bucket_diff(bucket, declared.name, declared.region, declared.setting);
         if bucket.action.stops() {
-            return Err(bucket);
+            return Err(Box::new(bucket));
         }
         let policy = policy_change(
             found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
@@ -91,7 +91,7 @@ impl ClosedBucket {
             },
         );
         if policy.action.stops() {
-            return Err(policy);
+            return Err(Box::new(policy));
         }
         let mut fields = bucket.fields;
         let ownership = found.and_then(|found| found.ownership.as_ref());
@@ -124,7 +124,7 @@ impl ClosedBucket {
         PublicAccess::block(clients, name).await?;
         let policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
         let merged = merge(policy, &declared.policy, context.desired.unmanaged);
-        Ok(context.retry(|| Policy::put(clients, name, &merged.document)).await?)
+        context.retry(|| Policy::put(clients, name, &merged.document)).await
     }
 }
 

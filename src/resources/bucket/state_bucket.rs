@@ -147,7 +147,7 @@ impl Resource for StateBucket {
         let closed = found.map(|found| &found.closed);
         let mut difference = match ClosedBucket::diff(closed, &declared, desired) {
             Ok(difference) => difference,
-            Err(stopped) => return stopped,
+            Err(stopped) => return *stopped,
         };
         let is_versioned =
             found.and_then(|found| found.versioning.as_ref()).is_some_and(|v| v.enabled);

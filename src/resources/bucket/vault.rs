@@ -160,7 +160,7 @@ impl Resource for Vault {
         let declared = Self::declared(desired, vault);
         let mut difference = match ClosedBucket::diff(closed, &declared, desired) {
             Ok(difference) => difference,
-            Err(stopped) => return stopped,
+            Err(stopped) => return *stopped,
         };
         let key = found.and_then(|found| found.key.as_ref());
         if let Some(key) = key.filter(|key| key.state != "Enabled") {
