@@ -114,7 +114,7 @@ async fn a_channel_that_leads_into_a_private_network_is_refused_unless_it_is_all
     let port = receiver.origin.rsplit(':').next().unwrap();
     for (url, says) in [
         (format!("https://127.0.0.1:{port}/x"), "private network"),
-        ("https://169.254.169.254/latest/meta-data/".to_owned(), "no address of a channel"),
+        ("https://169.254.169.254/latest/meta-data/".to_owned(), "no address of a server"),
         ("https://[::ffff:10.0.0.1]/x".to_owned(), "private network"),
     ] {
         let ran = run(&channel("chat", "slack", &format!("target = \"{url}\"")), &[]).await;
