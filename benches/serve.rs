@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use orgtrail::report::contract::drift;
 use orgtrail::report::contract::round::Part;
 use orgtrail::serve::app::App;
-use orgtrail::serve::board::Board;
+use orgtrail::serve::compute::of_reports;
 use orgtrail::serve::evidence::Bundles;
 use orgtrail::serve::http;
 use orgtrail::serve::rounds::Rounds;
@@ -168,20 +168,19 @@ async fn client(address: std::net::SocketAddr, path: &str) -> (Vec<Duration>, us
     (times, bytes)
 }
 
-/// What a round does to this process at its end: it reads the reports and makes a board of
-/// them, and writes them. How often it was done.
+/// What a round does to this process at its end: it writes its reports, and reads the newest
+/// ones to make a board of them. How often it was done.
 async fn round(app: App, is_over: Arc<AtomicBool>) -> usize {
     let mut rounds = 0;
     while !is_over.load(Ordering::Relaxed) {
         let newest = app.board().newest().unwrap().id.clone();
         let report = app.rounds().report(&newest, Part::Drift).await.unwrap().unwrap();
-        let written = tokio::task::spawn_blocking(move || {
+        let written = of_reports(move || {
             let report: drift::Report = serde_json::from_slice(&report).unwrap();
             serde_json::to_vec(&report).unwrap().len()
         });
         assert!(written.await.unwrap() > 0);
-        let reports = app.loader().reports(&app.board().rounds).await.unwrap();
-        let board = tokio::task::spawn_blocking(move || Board::of(reports)).await.unwrap();
+        let board = app.loader().load(None).await.unwrap().unwrap();
         assert!(board.coverage.is_some());
         rounds += 1;
     }

@@ -1,5 +1,6 @@
 //! How commands end early: what SIGINT and SIGTERM do.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -13,16 +14,19 @@ const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
 /// operations in flight and reports; any other is abandoned. A second signal ends both.
 pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Outcome, OpError> {
     let (stop, stops_gracefully) = (&context.stop, command.stops_gracefully());
+    let is_announced = Cell::new(false);
+    let announce = || {
+        if stops_gracefully && !is_announced.replace(true) {
+            // The person who sent the signal waits, with `--quiet` too.
+            context.out.warn(format_args!(
+                "stopping ({}): finishing operations in flight; a second signal stops immediately",
+                stop.cause()
+            ));
+        }
+    };
     let announced = async {
         stop.requested().await;
-        if !stops_gracefully {
-            return std::future::pending().await;
-        }
-        // The person who sent the signal waits, with `--quiet` too.
-        context.out.warn(format_args!(
-            "stopping ({}): finishing operations in flight; a second signal stops immediately",
-            stop.cause()
-        ));
+        announce();
         std::future::pending::<Infallible>().await
     };
     let early = async {
@@ -41,9 +45,15 @@ pub(super) async fn until_stopped(command: Command, context: &Context) -> Result
     };
     tokio::select! {
         biased;
-        // First, so that a command that the signal ends immediately announces it too.
         never = announced => match never {},
-        result = Box::pin(command.run(context)) => result,
+        result = Box::pin(command.run(context)) => {
+            // The signal may have come after `announced` was looked at, and ended the command
+            // at once.
+            if stop.is_requested() {
+                announce();
+            }
+            result
+        }
         () = early => Err(Interrupted::Early.into()),
         () = second => Err(Interrupted::AtOnce.into()),
     }

@@ -2,7 +2,7 @@
 //!
 //! A thread keeps what it freed for its own next work. Reports of large organizations, read by
 //! whichever thread is free, would need several times their size: one thread reads and writes
-//! them all.
+//! them all, in files too.
 
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
@@ -29,16 +29,12 @@ fn pool(name: &str, threads: usize) -> Option<Runtime> {
 }
 
 /// Reads or writes a report, after those that came before.
-pub(super) fn of_reports<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
+pub fn of_reports<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     run(&REPORTS, work)
 }
 
 /// Renders a page or another answer, on as many threads as there are processors.
-pub(super) fn of_pages<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
+pub fn of_pages<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     run(&PAGES, work)
 }
 

@@ -5,7 +5,7 @@ pub mod accounts;
 pub mod app;
 pub mod board;
 pub mod claims;
-mod compute;
+pub mod compute;
 pub mod doctor;
 pub mod evidence;
 pub mod http;

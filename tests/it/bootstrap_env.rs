@@ -2,10 +2,11 @@
 
 use std::ops::Deref;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use aws_credential_types::Credentials;
 use orgtrail::names::AccountId;
+use orgtrail::sandbox::{Effect, Fault};
 
 use crate::env::{HOME, TestEnv, session_keys, working_day, writer};
 use crate::program::{Finished, finish_apart, sign};
@@ -132,6 +133,29 @@ impl BootstrapEnv {
         let finished = finish_apart(command).await;
         assert_eq!(finished.code, code, "{arguments:?}: {}", finished.text());
         finished
+    }
+
+    /// Runs a command until a call would be made, and kills it there. Without keys it is the
+    /// administrator's.
+    pub(crate) async fn killed_before(
+        &self,
+        keys: Option<&Credentials>,
+        arguments: &[&str],
+        call: &str,
+        after: u64,
+    ) {
+        self.sandbox.faults().clear();
+        self.sandbox.faults().inject(Fault::every(call, Effect::Hang).after(after));
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = self.bootstrap(folder.path(), CONFIG, arguments);
+        if let Some(keys) = keys {
+            sign(&mut command, keys);
+        }
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        self.until_struck().await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        self.sandbox.faults().clear();
     }
 
     /// Whether a role exists in an account.

@@ -1,23 +1,8 @@
 //! A bootstrap that is killed anywhere is completed by the next run.
 
-use std::process::Stdio;
-
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::bootstrap_env::{BootstrapEnv, CONFIG};
-
-/// Runs bootstrap until a call would be made, and kills it there.
-async fn kill_before(env: &BootstrapEnv, arguments: &[&str], call: &str, after: u64) {
-    env.sandbox.faults().clear();
-    env.sandbox.faults().inject(Fault::every(call, Effect::Hang).after(after));
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = env.bootstrap(folder.path(), CONFIG, arguments);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    env.until_struck().await;
-    child.kill().unwrap();
-    child.wait().unwrap();
-    env.sandbox.faults().clear();
-}
+use crate::bootstrap_env::BootstrapEnv;
 
 const APPLY: [&str; 4] = ["bootstrap", "--create-organization", "--apply", "--yes"];
 
@@ -35,7 +20,7 @@ async fn bootstrap_that_is_killed_at_each_call_is_completed_by_the_next_run() {
         ("cloudformation:CreateStackSet", 0),
         ("organizations:EnableAWSServiceAccess", 0),
     ] {
-        kill_before(&env, &APPLY, call, after).await;
+        env.killed_before(None, &APPLY, call, after).await;
     }
     for account in &env.all_accounts()[1..] {
         env.sandbox.join(account).unwrap();
@@ -46,7 +31,7 @@ async fn bootstrap_that_is_killed_at_each_call_is_completed_by_the_next_run() {
         ("cloudformation:CreateStackInstances", 1),
         ("iam:CreateServiceLinkedRole", 0),
     ] {
-        kill_before(&env, &APPLY, call, after).await;
+        env.killed_before(None, &APPLY, call, after).await;
     }
     env.ends(&["bootstrap", "--apply", "--yes"], 0).await;
     env.ends(&["bootstrap"], 0).await;
@@ -66,7 +51,7 @@ async fn a_removal_that_is_killed_at_each_call_is_completed_by_the_next_run() {
         ("cloudformation:DeleteStackSet", 1),
         ("cloudformation:DeleteStack", 0),
     ] {
-        kill_before(&env, &destroy, call, after).await;
+        env.killed_before(None, &destroy, call, after).await;
     }
     env.ends(&destroy, 0).await;
     for account in env.all_accounts() {

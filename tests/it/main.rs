@@ -49,6 +49,7 @@ mod identity;
 mod json_schema;
 mod layers;
 mod legacy_trail;
+mod life_cycle;
 mod loopback;
 mod notifications;
 mod notifications_aws;

@@ -298,7 +298,10 @@ def look_for_drift(tally, where, main, member, step):
     tally.check(where, "`drift` cannot read the archive's notifications, a known limit", notifications <= reported, reported)
     tally.cannot(where, "the archive's notifications", "moto answers GetBucketNotification with an unreadable response")
     undeclared |= notifications
-    rest = reported - own - regions - hidden - undeclared
+    root = {("org-root-access", "unknown", "")}
+    tally.check(where, "`drift` does not know whether root access is centralized", root <= reported, reported)
+    tally.cannot(where, "centralized root access", "moto has no ListOrganizationsFeatures")
+    rest = reported - own - regions - hidden - undeclared - root
     tally.check(where, "`drift` finds nothing else, and more checks pass", not rest and passed > 20, rest)
 
 

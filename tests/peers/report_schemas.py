@@ -208,7 +208,13 @@ def documents(folder, sandbox, environment):
               for argument in (name, day.strftime("%Y-%m-%dT%H:00:00Z"))]
     member = sandbox.said["accounts"][3]["account"]
     trail = f"arn:aws:cloudtrail:us-east-1:{member}:trail/gone"
+    # The roles of bootstrap are not those that Organizations creates.
+    with open(os.path.join(folder, "orgtrail.toml"), encoding="utf-8") as file:
+        text = file.read()
+    with open(os.path.join(folder, "bootstrap.toml"), "w", encoding="utf-8") as file:
+        file.write(f'{text}\n[roles]\nname = "OrgTrailMember"\n[roles.accounts.222222222222]\nname = "OrgTrailArchive"\n')
     for expected, arguments in (
+        ("bootstrap", ("--config", "bootstrap.toml", "bootstrap")),
         ("plan", ("plan", "--out", "saved.plan")), ("apply-report", ("apply", "--yes")),
         ("destroy-report", ("destroy", "--dry-run")), ("drift-report", ("drift",)),
         ("coverage-report", ("coverage",)), ("accounts-report", ("accounts",)),

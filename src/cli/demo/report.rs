@@ -14,6 +14,7 @@ use crate::report::contract::demo::{Report, Step};
 const NEXT: &str = "\
 Next:
   orgtrail demo --keep          run the demo again, and keep its sandbox
+  orgtrail doctor               examine your organization, and what to fix first; read-only
   orgtrail init                 write a configuration for your organization; read-only
   orgtrail plan                 show what would change there; read-only
   orgtrail --help               list all commands";

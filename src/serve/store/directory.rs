@@ -8,6 +8,7 @@ use orgtrail_base::cloudtrail::digest::sha256_hex;
 
 use super::{Created, LONGEST, Replaced, StoreError, StoredFile, Version};
 use crate::local_file;
+use crate::serve::compute::of_reports;
 
 /// The file that is locked while another file is replaced.
 const LOCK: &str = ".lock";
@@ -112,7 +113,7 @@ impl DirectoryStore {
         key: &str,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
+        let result = of_reports(work).await.map_err(io::Error::other).flatten();
         result.map_err(|source| StoreError::File { key: key.to_owned(), source })
     }
 }
