@@ -232,7 +232,7 @@ def alarms(case, server, tally, folder, environment, main, archive):
     tally.cannot(case.name, "alarms", "moto knows CloudWatch by its older protocols, and not by the SDK's CBOR")
     filters = server.client("logs").describe_metric_filters(logGroupName="/orgtrail/organization-trail")["metricFilters"]
     counted = {one["metricTransformations"][0]["metricName"] for one in filters}
-    tally.check(case.name, "16 filters count, each in a metric of its own", len(filters) == 16 == len(counted), filters)
+    tally.check(case.name, "17 filters count, each in a metric of its own", len(filters) == 17 == len(counted), filters)
     listed = server.client("sns").list_subscriptions()["Subscriptions"]
     tally.check(case.name, "the address is subscribed to the alarms' topic",
                 [(one["TopicArn"].split(":")[-1], one["Endpoint"]) for one in listed]

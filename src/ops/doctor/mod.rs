@@ -1,6 +1,6 @@
 //! Diagnosing the organization: what keeps orgtrail from its work, and how to fix it.
 //!
-//! Every item is a file with a function of [`Inputs`]. An item never fails and never stops the
+//! Every item is a file with a function of `Inputs`. An item never fails and never stops the
 //! others: what it could not read is unknown. Nothing is written: no item has a
 //! [`WriteAuthority`](crate::aws::WriteAuthority).
 
