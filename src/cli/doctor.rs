@@ -24,6 +24,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    // Only the usual file is optional: another one is missing by mistake.
+    let file = &context.config_path;
+    if file.as_os_str() != "orgtrail.toml" && !file.exists() {
+        let message = format!("there is no configuration file {}", file.display());
+        return Err(OpError::usage(message)
+            .with_hint("correct `--config`, or leave it out to examine without a configuration"));
+    }
     let env = context.env()?;
     let diagnosis = Box::pin(doctor(&env)).await?;
     let of_service = service::examine(&env, &context.environment, args.send_test);

@@ -142,7 +142,7 @@ async fn destroy_deletes_the_rule_and_the_queue_and_no_others() {
     read("other").await.unwrap();
     let queue = clients.read(SignedRead::GetQueueUrl, &json!({ "QueueName": NAME })).await;
     assert!(queue.unwrap_err().is_not_found());
-    // Again: what is gone is deleted already.
+    // Again: resources that do not exist are deleted already.
     let ran = env.run(&config(), &["destroy", "--confirm-trail", "orgtrail"]).await;
     assert_eq!(ran.code, 0, "{}", ran.text());
 }

@@ -152,7 +152,7 @@ impl Resource for AccountRule {
             fields.extend(field_changes(None, &wanted));
             return Change::create(why, fields);
         };
-        // Targets of others stay.
+        // Targets that orgtrail did not add stay.
         let others = found.targets.iter().filter(|(id, _)| *id != TARGET);
         let notes: Vec<String> = others
             .map(|(id, target)| format!("an unmanaged target `{id}` is kept: {}", target.arn))

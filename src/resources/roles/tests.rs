@@ -432,7 +432,7 @@ fn the_state_bucket_is_written_by_its_owners_role_or_by_whoever_starts_the_servi
     with_hub.service.state = Some("s3://acme-state".parse().unwrap());
     with_hub.service.manage_state = false;
     assert_eq!(of(&with_hub), [(RoleKind::Runner, None, whole)]);
-    // A directory needs no permission, whoever the account would be.
+    // A directory needs no permission in any account.
     let directory = "[service]\nstate = \"/var/lib/orgtrail\"\nstate_account = \"333333333333\"\n";
     let config = parse(&format!("{SMALLEST}{directory}"));
     assert_eq!(of(&config), []);

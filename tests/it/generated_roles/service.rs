@@ -111,7 +111,7 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
     let refused = elsewhere.output(&["serve"]).await;
     assert_eq!(refused.code, 14, "{}", refused.text());
     assert!(refused.stderr.contains("s3:PutObject"), "{}", refused.text());
-    // Whoever has this role changes nothing in the management account.
+    // This role allows no change in the management account.
     let trail = management.cloudtrail();
     trail.stop_logging().name("orgtrail").send().await.unwrap();
     let refused = elsewhere.output(&["apply", "--yes"]).await;

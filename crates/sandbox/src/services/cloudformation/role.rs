@@ -1,5 +1,5 @@
-//! The roles of stacks, which are the account's IAM roles, created with the rights of whoever
-//! creates the stack.
+//! The roles of stacks, which are IAM roles of the account, created with the rights of the
+//! principal that creates the stack.
 
 use std::collections::BTreeMap;
 

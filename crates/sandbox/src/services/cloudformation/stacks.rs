@@ -114,7 +114,7 @@ pub(super) fn describe(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "StackName")?;
     call.allow(control, &resource(control, call, name)?)?;
     let answer = json!({ "Stacks": [shape(find(control, call, name)?)] });
-    // Whoever looks again finds it done.
+    // The next look finds it done.
     let own = control.accounts.get_mut(&call.caller.account);
     let stacks = own.map(|own| &mut own.cloudformation.stacks);
     if let Some(stack) = stacks.and_then(|stacks| stacks.get_mut(&key(call.region, name))) {

@@ -160,7 +160,7 @@ fn invite(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({ "Handshake": answer }))
 }
 
-/// The open invitation of a call, by whoever may end it.
+/// The open invitation that a call names, if its caller may end it.
 fn open<'a>(
     organization: &'a mut Organization,
     call: &Call<'_>,
