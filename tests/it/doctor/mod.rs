@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::configured::ConfiguredEnv;
 use crate::env::{MINIMAL, TestEnv, working_day};
-use crate::program::{Finished, finish_apart};
+use crate::program::{Finished, finish, finish_apart, orgtrail};
 
 /// A provisioned organization.
 async fn provisioned(config: &str) -> ConfiguredEnv {
@@ -100,4 +100,14 @@ async fn an_invalid_configuration_is_a_usage_error() {
     let found = env.run(&MINIMAL.replace("us-east-1", "nowhere"), &["doctor"]).await;
     assert_eq!(found.code, 2, "{}", found.text());
     assert!(found.stderr.contains("organization.home_region"), "{}", found.stderr);
+}
+
+#[test]
+fn a_named_configuration_file_that_does_not_exist_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["doctor", "--config", "missing.toml"];
+    let refused = finish(&mut orgtrail(folder.path(), &arguments));
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.stderr.contains("missing.toml"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--config"), "{}", refused.stderr);
 }
