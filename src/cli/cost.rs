@@ -6,7 +6,9 @@ use indicatif::{BinaryBytes, HumanCount};
 use super::{Context, Format, OpError, Outcome, sources};
 use crate::archive::consolidate::source_stats::CountMethod;
 use crate::cost::duplicates::Duplicate;
+use crate::cost::prices;
 use crate::ops::cost::{Costs, FailedRead, costs};
+use crate::org::{Billing, EventDataStore};
 use crate::report::drift::plain;
 use crate::report::new_table;
 
@@ -74,6 +76,9 @@ fn print(costs: &Costs, context: &Context) -> Result<(), OpError> {
     if !costs.storage.is_empty() {
         context.out.data(storage_table(costs).trim_fmt())?;
     }
+    for store in &costs.event_data_stores.stores {
+        context.out.data(lake(store))?;
+    }
     context.out.data(format_args!(
         "per month: {} for copies of events, {} for the archive's storage, {} for its key; total {}",
         costs.duplicates_sum,
@@ -82,6 +87,19 @@ fn print(costs: &Costs, context: &Context) -> Result<(), OpError> {
         costs.sum(),
     ))?;
     context.out.data(costs.prices)
+}
+
+/// An event data store of CloudTrail Lake, with its price.
+fn lake(store: &EventDataStore) -> String {
+    let price = match store.billing {
+        Billing::Extendable => format!("${:.2} a GB", prices::LAKE_EXTENDABLE_GB),
+        Billing::Fixed => format!("${:.2} a GB", prices::LAKE_FIXED_GB),
+        Billing::Unknown => "an unknown price".to_owned(),
+    };
+    format!(
+        "CloudTrail Lake: {} costs {price} that it ingests, in addition; AWS does not report how much that is",
+        plain(&store.arn.to_string())
+    )
 }
 
 fn duplicates_table(duplicates: &[Duplicate]) -> Table {

@@ -232,6 +232,13 @@ pub const LOGS_GB_MONTH: f64 = 0.03;
 /// A CloudWatch alarm on one metric, for a month. Source: AWS's page.
 pub const ALARM_MONTH: f64 = 0.1;
 
+/// A GB that CloudTrail Lake ingests with a year of retention that can be extended. Source:
+/// CloudTrail pricing; not confirmed.
+pub const LAKE_EXTENDABLE_GB: f64 = 0.75;
+/// A GB that CloudTrail Lake ingests with seven years of retention, of the first 5 TB a month.
+/// Source: CloudTrail pricing; not confirmed.
+pub const LAKE_FIXED_GB: f64 = 2.5;
+
 /// From when and where the prices are.
 #[derive(Debug, Clone, Copy)]
 pub struct PriceList {

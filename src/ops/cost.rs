@@ -19,7 +19,8 @@ use crate::cost::Usd;
 use crate::cost::duplicates::{Duplicate, duplicate};
 use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
 use crate::cost::storage::{ClassCost, StoredTotals, stored_totals};
-use crate::names::prefix_folder;
+use crate::names::{Region, prefix_folder};
+use crate::org::{EventDataStores, own_regions};
 use crate::report::contract;
 use crate::report::contract::sources::MissingSource;
 
@@ -54,6 +55,8 @@ pub struct Costs {
     pub storage_sum: Usd,
     /// The legacy trails, and the accounts and Regions that were unreadable.
     pub found: Found,
+    /// The event data stores of CloudTrail Lake in the management and log-archive accounts.
+    pub event_data_stores: EventDataStores,
     /// Other reads that failed.
     pub failures: Vec<FailedRead>,
     is_stopped: bool,
@@ -95,7 +98,15 @@ pub async fn costs(env: &Env, counting: CountMethod) -> Result<Costs, OpError> {
     }
     let duplicates = duplicates(&aws, &archive, located.readable, &mut failures).await;
     let stored = known(count(&archive, counting).await, &mut failures).unwrap_or_default();
+    let declared = &config.organization;
+    let mut owners = vec![&declared.management_account, &declared.log_archive_account];
+    owners.dedup();
+    let home = own_regions(&aws, &declared.management_account, &declared.management_account).await;
+    let regions: Vec<Region> = home.regions.into_iter().collect();
+    let event_data_stores = EventDataStores::read(&aws, &owners, &regions).await;
+    failures.extend(event_data_stores.unread.iter().map(|(.., error)| FailedRead::from(error)));
     Ok(Costs {
+        event_data_stores,
         prices: prices::LIST,
         organization_trail_logging,
         duplicates_sum: duplicates.iter().map(|one| one.usd_a_month).sum(),
@@ -147,6 +158,7 @@ impl Costs {
             storage_usd_per_month: self.storage_sum.0,
             total_usd_per_month: self.sum().0,
             unreadable_regions: unreadable_regions(&self.found.failed_reads),
+            event_data_stores: (&self.event_data_stores).into(),
             failures: self.failures.iter().map(failure).collect(),
         }
     }

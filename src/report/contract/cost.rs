@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::event_data_store::EventDataStores;
 use super::mirror;
 use super::prices::PriceList;
 use super::sources::{Counting, MissingSource, Source, UnreadableRegion};
@@ -37,6 +38,9 @@ pub struct Report {
     pub total_usd_per_month: f64,
     /// The accounts and Regions that could not be read, and trails that cannot be used.
     pub unreadable_regions: Vec<UnreadableRegion>,
+    /// Event data stores of CloudTrail Lake: they are charged for what they ingest, which AWS
+    /// does not report.
+    pub event_data_stores: EventDataStores,
     /// Other reads that failed.
     pub failures: Vec<FailedRead>,
 }

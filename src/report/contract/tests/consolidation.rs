@@ -138,6 +138,7 @@ pub(super) fn cost_report() -> cost::Report {
         storage_usd_per_month: 0.25,
         total_usd_per_month: 1.75,
         unreadable_regions: Vec::new(),
+        event_data_stores: (&super::organization::event_data_stores()).into(),
         failures: vec![cost::FailedRead { reason: "access denied".to_owned(), hint: None }],
     }
 }

@@ -13,6 +13,7 @@ mod checks;
 mod describe;
 mod find;
 pub(crate) mod insights;
+pub(crate) mod lake;
 mod logging;
 mod lookup;
 pub(crate) mod organization;
@@ -34,6 +35,9 @@ pub(crate) struct State {
     pub(crate) trails: BTreeMap<String, Trail>,
     /// The newest management events, oldest first, as records.
     pub(crate) recent: VecDeque<lookup::StoredEvent>,
+    /// The event data stores, which existed before.
+    #[serde(default)]
+    pub(crate) event_data_stores: Vec<lake::EventDataStore>,
 }
 
 pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
@@ -56,6 +60,8 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         "ListTags" => tags::list(control, call),
         "ListPublicKeys" => public_keys::list(control, call),
         "LookupEvents" => lookup::lookup(control, call),
+        "ListEventDataStores" => lake::list(control, call),
+        "GetEventDataStore" => lake::get(control, call),
         "RegisterOrganizationDelegatedAdmin" => organization::register(control, call),
         "DeregisterOrganizationDelegatedAdmin" => organization::deregister(control, call),
         _ => Err(unknown_operation(call)),
