@@ -34,8 +34,8 @@ pub use faults::{Effect, Fault, Faults, Propagation};
 pub use persist::{DataError, keep_from_saving};
 pub use policy::AuthorizationRecord;
 pub use recorder::S3Request;
-pub use simulator::{DigestEncryption, Legacy, LegacyError};
+pub use simulator::{DigestEncryption, Legacy, LegacyError, Person, SignIn, TrueHop, TrueSession};
 pub use start::{
-    Credentials, MfaDevice, NoSuchAccount, NoSuchObject, Options, Sandbox, StartError,
+    Credentials, MfaDevice, NoSuchAccount, NoSuchObject, NoSuchUser, Options, Sandbox, StartError,
 };
 pub use transient::transient;

@@ -158,6 +158,7 @@ impl AccessKey {
             access_key_id: access_key_id.to_owned(),
             mfa_at: self.mfa_at,
             temporary: self.session_token.is_some(),
+            issued_at: self.session_token.is_some().then_some(self.created_at),
             session_policy: self.session_policy.clone(),
         })
     }
@@ -185,6 +186,8 @@ pub(super) struct Caller {
     pub(super) mfa_at: Option<Timestamp>,
     /// Whether the credentials are temporary (a role's or a session token's).
     pub(super) temporary: bool,
+    /// When temporary credentials were issued, by the simulated clock.
+    pub(super) issued_at: Option<Timestamp>,
     /// The session policy passed to `AssumeRole`.
     pub(super) session_policy: Option<Document>,
 }
@@ -228,6 +231,7 @@ impl Caller {
             access_key_id: String::new(),
             mfa_at: None,
             temporary: false,
+            issued_at: None,
             session_policy: None,
         }
     }

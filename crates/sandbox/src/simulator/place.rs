@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::chain::{At, Chain};
 use super::delivery::{self, PendingObject};
 use super::{LOST, SLOT, events, insights};
-use crate::services::cloudtrail::{Delivery, StoredEvent, Trail};
+use crate::services::cloudtrail::{Delivery, Trail};
 use crate::simulation::{Control, Simulation};
 
 /// What of one account and Region of a trail was delivered.
@@ -43,8 +43,6 @@ pub(super) struct SettingsPeriod {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) status: Status,
-    /// Management events, for the history.
-    pub(super) history: Vec<StoredEvent>,
     /// Recorded events, for the log group.
     pub(super) messages: Vec<String>,
     pub(super) files: u64,
@@ -132,11 +130,6 @@ impl Place {
     /// Where the next digest begins, while there is a chain.
     pub(super) fn digest_from(&self) -> Option<Timestamp> {
         self.chain.as_ref().map(|chain| chain.next)
-    }
-
-    /// Until when slots are delivered, or never will be.
-    pub(super) fn slots_until(&self) -> Option<Timestamp> {
-        self.slots_until
     }
 
     /// Whether anything is due that could not be delivered.
@@ -229,11 +222,8 @@ impl Place {
     ) -> Result<(), String> {
         let mut events = Records::default();
         for event in maker.slot(start, end) {
-            let text = event.record.to_string();
-            if event.is_management() {
-                outcome.history.push(StoredEvent::new(&event.record, &text));
-            }
             if event.is_for(at.trail) {
+                let text = event.record.to_string();
                 events.add(&event.record, &text);
                 outcome.messages.push(text);
             }
@@ -258,8 +248,6 @@ impl Place {
         // Long stretches make more messages than any stream keeps.
         let surplus = outcome.messages.len().saturating_sub(10_000);
         outcome.messages.drain(..surplus);
-        let surplus = outcome.history.len().saturating_sub(500);
-        outcome.history.drain(..surplus);
         Ok(())
     }
 
