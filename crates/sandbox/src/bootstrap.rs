@@ -209,6 +209,7 @@ pub(super) fn add_key(
         expires_at: None,
         mfa_at: None,
         session_policy: None,
+        source_identity: None,
         active: true,
         created_at: now,
     };

@@ -287,6 +287,9 @@ pub(super) struct AccessKey {
     /// By the real clock.
     pub(super) mfa_at: Option<jiff::Timestamp>,
     pub(super) session_policy: Option<Document>,
+    /// What `AssumeRole` was told, or inherited.
+    #[serde(default)]
+    pub(super) source_identity: Option<String>,
     /// Whether it may be used.
     pub(super) active: bool,
     /// Whether it is the sandbox's own way to act as a root user: in AWS, a new account has no

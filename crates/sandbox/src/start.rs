@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::auth::Identity;
 use super::clock::{Clock, Pace, real_now};
 use super::faults::Faults;
+use super::missing::{NoSuchAccount, NoSuchObject, NoSuchUser};
 use super::persist::{self, DataError, DataFolder};
 use super::policy::MalformedPolicy;
 use super::services::iam::Holder;
@@ -488,40 +489,6 @@ impl Sandbox {
     #[must_use]
     pub fn keys_raw(&self, bucket: &str, prefix: &str) -> Vec<String> {
         self.simulation.s3.keys_raw(bucket, prefix).unwrap_or_default()
-    }
-}
-
-/// There is no such account, or no organization that it could join.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the sandbox has no account {account}, or no organization")]
-pub struct NoSuchAccount {
-    /// The account.
-    pub account: AccountId,
-}
-
-/// There is no such account or user who could sign in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the sandbox has no user {} in an account {account}", user.as_deref().unwrap_or("root"))]
-pub struct NoSuchUser {
-    /// The account.
-    pub account: AccountId,
-    /// The user's name; `None` is the root user.
-    pub user: Option<String>,
-}
-
-/// There is no such bucket or object in the sandbox.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the sandbox has no object `{key}` in a bucket `{bucket}`")]
-pub struct NoSuchObject {
-    /// The requested bucket.
-    pub bucket: String,
-    /// The requested key.
-    pub key: String,
-}
-
-impl NoSuchObject {
-    fn new(bucket: &str, key: &str) -> Self {
-        Self { bucket: bucket.to_owned(), key: key.to_owned() }
     }
 }
 

@@ -340,8 +340,13 @@ fn run_all(simulation: &Simulation, control: &Control, units: Vec<Unit>) -> Vec<
 impl Unit {
     fn run(&mut self, simulation: &Simulation, control: &Control) -> Outcome {
         let mut outcome = Outcome::default();
-        for run in &self.runs {
-            self.place.run(simulation, control, &self.account, &self.region, run, &mut outcome);
+        for (index, run) in self.runs.iter().enumerate() {
+            let goes_on = self.runs.get(index + 1).is_some_and(|next| {
+                next.trail.logging && next.trail.started_at.is_none_or(|start| start <= run.until)
+            });
+            let stops = run.ends && !goes_on;
+            let place = (&self.account, &self.region);
+            self.place.run((simulation, control), place, run, stops, &mut outcome);
         }
         outcome
     }
@@ -355,7 +360,9 @@ fn make_keys(control: &mut Control, units: &[Unit]) {
         for run in unit.runs.iter().filter(|run| run.trail.digests_since.is_some()) {
             let since = unit.place.digest_from().or(run.trail.digests_since).unwrap_or(run.until);
             let since = since.max(run.until - LOST);
-            for period in keys::period(since)..=keys::period(run.until) {
+            // What stops a trail may be delivered a second later.
+            let until = run.until + SignedDuration::from_secs(1);
+            for period in keys::period(since)..=keys::period(until) {
                 wanted.insert((unit.region.clone(), period));
             }
         }

@@ -96,6 +96,13 @@ impl Records {
     }
 }
 
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// The second that a time is in.
+fn second_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 /// The start of the slot of a time.
 pub(super) fn slot_start(at: Timestamp) -> Timestamp {
     let slot = SLOT.as_secs();
@@ -137,14 +144,13 @@ impl Place {
         self.failed_until.is_some() || self.digests_failed
     }
 
-    /// Delivers what is due of a run.
+    /// Delivers what is due of a run. `stops` where nothing is recorded after it.
     pub(super) fn run(
         &mut self,
-        simulation: &Simulation,
-        control: &Control,
-        account: &AccountId,
-        region: &Region,
+        (simulation, control): (&Simulation, &Control),
+        (account, region): (&AccountId, &Region),
         run: &SettingsPeriod,
+        stops: bool,
         outcome: &mut Outcome,
     ) {
         let trail = &run.trail;
@@ -159,14 +165,21 @@ impl Place {
         }
         if trail.logging {
             let start = trail.started_at.unwrap_or(run.until).max(self.since.unwrap_or_default());
+            // Events state whole seconds: the one that started the trail is the first.
+            let start = second_of(start);
             let from = self.slots_until.map_or(start, |until| until.max(start));
-            self.slots(at, from, run, outcome);
+            self.slots(at, from, run, stops, outcome);
         } else {
             self.slots_until = Some(run.until);
         }
         if let Some(mut chain) = self.chain.take() {
             let late = self.digests_failed.then(|| chain.backfill(at, run.until)).transpose();
-            match late.and_then(|_| chain.deliver(at, run.until, run.ends)) {
+            let until = if stops && chain.has_files() {
+                self.last_delivery(Some(&chain), run)
+            } else {
+                run.until
+            };
+            match late.and_then(|_| chain.deliver(at, until, run.ends)) {
                 Ok(delivered) => {
                     self.digests_failed = false;
                     outcome.status.digest = delivered.or(outcome.status.digest);
@@ -180,23 +193,45 @@ impl Place {
         }
     }
 
+    /// When the last file of a run is delivered after which nothing is recorded: no digest
+    /// can list what is delivered within the second in which it begins.
+    fn last_delivery(&self, chain: Option<&Chain>, run: &SettingsPeriod) -> Timestamp {
+        let second = second_of(run.until);
+        if chain.is_some_and(|chain| chain.next >= second) { second + SECOND } else { second }
+    }
+
     /// Delivers the slots that ended within a run.
-    fn slots(&mut self, at: At<'_>, from: Timestamp, run: &SettingsPeriod, outcome: &mut Outcome) {
+    fn slots(
+        &mut self,
+        at: At<'_>,
+        from: Timestamp,
+        run: &SettingsPeriod,
+        stops: bool,
+        outcome: &mut Outcome,
+    ) {
         let mut cursor = from.max(run.until - LOST);
         let maker = events::EventGenerator::new(at.simulation, at.control, at.account, at.region);
         loop {
             let mut end = slot_end(cursor);
+            let mut due = end;
             if end > run.until {
-                // No digest can list what is delivered within the second in which it begins.
-                if !run.ends || run.until.duration_since(cursor) < SignedDuration::from_secs(1) {
+                if stops && cursor <= second_of(run.until) {
+                    // What stopped it is the last event, which states whole seconds.
+                    end = second_of(run.until) + SECOND;
+                    due = self.last_delivery(self.chain.as_ref(), run);
+                } else if run.ends && !stops && run.until.duration_since(cursor) >= SECOND {
+                    // No digest can list what is delivered within the second in which it
+                    // begins.
+                    end = run.until;
+                    due = end;
+                } else {
                     break;
                 }
-                end = run.until;
             }
             // What failed before is delivered now, under the time of now.
-            let delivered = self.failed_until.map_or(end, |failed| failed.max(end));
+            let delivered = self.failed_until.map_or(due, |failed| failed.max(due));
             // Digests state whole seconds: what is delivered within one belongs to it.
-            let delivered = Timestamp::from_second(delivered.as_second()).unwrap_or(delivered);
+            let delivered = second_of(delivered);
             if let Err(code) = self.slot(at, &maker, (cursor, end), delivered, outcome) {
                 outcome.status.attempted = Some(run.until);
                 outcome.status.error = Some(code);

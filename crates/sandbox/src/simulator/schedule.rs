@@ -161,6 +161,9 @@ impl<'a> Schedule<'a> {
     ) -> Vec<Draft> {
         let start = end - SLOT;
         let mut drafts = self.drawn(account, region, end);
+        if !DAYTIME.contains(&start.as_second().rem_euclid(DAY).div_euclid(3600)) {
+            return drafts;
+        }
         let of_day = self.of_day(account, region, start.as_second().div_euclid(DAY));
         drafts.extend(of_day.into_iter().filter(|draft| start <= draft.at && draft.at < end));
         drafts
@@ -311,6 +314,8 @@ pub(super) struct Beginning {
 }
 
 const DAY: i64 = 86_400;
+/// The hours in which everything is that happens once a day.
+const DAYTIME: std::ops::Range<i64> = 6..17;
 
 /// How many events a slot has: none in the dead of night.
 fn count(random: &mut fastrand::Rng, per_hour: f64, slot: Timestamp) -> u32 {

@@ -66,7 +66,9 @@ pub(crate) fn remember(state: &mut State, record: StoredEvent) {
     while state.recent.len() >= KEPT || state.recent.front().is_some_and(|one| one.at < oldest) {
         state.recent.pop_front();
     }
-    state.recent.push_back(record);
+    // Calls at the same time may end in another order.
+    let later = state.recent.iter().rev().take_while(|one| one.at > record.at).count();
+    state.recent.insert(state.recent.len() - later, record);
 }
 
 fn time_of(record: &Value) -> Option<Timestamp> {

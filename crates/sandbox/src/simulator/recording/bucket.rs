@@ -37,7 +37,7 @@ pub(crate) fn record_bucket_call(simulation: &Simulation, call: BucketCall<'_>) 
         "eventName": call.name,
         "awsRegion": call.region,
         "sourceIPAddress": "127.0.0.1",
-        "userAgent": "sandbox",
+        "userAgent": format!("[{}]", call.caller.user_agent),
         "requestParameters": call.parameters,
         "responseElements": null,
         "additionalEventData": {

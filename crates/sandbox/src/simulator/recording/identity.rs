@@ -49,6 +49,9 @@ pub(super) fn of(control: &Control, caller: &Caller) -> Value {
                 "mfaAuthenticated": caller.mfa_at.is_some().to_string(),
             },
         });
+        if let Some(source) = &caller.source_identity {
+            identity["sessionContext"]["sourceIdentity"] = source.as_str().into();
+        }
         // The only sessions of root users that a policy limits.
         if caller.identity == Identity::Root && caller.session_policy.is_some() {
             identity["sessionContext"]["assumedRoot"] = "true".into();

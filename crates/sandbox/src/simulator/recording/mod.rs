@@ -16,6 +16,7 @@ use super::chain::iso;
 use super::events::Event;
 use super::record::foreign;
 use super::schedule::global_region;
+use super::schedule_of;
 use crate::api::{ApiError, Call, Reply, Service};
 use crate::services::cloudtrail::{self, Trail};
 use crate::services::{events as event_bridge, kms};
@@ -64,7 +65,7 @@ pub(crate) fn record(control: &mut Control, call: &Call<'_>, reply: &Reply) {
         "eventName": call.operation,
         "awsRegion": region,
         "sourceIPAddress": "127.0.0.1",
-        "userAgent": "sandbox",
+        "userAgent": call.caller.user_agent,
         "requestParameters": members::parameters(call, refusal),
         "responseElements": members::answer(call, read_only, reply),
         "requestID": call.simulation.uuid(),
@@ -190,12 +191,22 @@ fn leading_region(partition: Partition) -> Region {
 /// Puts a record into the history, which the trails read too, and on the event bus of its
 /// account.
 fn keep(control: &mut Control, simulation: &Simulation, account: &AccountId, record: &Value) {
-    if let Some(account) = control.accounts.get_mut(account)
-        && let Some(kept) = cloudtrail::StoredEvent::new(record)
+    if let Some(kept) = cloudtrail::StoredEvent::new(record)
+        && is_active(simulation, control, kept.region())
+        && let Some(account) = control.accounts.get_mut(account)
     {
         cloudtrail::remember(&mut account.cloudtrail, kept);
     }
     event_bridge::arrive_via_cloudtrail(control, simulation, account, record);
+}
+
+/// Whether trails record a Region. In the others neither they nor the history have anything,
+/// so that both tell the same.
+fn is_active(simulation: &Simulation, control: &Control, region: &str) -> bool {
+    let schedule = schedule_of(simulation, control);
+    let mut trails = control.accounts.values().flat_map(|owner| owner.cloudtrail.trails.values());
+    schedule.active_now().iter().any(|active| active.as_str() == region)
+        || trails.any(|trail| trail.home_region.as_str() == region)
 }
 
 /// Whether a trail's settings select a record of [`keep`].
