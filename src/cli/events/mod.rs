@@ -1,0 +1,36 @@
+//! `orgtrail events …`: one file per command.
+
+mod reconcile;
+mod search;
+
+use super::{Context, OpError, Outcome, Rendering};
+
+/// Answer questions from the recorded events
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Search(search::Args),
+    Reconcile(reconcile::Args),
+}
+
+impl Args {
+    /// Whether a format is one of the command.
+    pub(super) fn knows(&self, rendering: Rendering) -> bool {
+        match &self.command {
+            Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
+            Command::Reconcile(_) => false,
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    match args.command {
+        Command::Search(args) => search::run(args, context).await,
+        Command::Reconcile(args) => reconcile::run(args, context).await,
+    }
+}

@@ -1,0 +1,8 @@
+//! What happened, by the events of an archive: one file per command.
+
+mod place;
+mod proof;
+pub mod reconcile;
+pub mod search;
+
+pub use self::place::PlaceRequest;
