@@ -77,6 +77,7 @@ mod sandbox_exec;
 mod sandbox_identity;
 mod sandbox_members;
 mod sandbox_memory;
+mod sandbox_records;
 mod sandbox_s3;
 mod sandbox_s3_guards;
 mod sandbox_s3_model;
