@@ -148,7 +148,7 @@ class Moto(Server):
     """moto, which has all the services and accounts, and enforces few policies."""
 
     name = "moto"
-    has = CONTROL | {"athena", "cloudformation", "config", "events", "glue", "guardduty", "query-definitions", "securityhub", "sqs"}
+    has = CONTROL | {"athena", "cloudformation", "config", "events", "glue", "guardduty", "securityhub", "sqs"}
 
     def program(self):
         return os.path.join(PEERS, "moto", "bin", "moto_server")

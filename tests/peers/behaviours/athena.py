@@ -109,12 +109,6 @@ def workgroup_twice(t):
     return outcome(t.client("athena").create_work_group, Name=workgroup(t))
 
 
-@behaviour("athena-scan-limit", "a scan limit below 10 MB is refused", "InvalidRequestException",
-           f"{ATHENA}: WorkGroupConfiguration, BytesScannedCutoffPerQuery", needs=IN_ATHENA)
-def scan_limit(t):
-    return outcome(workgroup, t, BytesScannedCutoffPerQuery=10_000_000 - 1)
-
-
 @behaviour("athena-update-workgroup", "an update changes what it names, and keeps the rest", "20000000 s3://bucket/results/ DISABLED",
            f"{ATHENA}: UpdateWorkGroup", needs=IN_ATHENA)
 def update_workgroup(t):
@@ -141,12 +135,12 @@ def workgroup_tags(t):
     return " ".join(tag["Value"] for tag in athena.list_tags_for_resource(ResourceARN=arn)["Tags"])
 
 
-@behaviour("athena-named-query", "a named query is listed by its workgroup and read by its id", "1 SELECT 1", f"{ATHENA}: ListNamedQueries, BatchGetNamedQuery", needs=IN_ATHENA)
+@behaviour("athena-named-query", "a named query is listed by its workgroup and read by its id", "1 SELECT 1", f"{ATHENA}: ListNamedQueries, GetNamedQuery", needs=IN_ATHENA)
 def named_query(t):
     group, athena = workgroup(t), t.client("athena")
     query(t, group)
     ids = athena.list_named_queries(WorkGroup=group)["NamedQueryIds"]
-    return f"{len(ids)} {athena.batch_get_named_query(NamedQueryIds=ids)['NamedQueries'][0]['QueryString']}"
+    return f"{len(ids)} {athena.get_named_query(NamedQueryId=ids[0])['NamedQuery']['QueryString']}"
 
 
 @behaviour("athena-named-query-elsewhere", "a named query needs its workgroup", "InvalidRequestException", f"{ATHENA}: CreateNamedQuery", needs=IN_ATHENA)

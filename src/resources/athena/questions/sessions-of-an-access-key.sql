@@ -11,7 +11,7 @@ WITH issued AS (
   WHERE {accounts}
     AND day >= {a week ago}
     AND eventsource = 'sts.amazonaws.com'
-    AND errorcode IS NULL
+    AND json_extract_scalar(responseelements, '$.credentials.accessKeyId') IS NOT NULL
 ),
 first_hop AS (SELECT * FROM issued WHERE by_key = 'AKIAEXAMPLE'),
 second_hop AS (SELECT issued.* FROM issued JOIN first_hop ON issued.by_key = first_hop.key),
