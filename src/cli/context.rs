@@ -40,8 +40,10 @@ pub enum Rendering {
     Ocsf,
     /// One page for people (`drift`).
     Html,
-    /// For spreadsheets (`drift`).
+    /// For spreadsheets (`drift`, `events search`).
     Csv,
+    /// One record a line (`events search`).
+    Jsonl,
 }
 
 impl Rendering {

@@ -9,10 +9,10 @@ use crate::names::{AccountId, BucketName};
 use crate::ops::legacy;
 
 /// The way into a bucket.
-pub(super) struct Reader {
-    pub(super) aws: Aws,
+pub(in crate::ops) struct Reader {
+    pub(in crate::ops) aws: Aws,
     /// Of an account that may list the bucket, in the bucket's Region.
-    pub(super) clients: Clients,
+    pub(in crate::ops) clients: Clients,
 }
 
 /// Who may read a bucket, and who must own it.
@@ -38,7 +38,7 @@ impl Named {
 ///
 /// # Errors
 /// The bucket does not exist: usage. No known account may list it: incomplete.
-pub(super) async fn reader(
+pub(in crate::ops) async fn reader(
     bucket: &BucketName,
     owner: Option<&AccountId>,
     env: &Env,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
-    consolidation, cost, coverage, doctor, drift, evidence, live, new_accounts, notification, plan,
-    records, retirement, roles, round, service, sources, verification,
+    consolidation, cost, coverage, doctor, drift, events, evidence, live, new_accounts,
+    notification, plan, records, retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -95,6 +95,7 @@ documents! {
     emitted DestroyReport = "destroy-report";
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
+    emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";
     emitted records::Report = "records-report";

@@ -1,0 +1,10 @@
+//! CloudTrail's records: splitting log files into records, what a record says, and what
+//! follows from many of them.
+//!
+//! Nothing here calls AWS, reads files or waits.
+
+pub mod event;
+pub mod lenient;
+pub mod records;
+
+pub use self::event::Event;

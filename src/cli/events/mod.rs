@@ -1,0 +1,32 @@
+//! `orgtrail events …`: one file per command.
+
+mod search;
+
+use super::{Context, OpError, Outcome, Rendering};
+
+/// Answer questions from the recorded events
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Search(search::Args),
+}
+
+impl Args {
+    /// Whether a format is one of the command.
+    pub(super) fn knows(&self, rendering: Rendering) -> bool {
+        match &self.command {
+            Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    match args.command {
+        Command::Search(args) => search::run(args, context).await,
+    }
+}

@@ -1,0 +1,78 @@
+//! The answer to a search: events, what was read, and how they are proven.
+
+use jiff::Timestamp;
+
+use super::coverage::Coverage;
+use crate::archive::verify::finding::Severity;
+
+/// An event that matches.
+#[derive(Debug, Clone)]
+pub struct SearchedEvent {
+    /// The record.
+    pub raw: Box<str>,
+    /// The key of its file.
+    pub file: String,
+    /// Whether it is proven, if that was asked for.
+    pub proof: Option<Proof>,
+}
+
+/// The result of a search.
+#[derive(Debug)]
+pub struct Searched {
+    /// The place, as people name it.
+    pub place: String,
+    /// When it was searched.
+    pub at: Timestamp,
+    /// What was read.
+    pub coverage: Coverage,
+    /// The events that were returned.
+    pub matched: u64,
+    /// Copies of them that were left out.
+    pub copies: u64,
+    /// Events that were returned after later ones.
+    pub late: u64,
+    /// Whether the search ended at the limit, or because the reader went away.
+    pub is_cut: bool,
+    /// Whether it was stopped.
+    pub was_stopped: bool,
+    /// How the events are proven, if that was asked for.
+    pub proof: Option<ProofSummary>,
+}
+
+/// How the events of a search are proven.
+#[derive(Debug, Clone, Default)]
+pub struct ProofSummary {
+    /// Events in files that a verified digest lists as they are.
+    pub proven: u64,
+    /// Events in files that no verified digest lists.
+    pub unproven: u64,
+    /// Events in files that differ from what their digest lists.
+    pub contradicted: u64,
+    /// The most severe finding of the verification of what was searched.
+    pub severity: Option<Severity>,
+    /// The findings, most severe first, as `kind: place`.
+    pub findings: Vec<String>,
+}
+
+/// Whether an event is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A verified digest lists its file with the hash that it has.
+    Proven,
+    /// No verified digest lists its file, or the file could not be read again.
+    Unproven,
+    /// A verified digest lists its file with another hash.
+    Contradicted,
+}
+
+impl Proof {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Unproven => "unproven",
+            Self::Contradicted => "contradicted",
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What happened, by the events of an archive: one file per command.
+
+mod place;
+mod proof;
+pub mod search;
+
+pub use self::place::PlaceRequest;

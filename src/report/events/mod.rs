@@ -1,0 +1,9 @@
+//! Events as people and other programs read them.
+
+mod csv;
+mod json_line;
+mod timeline;
+
+pub use self::csv::{csv_header, csv_row};
+pub use self::json_line::json_line;
+pub use self::timeline::{Columns, search_summary};
