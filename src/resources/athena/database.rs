@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{OWNER, clients, export_table, raw_table, refused, write_clients};
 use crate::aws::{AwsError, Clients, Observation, SignedCall, SignedRead};
 use crate::config::Athena;
+use crate::names::OrgId;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::destroy::{Deletion, Kept, KeptCost, ignore_missing};
 use crate::resources::{
@@ -31,7 +32,7 @@ pub struct Database {
 const IAM_ALLOWED: &str = "IAM_ALLOWED_PRINCIPALS";
 
 impl Database {
-    async fn read(clients: &Clients, athena: &Athena) -> Result<Self, AwsError> {
+    async fn read(clients: &Clients, athena: &Athena, own: &OrgId) -> Result<Self, AwsError> {
         let body = json!({ "Name": athena.database });
         let answer = clients.read(SignedRead::GetDatabase, &body).await?;
         let found = answer.get("Database").filter(|found| found.is_object());
@@ -45,13 +46,17 @@ impl Database {
         Ok(Self {
             owner: owner.map(str::to_owned),
             lake_formation: defaults.is_some_and(|all| !all.iter().any(leaves_to_iam)),
-            other_tables: other_tables(clients, athena).await?,
+            other_tables: other_tables(clients, athena, own).await?,
         })
     }
 }
 
 /// The tables that orgtrail does not create.
-async fn other_tables(clients: &Clients, athena: &Athena) -> Result<BTreeSet<String>, AwsError> {
+async fn other_tables(
+    clients: &Clients,
+    athena: &Athena,
+    own: &OrgId,
+) -> Result<BTreeSet<String>, AwsError> {
     const ACTION: &str = "glue:GetTables";
     let mut tables = BTreeSet::new();
     let mut body = json!({ "DatabaseName": athena.database });
@@ -59,7 +64,8 @@ async fn other_tables(clients: &Clients, athena: &Athena) -> Result<BTreeSet<Str
         let page = clients.read(SignedRead::GetTables, &body).await?;
         let listed = page.get("TableList").and_then(Value::as_array);
         let listed = listed.ok_or_else(|| clients.malformed(ACTION, "no TableList"))?;
-        let names = listed.iter().filter_map(|table| table.get("Name")?.as_str());
+        let others = listed.iter().filter(|table| !is_own(table, own));
+        let names = others.filter_map(|table| table.get("Name")?.as_str());
         tables.extend(names.map(str::to_owned));
         match page.get("NextToken").and_then(Value::as_str).filter(|token| !token.is_empty()) {
             Some(next) if body["NextToken"] != next => body["NextToken"] = next.into(),
@@ -67,10 +73,16 @@ async fn other_tables(clients: &Clients, athena: &Athena) -> Result<BTreeSet<Str
             None => break,
         }
     }
-    for own in [raw_table::NAME, export_table::NAME] {
-        tables.remove(own);
-    }
     Ok(tables)
+}
+
+/// Whether orgtrail created a table for an organization.
+fn is_own(table: &Value, organization: &OrgId) -> bool {
+    let text = |path: &str| table.pointer(path).and_then(Value::as_str);
+    let owner = table.pointer("/Parameters").and_then(|all| all.get(OWNER)?.as_str());
+    let is_named = |name: &str| text("/Name") == Some(name);
+    owner == Some(organization.as_str())
+        && [raw_table::NAME, export_table::NAME].into_iter().any(is_named)
 }
 
 fn arn(desired: &Desired, athena: &Athena) -> String {
@@ -95,7 +107,7 @@ impl Resource for Database {
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let Some(athena) = &context.desired.config.athena else { return Observation::Absent };
-        let read = Self::read(&clients(context, athena), athena).await;
+        let read = Self::read(&clients(context, athena), athena, context.desired.org_id()).await;
         Observation::from_result(read, AwsError::is_not_found)
     }
 
