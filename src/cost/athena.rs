@@ -101,12 +101,14 @@ pub fn day_of_log(key: &str) -> Option<Date> {
     day_of(path)
 }
 
-/// The day of an exported file by its key: `…/day=2026-01-31/…`.
+/// The day of an exported file by its key: `…/day=2026-01-31/…`. Athena ignores files whose names
+/// begin with `_` or `.`, such as manifests.
 #[must_use]
 pub fn day_of_export(key: &str) -> Option<Date> {
     let (_, rest) = key.rsplit_once("/day=")?;
-    let (day, _) = rest.split_once('/')?;
-    day.parse().ok().filter(|_| day.len() == "2026-01-31".len())
+    let (day, file) = rest.split_once('/')?;
+    let is_read = day.len() == "2026-01-31".len() && !file.starts_with(['_', '.']);
+    day.parse().ok().filter(|_| is_read)
 }
 
 #[cfg(test)]
@@ -145,7 +147,12 @@ mod tests {
         assert_eq!(day_of_log(digest), None);
         let export = "events/account=111111111111/region=us-east-1/day=2026-01-31/part-0.parquet";
         assert_eq!(day_of_export(export), Some(date(2026, 1, 31)));
-        for key in ["events/manifest.json", "events/day=2026-1-31/x", "events/day=2026-01-31"] {
+        for key in [
+            "events/manifest.json",
+            "events/day=2026-1-31/x",
+            "events/day=2026-01-31",
+            "events/day=2026-01-31/_manifest-0.json",
+        ] {
             assert_eq!(day_of_export(key), None, "{key}");
         }
     }

@@ -401,3 +401,46 @@ async fn tables_can_be_in_another_account_and_region() {
         table(&env.clients(&other, &home()), "cloudtrail_logs").await.unwrap_err().is_not_found()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cost_of_queries_is_that_of_the_files_that_the_tables_cover() {
+    let env = ConfiguredEnv::new(&config("")).await;
+    env.converge().await;
+    env.sandbox.set_volume(20.0, Some(vec![home()]));
+    env.sandbox.tick(jiff::SignedDuration::from_hours(30));
+    let archive = env.archive();
+    archive.s3().create_bucket().bucket("acme-export").send().await.unwrap();
+    for (key, bytes) in [
+        ("events/account=222222222222/region=us-east-1/day=2026-01-01/part-0.parquet", 3000),
+        ("events/account=222222222222/region=us-east-1/day=2026-01-02/part-0.parquet", 1000),
+        ("events/account=222222222222/region=us-east-1/day=2026-01-02/_manifest-0.json", 70),
+    ] {
+        env.sandbox.put_raw("acme-export", &format!("orgtrail/{key}"), vec![b'x'; bytes]).unwrap();
+    }
+    let mut logs = 0;
+    for key in env.sandbox.keys_raw("acme-log-archive", "AWSLogs/") {
+        let head = archive.s3().head_object().bucket("acme-log-archive").key(&key);
+        let size = head.send().await.unwrap().content_length.unwrap();
+        logs += if key.contains("/CloudTrail/") { size } else { 0 };
+    }
+    for exact in [&["cost", "--format", "json"][..], &["cost", "--format", "json", "--exact"]] {
+        let ran = env.run(&config(""), exact).await;
+        assert_eq!(ran.code, 0, "{}", ran.text());
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let [raw, export] = report["athena"]["scans"].as_array().unwrap().as_slice() else {
+            panic!("{report:#}")
+        };
+        assert_eq!((&raw["table"], &raw["size_bytes"]), (&"cloudtrail_logs".into(), &logs.into()));
+        assert_eq!(raw["days"], 2);
+        assert_eq!(export["table"], "cloudtrail_events");
+        assert_eq!((&export["days"], &export["size_bytes"]), (&2.into(), &4000.into()));
+        assert_eq!(export["size_bytes_per_day"], 2000);
+        assert!(export["usd_per_query"].as_f64().unwrap() > 0.0);
+        assert_eq!(report["athena"]["export"][0]["size_bytes"], 4070);
+    }
+    let ran = env.run(&config(""), &["cost"]).await;
+    assert!(ran.stdout.contains("all 2 days"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("for exported events"), "{}", ran.stdout);
+    let ran = env.run(MINIMAL, &["cost"]).await;
+    assert!(!ran.stdout.contains("ATHENA"), "{}", ran.stdout);
+}
