@@ -64,6 +64,7 @@ read_only! {
     ReadLogs, aws_sdk_cloudwatchlogs: {
         describe_log_groups: DescribeLogGroupsFluentBuilder,
         describe_metric_filters: DescribeMetricFiltersFluentBuilder,
+        describe_query_definitions: DescribeQueryDefinitionsFluentBuilder,
     }
     /// What reads of AWS Organizations.
     ReadOrganizations, aws_sdk_organizations: {

@@ -60,6 +60,7 @@ mod operations;
 mod organization;
 mod output_paths;
 mod plan_adopted;
+mod plan_athena;
 mod plan_changes;
 mod plan_foresight;
 mod plan_new_accounts;

@@ -254,6 +254,8 @@ pub(super) struct Account {
     pub(super) enabled_regions: BTreeSet<Region>,
     pub(super) iam: services::iam::State,
     #[serde(default)]
+    pub(super) athena: services::athena::State,
+    #[serde(default)]
     pub(super) cloudformation: services::cloudformation::State,
     pub(super) cloudtrail: services::cloudtrail::State,
     pub(super) kms: services::kms::State,
@@ -263,6 +265,8 @@ pub(super) struct Account {
     pub(super) config: services::config::State,
     #[serde(default)]
     pub(super) control_tower: services::control_tower::State,
+    #[serde(default)]
+    pub(super) glue: services::glue::State,
     #[serde(default)]
     pub(super) guardduty: services::guardduty::State,
     pub(super) sns: services::sns::State,

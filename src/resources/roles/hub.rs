@@ -87,6 +87,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     }
     grants.extend(topics(scope));
     grants.extend(super::new_accounts::grants(scope));
+    grants.extend(super::athena::definitions(scope));
     if scope.config.alarms.is_some() {
         grants.push(alarms(scope));
     }
