@@ -148,6 +148,10 @@ fn scans_table(scans: &[ScanCost], costs: &Costs) -> Table {
     let mut table = new_table(vec!["ATHENA TABLE", "SCAN", "BYTES", "USD/QUERY"]);
     for scan in scans {
         let days = match scan.days {
+            0 => {
+                table.add_row([scan.table, "no files", "-", "-"]);
+                continue;
+            }
             1 => "1 day".to_owned(),
             days => format!("all {} days", HumanCount(days)),
         };

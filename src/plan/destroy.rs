@@ -7,7 +7,7 @@ use crate::plan::apply::{StepOutcome, StepResult, entry};
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::destroy::{Deletion, Kept, KeptCost};
 use crate::resources::{
-    ApplyContext, Desired, Observed, StepError, ensure_unchanged, manager_of, reread,
+    ApplyContext, Desired, Location, Observed, StepError, ensure_unchanged, manager_of, reread,
 };
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
@@ -43,9 +43,9 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         match (entry.deletion)(desired, observed) {
             Observation::Present(Deletion { field, value, why }) => {
                 let depends_on = steps.iter().map(|step| step.id.clone()).collect();
-                let region = (entry.location)(desired).region;
+                let Location { account, region } = (entry.location)(desired);
                 let step = delete(entry.id, desired, field, value);
-                steps.push(Step { region, why: why.to_owned(), depends_on, ..step });
+                steps.push(Step { account, region, why: why.to_owned(), depends_on, ..step });
             }
             Observation::Absent => {}
             Observation::Unreadable(error) => blocked.push(Step {

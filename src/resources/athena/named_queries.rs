@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::questions::QUESTIONS;
+use super::questions::{QUESTIONS, first_difference};
 use super::{NamedQuery, Workgroup, write_clients};
 use crate::aws::{AwsError, Observation, SignedCall};
 use crate::config::Athena;
@@ -74,9 +74,16 @@ impl Resource for NamedQueries {
         if let Some(refused) = found.and_then(|found| found.refused(desired, athena)) {
             return refused;
         }
+        let (mut found, mut declared) = (found.map(|it| it.queries.clone()), declared(desired));
+        for (name, wanted) in &mut declared {
+            let is = found.as_mut().and_then(|found| found.get_mut(name));
+            if let Some(is) = is.filter(|is| is.sql != wanted.sql) {
+                (is.sql, wanted.sql) = first_difference(&is.sql, &wanted.sql);
+            }
+        }
         let description = |query: &NamedQuery| query.description.clone();
         let why = "they answer who did what, and are a start for other queries";
-        named_change(found.map(|found| &found.queries), &declared(desired), description, why)
+        named_change(found.as_ref(), &declared, description, why)
     }
 
     fn undeclared(desired: &Desired, found: &Workgroup) -> Vec<Undeclared> {

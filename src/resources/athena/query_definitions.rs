@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::questions::QUESTIONS;
+use super::questions::{QUESTIONS, first_difference};
 use crate::aws::{At, AwsError, Clients, Observation};
 use crate::resources::change::{Change, named_change};
 use crate::resources::destroy::{Deletion, ignore_missing};
@@ -112,7 +112,14 @@ impl Resource for QueryDefinitions {
         let in_short = |definition: &QueryDefinition| {
             definition.query.lines().next().unwrap_or_default().to_owned()
         };
-        named_change(found.map(|found| &found.definitions), &declared(desired), in_short, why)
+        let (mut found, mut declared) = (found.map(|it| it.definitions.clone()), declared(desired));
+        for (name, wanted) in &mut declared {
+            let is = found.as_mut().and_then(|found| found.get_mut(name));
+            if let Some(is) = is.filter(|is| is.query != wanted.query) {
+                (is.query, wanted.query) = first_difference(&is.query, &wanted.query);
+            }
+        }
+        named_change(found.as_ref(), &declared, in_short, why)
     }
 
     fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {

@@ -82,3 +82,54 @@ impl Question {
         self.insights.trim_end()
     }
 }
+
+/// The first line that differs between two statements, for plans: statements are long.
+pub(super) fn first_difference(is: &str, wanted: &str) -> (String, String) {
+    let (mut lines, mut others) = (is.lines(), wanted.lines());
+    loop {
+        match (lines.next(), others.next()) {
+            (Some(one), Some(other)) if one == other => {}
+            // The lines are the same, and what ends them differs.
+            (None, None) => return ("other ends of lines".to_owned(), String::new()),
+            (one, other) => {
+                let text = |line: Option<&str>| line.unwrap_or_default().trim().to_owned();
+                return (text(one), text(other));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_differs_is_shown() {
+        for (is, wanted, shown) in [
+            ("a\n  b\nc", "a\n  d\ne", ("b", "d")),
+            ("a", "a\nb", ("", "b")),
+            ("a\nb", "a", ("b", "")),
+            ("a\r\nb", "a\nb", ("other ends of lines", "")),
+        ] {
+            let (one, other) = first_difference(is, wanted);
+            assert_eq!((one.as_str(), other.as_str()), shown);
+        }
+    }
+
+    #[test]
+    fn names_are_of_questions_and_statements_have_known_placeholders_only() {
+        for question in QUESTIONS {
+            let mut sql = question.sql.to_owned();
+            for placeholder in ["{table}", "{accounts}", "{today}", "{a week ago}", "{90 days ago}"]
+            {
+                sql = sql.replace(placeholder, "");
+            }
+            assert!(!sql.contains(['{', '}']), "{}: {sql}", question.id);
+            assert!(question.sql.contains("{accounts}"), "{}", question.id);
+            assert!(question.sql.starts_with("-- "), "{}", question.id);
+            assert!(question.insights().starts_with("# "), "{}", question.id);
+            // Source: CloudWatch Logs `PutQueryDefinition`, Athena `CreateNamedQuery`.
+            assert!(question.insights.len() <= 10_000 && question.query_name().len() <= 128);
+        }
+    }
+}
