@@ -25,6 +25,7 @@ from sandbox import ORGTRAIL, PEERS, ROOT  # noqa: E402
 
 BIN = os.path.join(PEERS, "deployment/bin")
 DOCS = [os.path.join(ROOT, "docs", name) for name in ("deployment.md", "service.md", "rounds.md")]
+ALERTS = os.path.join(ROOT, "docs", "service-api.md")
 
 # What checkov reports and is no defect, with the reason. The Terraform module has its own beside
 # the resources.
@@ -82,7 +83,7 @@ def static(check, files, program, directory, about=""):
     if folder in ("", "terraform", "state"):
         terraform.run(check, files)
     if folder in ("", "service"):
-        monitoring.run(check, files)
+        monitoring.run(check, files, ALERTS)
     if folder in ("", "systemd"):
         systemd.run(check, files, program, directory)
     return service, balanced

@@ -1,11 +1,8 @@
 """The alert rules and the dashboard: what each asks for, and what the documentation says of it."""
 
-import os
 import re
 
 import yaml
-
-from . import ROOT
 
 # A metric with a state that means that somebody has to act, and the alert about it.
 STATES = {
@@ -16,7 +13,7 @@ STATES = {
 }
 
 
-def run(check, files):
+def run(check, files, documentation):
     groups = yaml.safe_load(files.text("service/alerts.yml"))["groups"]
     rules = {rule["alert"]: rule for group in groups for rule in group["rules"]}
     check.equal("alerts: each name once", len(rules), sum(len(group["rules"]) for group in groups))
@@ -27,7 +24,7 @@ def run(check, files):
     for metric, name in STATES.items():
         check(f"alerts: {name} is about {metric}", metric in rules[name]["expr"], rules[name]["expr"])
         check(f"alerts: {name} is raised by the first account", rules[name]["expr"].endswith("> 0"))
-    with open(os.path.join(ROOT, "docs", "service-api.md"), encoding="utf-8") as file:
+    with open(documentation, encoding="utf-8") as file:
         documented = set(re.findall(r"^\| `(Orgtrail\w+)` \|", file.read(), re.MULTILINE))
     check.equal("alerts: the documented ones", documented, set(rules))
     panels = files.json("service/dashboard.json")["panels"]
