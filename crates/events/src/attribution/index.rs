@@ -33,6 +33,9 @@ pub struct Index {
     /// Passwords that were created, by account and user name.
     pub(super) by_login: HashMap<(Word, Word), Vec<u32>>,
     pub(super) uses: BTreeMap<UseId, Use>,
+    /// The shared event of the event that was asked for, if its record only has the caller's
+    /// account.
+    shared: Option<(Word, Option<Timestamp>)>,
     /// The shared events of those whose records name them, not only their account.
     pub(super) named: HashSet<Word>,
     seen: HashSet<Word>,
@@ -73,6 +76,7 @@ impl Index {
             by_center: HashMap::new(),
             by_login: HashMap::new(),
             uses: BTreeMap::new(),
+            shared: None,
             named: HashSet::new(),
             seen: HashSet::new(),
             seen_uses: HashSet::new(),
@@ -133,8 +137,12 @@ impl Index {
     }
 
     fn add_use(&mut self, event: &Event<'_>, file: &str) {
-        let is_event =
-            matches!(&self.question, Question::Uuid(id) if event.id.as_deref() == Some(id));
+        let is_asked = self.question.is_event(event);
+        let is_shared = self
+            .shared
+            .as_ref()
+            .is_some_and(|(shared, _)| event.shared_id.as_deref() == Some(&**shared));
+        let is_event = is_asked || is_shared;
         // A look before anything is kept.
         let actor = Actor::new(&event.identity, &mut self.texts);
         if !is_event && !self.question.is_about(&actor) {
@@ -153,6 +161,8 @@ impl Index {
         let is_copy = actor.kind() == "AWSAccount";
         if !is_copy {
             self.named.extend(shared_id.clone());
+        } else if is_asked {
+            self.shared = shared_id.clone().map(|shared| (shared, event.at()));
         }
         let through = if is_copy { shared_id.clone() } else { actor.invoked_by.clone() };
         let id = (actor.access_key.clone(), actor.principal_id.clone(), actor.created, through);
@@ -189,6 +199,15 @@ impl Index {
             + self.texts.bytes
     }
 
+    /// The shared event whose other record names the caller, and its time, if the record that
+    /// was asked for only has the caller's account: the other one is to be added too.
+    #[must_use]
+    pub fn missing_record(&self) -> Option<(&str, Timestamp)> {
+        let (shared, at) = self.shared.as_ref()?;
+        let is_missing = !self.named.contains(shared);
+        at.filter(|_| is_missing).map(|at| (&**shared, at))
+    }
+
     /// Whether something did not fit.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -215,13 +234,15 @@ pub struct Interest {
 }
 
 impl Interest {
-    /// The records about a question, and those that issued credentials.
+    /// The records about a question, those that issued credentials, and those of a shared
+    /// event.
     #[must_use]
-    pub fn new(question: &Question) -> Self {
+    pub fn new(question: &Question, shared: Option<&str>) -> Self {
         let literal = question.literal();
         let mut wanted: Vec<&str> = NAMES.to_vec();
         // Text may be written with escapes; a record with one is parsed.
         wanted.extend(["\\u00", literal]);
+        wanted.extend(shared);
         let literals = (literal.len() >= 3).then(|| AhoCorasick::new(wanted).ok()).flatten();
         Self { literals }
     }
@@ -239,16 +260,17 @@ mod tests {
 
     #[test]
     fn the_look_at_the_bytes_finds_what_is_remembered() {
-        let interest = Interest::new(&"deploy/alice".parse().unwrap());
+        let interest = Interest::new(&"deploy/alice".parse().unwrap(), Some("s-1"));
         for (raw, wanted) in [
             (r#"{"eventName":"AssumeRoleWithSAML"}"#, true),
             (r#"{"eventName":"Federate"}"#, true),
+            (r#"{"sharedEventID":"s-1"}"#, true),
             (r#"{"principalId":"AROAX:alice"}"#, true),
             (r#"{"principalId":"AROAX:\u0061lice"}"#, true),
             (r#"{"eventName":"DescribeInstances","principalId":"AROAX:bob"}"#, false),
         ] {
             assert_eq!(interest.may_concern(raw.as_bytes()), wanted, "{raw}");
         }
-        assert!(Interest::new(&"é".parse().unwrap()).may_concern(b"{}"));
+        assert!(Interest::new(&"é".parse().unwrap(), None).may_concern(b"{}"));
     }
 }

@@ -562,3 +562,25 @@ fn a_failed_call_issues_nothing() {
     let used = act("e2", "10:42:00", &session(ROLE, "x", Some(KEY), Some("10:00:00")));
     assert_eq!(ask(KEY, &[refused, used]).verdict, Verdict::Broken(Break::NotFound));
 }
+
+#[test]
+fn the_bucket_owners_record_of_an_event_leads_to_the_callers() {
+    let id = "e5e5e5e5-0000-0000-0000-000000000000";
+    let shared = |event: Value| with(event, "sharedEventID", json!("s1"));
+    let by_account =
+        json!({ "type": "AWSAccount", "principalId": format!("{ROLE}:x"), "accountId": A });
+    let owners = shared(act(id, "10:42:00", &by_account));
+    let callers = shared(act("e6", "10:42:00", &session(ROLE, "x", Some(KEY), Some("10:00:00"))));
+    let issuing = assume("e1", "10:00:00", &alice(), "x", KEY);
+    let mut index = index(id, None, &[callers.clone(), owners, issuing]);
+    // Alone, it is one of the sessions of the role and name.
+    let answer = index.resolve(&Recorded::default());
+    assert_eq!(answer.verdict, Verdict::Claimed);
+    let (missing, at) = index.missing_record().unwrap();
+    assert_eq!((missing, at), ("s1", "2026-11-20T10:42:00Z".parse().unwrap()));
+    index.add(&Event::parse(&callers.to_string()).unwrap(), "log.json.gz");
+    assert_eq!(index.missing_record(), None);
+    let answer = index.resolve(&Recorded::default());
+    assert_eq!(answer.verdict, Verdict::Resolved(Strength::Proven));
+    assert!(is_alice(answer.chains[0].origin.as_ref()));
+}

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::actor::Actor;
 use super::fact::EventRef;
+use crate::event::Event;
 
 /// The longest question. Units: bytes.
 const MAX_QUESTION: usize = 2048;
@@ -140,9 +141,16 @@ impl Question {
         }
     }
 
-    /// Whether an event is asked for itself.
+    /// Whether an event is asked for itself, by its id or by that which two accounts share.
     #[must_use]
-    pub fn is_event(&self, event: &EventRef) -> bool {
+    pub fn is_event(&self, event: &Event<'_>) -> bool {
+        let Self::Uuid(wanted) = self else { return false };
+        [&event.id, &event.shared_id].into_iter().any(|id| id.as_deref() == Some(wanted))
+    }
+
+    /// Whether a call is asked for itself.
+    #[must_use]
+    pub fn is_call(&self, event: &EventRef) -> bool {
         matches!(self, Self::Uuid(id) if event.id.as_deref() == Some(id))
     }
 }

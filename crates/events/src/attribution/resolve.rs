@@ -22,6 +22,8 @@ const MAX_STEPS: usize = 100_000;
 pub struct Recorded {
     /// The earliest event that was read; the beginning if absent.
     pub since: Option<Timestamp>,
+    /// Earlier times around which events were read too.
+    pub also: HashSet<Timestamp>,
     /// The accounts that have log files; unknown if empty.
     pub accounts: HashSet<String>,
     /// Whether some of it could not be read.
@@ -67,7 +69,13 @@ impl Index {
 
     /// Whom the question found.
     fn subjects(&self) -> Vec<Subject> {
-        let events: Vec<&Use> = self.uses.values().filter(|found| found.is_event).collect();
+        // A record that another account has of a call that is here anyway.
+        let is_copy = |found: &&Use| {
+            found.actor.kind() == "AWSAccount"
+                && found.shared_id.as_ref().is_some_and(|shared| self.named.contains(shared))
+        };
+        let events: Vec<&Use> =
+            self.uses.values().filter(|found| found.is_event && !is_copy(found)).collect();
         if !events.is_empty() {
             return events.into_iter().map(|found| self.subject_of(found)).collect();
         }
@@ -84,11 +92,6 @@ impl Index {
                 },
                 _ => true,
             }
-        };
-        // A record that another account has of a call that is here anyway.
-        let is_copy = |found: &&Use| {
-            found.actor.kind() == "AWSAccount"
-                && found.shared_id.as_ref().is_some_and(|shared| self.named.contains(shared))
         };
         let mut subjects: Vec<Subject> = self
             .uses
@@ -247,6 +250,7 @@ impl Index {
         };
         if let (Some(created), Some(since)) = (actor.created, recorded.since)
             && created < since
+            && !recorded.also.contains(&created)
         {
             return Break::BeforeWindow(created);
         }
@@ -382,7 +386,7 @@ impl Question {
         for (number, hop) in path.hops.iter().enumerate() {
             weakest = weakest.min(hop.strength);
             let is_it = hop.by.as_ref().is_some_and(|by| self.is_about(by))
-                || hop.event.as_ref().is_some_and(|event| self.is_event(event));
+                || hop.event.as_ref().is_some_and(|event| self.is_call(event));
             if is_it {
                 return Some((number + 1, weakest));
             }

@@ -1,6 +1,7 @@
 //! A snapshot of each document.
 
 mod archive;
+mod attribution;
 mod consolidation;
 mod notification;
 mod organization;
@@ -42,6 +43,7 @@ macro_rules! snapshots {
 snapshots! {
     archive::acceptance_list archive::acceptance_report archive::evidence_report
     archive::records_report archive::retirement_report
+    attribution::event_attribution
     consolidation::consolidation_report consolidation::cost_report consolidation::sources_report
     notification::service_notification notification::notification_test
     organization::accounts_report organization::check_catalogue organization::config
