@@ -191,7 +191,7 @@ async fn events_of_an_archive_are_marked_by_the_digests_that_list_their_files() 
     let mut file = GzEncoder::new(Vec::new(), Compression::fast());
     let forged = record("forged", lines[0]["eventTime"].as_str().unwrap(), "Forged");
     file.write_all(json!({ "Records": [forged] }).to_string().as_bytes()).unwrap();
-    env.sandbox.put_raw("acme-log-archive", key, file.finish().unwrap());
+    env.sandbox.put_raw("acme-log-archive", key, file.finish().unwrap()).unwrap();
     let altered =
         env.run(&["events", "search", "--proof", "--event", "Forged", "--format", "jsonl"]).await;
     assert_eq!(altered.code, 13, "{}", altered.text());

@@ -211,7 +211,7 @@ impl Comparing<'_> {
         let mut sampled = match history::sample(&clients, self.window, self.request.samples).await {
             Ok(sampled) => sampled,
             Err(error) => {
-                place.hint = error.hint().map(ToString::to_string);
+                place.hint = error.hint();
                 place.unknown = Some(format!("Event history: {}", error.in_full()));
                 return place;
             }
