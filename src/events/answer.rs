@@ -1,6 +1,10 @@
 //! The answer to a search: events, what was read, and how they are proven.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use orgtrail_events::attribution::descend::Descendants;
+use orgtrail_events::attribution::{Answer, Word};
 
 use super::coverage::Coverage;
 use crate::archive::verify::finding::Severity;
@@ -37,6 +41,25 @@ pub struct Searched {
     pub was_stopped: bool,
     /// How the events are proven, if that was asked for.
     pub proof: Option<ProofSummary>,
+}
+
+/// Who was behind a session, and what was read to find out.
+#[derive(Debug)]
+pub struct Attributed {
+    /// Who was asked for.
+    pub question: String,
+    /// At which time.
+    pub at: Option<Timestamp>,
+    /// The chains back to who was behind it.
+    pub answer: Answer,
+    /// The sessions that descend from it, if they were asked for.
+    pub sessions: Option<Descendants>,
+    /// The events that issued credentials, among those that were read.
+    pub issuing_events: u64,
+    /// How the log files of the hops are proven, if that was asked for.
+    pub file_proofs: BTreeMap<Word, Proof>,
+    /// What was read. The events that match are those about the question.
+    pub searched: Searched,
 }
 
 /// How the events of a search are proven.

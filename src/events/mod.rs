@@ -11,5 +11,6 @@ pub mod query;
 pub mod read;
 pub mod reconcile;
 pub mod timeline;
+pub mod who;
 
 pub use orgtrail_events::*;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use memchr::memmem::Finder;
 use orgtrail_events::Event;
+use orgtrail_events::attribution::descend::Followed;
 
 use super::files::{LogFile, Window};
 use super::read::{Look, Malformed};
@@ -31,6 +32,8 @@ pub struct Query {
     pub accounts: Vec<String>,
     /// The Region, one of these.
     pub regions: Vec<String>,
+    /// Who acted: someone, or a session that descends from it.
+    pub followed: Option<Arc<Followed>>,
 }
 
 /// Where an event comes from.
@@ -166,6 +169,7 @@ impl Query {
             && (self.principals.is_empty() || self.is_by(event))
             && (self.source_ips.is_empty() || self.is_from(event.source_ip.as_deref()))
             && (!self.errors || event.failure().is_some())
+            && self.followed.as_ref().is_none_or(|followed| followed.of(event).is_some())
     }
 
     fn is_by(&self, event: &Event<'_>) -> bool {

@@ -97,6 +97,7 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
         &["records"],
         &["verify"],
         &["events", "search", "--limit", "20", "--proof"],
+        &["events", "who", "orgtrail", "--sessions"],
         &["events", "reconcile"],
         &["cost"],
         &["drift"],

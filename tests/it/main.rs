@@ -43,6 +43,7 @@ mod drift_rcp;
 mod env;
 mod events_reconcile;
 mod events_search;
+mod events_who;
 mod evidence_command;
 mod forge;
 mod generated_roles;

@@ -3,6 +3,7 @@
 //!
 //! Nothing here calls AWS, reads files or waits.
 
+pub mod attribution;
 pub mod event;
 pub mod lenient;
 pub mod records;

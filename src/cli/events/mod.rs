@@ -2,8 +2,10 @@
 
 mod reconcile;
 mod search;
+mod who;
 
 use super::{Context, OpError, Outcome, Rendering};
+use crate::ops::Env;
 
 /// Answer questions from the recorded events
 #[derive(Debug, clap::Args)]
@@ -15,6 +17,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Search(search::Args),
+    Who(who::Args),
     Reconcile(reconcile::Args),
 }
 
@@ -23,6 +26,7 @@ impl Args {
     pub(super) fn knows(&self, rendering: Rendering) -> bool {
         match &self.command {
             Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
+            Command::Who(_) => rendering == Rendering::Jsonl,
             Command::Reconcile(_) => false,
         }
     }
@@ -31,6 +35,15 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
         Command::Search(args) => search::run(args, context).await,
+        Command::Who(args) => who::run(args, context).await,
         Command::Reconcile(args) => reconcile::run(args, context).await,
     }
+}
+
+/// The environment of a command that reads a place: a directory needs no configuration.
+fn env_of(place: Option<&String>, context: &Context) -> Result<Env, OpError> {
+    if place.is_some() && context.load().is_err() {
+        return context.env_of_caller();
+    }
+    context.env()
 }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::env_of;
 use crate::archive::key::LogClass;
 use crate::cli::verify::ScopeOptions;
 use crate::cli::{Context, OpError, Outcome, Rendering};
@@ -133,6 +134,7 @@ impl Args {
             principals: self.principal,
             source_ips: self.source_ip,
             errors: self.errors,
+            followed: None,
             limit: [self.limit, in_document].into_iter().flatten().min(),
             proof: self.proof.then_some(scope),
         }
@@ -141,12 +143,7 @@ impl Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let rendering = context.rendering;
-    // A directory needs no configuration.
-    let env = if args.place.is_some() && context.load().is_err() {
-        context.env_of_caller()?
-    } else {
-        context.env()?
-    };
+    let env = env_of(args.place.as_ref(), context)?;
     let columns = Columns::new(context.out.width());
     let mut document = Vec::new();
     let mut head = false;

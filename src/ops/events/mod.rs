@@ -4,5 +4,6 @@ mod place;
 mod proof;
 pub mod reconcile;
 pub mod search;
+pub mod who;
 
 pub use self::place::PlaceRequest;

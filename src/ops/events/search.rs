@@ -9,6 +9,7 @@ use super::proof::Proofs;
 use crate::archive::key::LogClass;
 use crate::archive::verify::finding::Severity;
 use crate::events::answer::{Proof, ProofSummary, Searched, SearchedEvent};
+use crate::events::attribution::descend::Followed;
 use crate::events::coverage::Coverage;
 use crate::events::files::{LogFiles, Selection, Window};
 use crate::events::query::{FoundEvent, Query, Search, SourceIp};
@@ -44,6 +45,8 @@ pub struct Request {
     pub source_ips: Vec<SourceIp>,
     /// Whether only failed events match.
     pub errors: bool,
+    /// Who acted: someone, or a session that descends from it.
+    pub followed: Option<Arc<Followed>>,
     /// The most events that are returned.
     pub limit: Option<u64>,
     /// How the events are proven, if they are to be.
@@ -152,6 +155,7 @@ impl Searching<'_> {
             errors: request.errors,
             accounts: request.accounts.iter().map(ToString::to_string).collect(),
             regions: request.regions.iter().map(ToString::to_string).collect(),
+            followed: request.followed.clone(),
         };
         let phase = env.progress().phase("searching", 0);
         let search = Arc::new(Search::new(query));
@@ -219,7 +223,7 @@ impl Searching<'_> {
     }
 }
 
-fn proof_summary(proofs: &Proofs) -> ProofSummary {
+pub(super) fn proof_summary(proofs: &Proofs) -> ProofSummary {
     let in_words = |finding: &crate::archive::verify::finding::Finding| {
         let at = finding.key.as_deref().unwrap_or_default();
         format!("{}: {at}", finding.kind.code())

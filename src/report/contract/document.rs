@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
-    consolidation, cost, coverage, doctor, drift, events, evidence, live, new_accounts,
+    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, attribution, bootstrap, checks,
+    config, consolidation, cost, coverage, doctor, drift, events, evidence, live, new_accounts,
     notification, plan, records, retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
@@ -96,6 +96,7 @@ documents! {
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
     emitted events::ReconcileReport = "event-reconciliation";
+    emitted attribution::Report = "event-attribution";
     emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";

@@ -162,12 +162,18 @@ impl FoundEvent {
         Ok(Self {
             record: RawValue::from_string(event.raw.to_string())?,
             key: event.file.clone(),
-            proof: event.proof.map(|proof| match proof {
-                Proof::Proven => ProofStatus::Proven,
-                Proof::Unproven => ProofStatus::Unproven,
-                Proof::Contradicted => ProofStatus::Contradicted,
-            }),
+            proof: event.proof.map(ProofStatus::from),
         })
+    }
+}
+
+impl From<Proof> for ProofStatus {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::Proven => Self::Proven,
+            Proof::Unproven => Self::Unproven,
+            Proof::Contradicted => Self::Contradicted,
+        }
     }
 }
 

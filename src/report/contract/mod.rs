@@ -42,6 +42,7 @@ pub mod acceptance;
 pub mod accounts;
 pub mod api;
 mod apply;
+pub mod attribution;
 pub mod bootstrap;
 pub mod checks;
 pub mod config;

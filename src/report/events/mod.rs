@@ -4,8 +4,10 @@ mod csv;
 mod json_line;
 mod reconcile;
 mod timeline;
+mod who;
 
 pub use self::csv::{csv_header, csv_row};
 pub use self::json_line::json_line;
 pub use self::reconcile::reconcile_text;
 pub use self::timeline::{Columns, search_summary};
+pub use self::who::{attribution_text, break_in_words, claim_in_words};

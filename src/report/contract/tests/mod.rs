@@ -1,6 +1,7 @@
 //! A snapshot of each document.
 
 mod archive;
+mod attribution;
 mod consolidation;
 mod events;
 mod notification;
@@ -43,6 +44,7 @@ macro_rules! snapshots {
 snapshots! {
     archive::acceptance_list archive::acceptance_report archive::evidence_report
     archive::records_report archive::retirement_report
+    attribution::event_attribution
     consolidation::consolidation_report consolidation::cost_report consolidation::sources_report
     events::event_reconciliation events::event_search
     notification::service_notification notification::notification_test
