@@ -11,7 +11,7 @@ section! {
         /// log files, and a query without a condition on `day` lists every day from then on.
         first_day: Date = required,
         /// The account of the tables, the workgroup and the results. Queries read the archive
-        /// with the permissions of whoever runs them.
+        /// with the permissions of the person who runs them.
         account: AccountId = derived("`organization.log_archive_account`"),
         /// Their Region. Another one than the archive's costs data transfer for every query.
         region: Region = derived("`archive.region`"),
@@ -24,7 +24,7 @@ section! {
         results: S3Location = derived("`archive.bucket` with `-athena-results`"),
         /// After how many days results are deleted.
         results_days: u32 = default(30_u32),
-        /// The ARN of a KMS key in `region` that encrypts results; whoever runs queries needs
+        /// The ARN of a KMS key in `region` that encrypts results; the person who runs queries needs
         /// `kms:GenerateDataKey` and `kms:Decrypt` on it. By default, S3 encrypts them with its
         /// own keys (SSE-S3).
         kms_key: Option<Arn> = default(None::<Arn>),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use futures::stream::StreamExt as _;
 use jiff::Timestamp;
+use orgtrail_base::cloudtrail::gzip::{GzipError, inflate};
 use orgtrail_events::records::{SplitError, Splitter};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -16,7 +17,6 @@ use super::files::{LogFile, LogFiles};
 use crate::archive::blocking::or_panic;
 use crate::archive::verify::source::{FetchError, ListError, Source};
 use crate::stop::Stop;
-use orgtrail_base::cloudtrail::gzip::{GzipError, inflate};
 
 /// The largest file that is inflated. Units: bytes, inflated.
 ///

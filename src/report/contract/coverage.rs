@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event_data_store::EventDataStores;
 use super::mirror;
-use crate::checks;
 use crate::names::{AccountId, Region};
-use crate::org;
+use crate::{checks, org};
 
 /// The coverage of the organization trail.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -105,7 +105,7 @@ pub struct UnreadableFile {
     pub reason: String,
 }
 
-/// Days without log files. Such a day may be one without events: digests tell.
+/// Days without log files. Such a day may be one without events: digests show which.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SilentDays {
     /// How many, over all accounts and Regions.

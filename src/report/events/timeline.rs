@@ -155,7 +155,7 @@ pub fn search_summary(searched: &Searched) -> String {
     if let Some((account, region, day)) = first.first() {
         let _ = writeln!(
             text,
-            "days without log files: {silent}, the first is {day} of {account} in {region}; there may have been no events: `orgtrail verify` tells",
+            "days without log files: {silent}, the first is {day} of {account} in {region}; there may have been no events: `orgtrail verify` shows which",
         );
     }
     let next = [

@@ -5,10 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use orgtrail_base::names::{AccountId, Partition, Region};
 use serde::{Deserialize, Serialize};
 
-use super::SLOT;
-use super::cast;
 use super::issued::{Issued, Lane};
 use super::kinds::KINDS;
+use super::{SLOT, cast};
 
 /// For how many slots after the one in which it began a session is used: an hour, which is
 /// the shortest life of a session, without the slot in which it ends.
