@@ -99,7 +99,7 @@ impl Coverage {
     /// The days within the window, and after its first file, on which an account and Region
     /// has no log file: how many, and the first.
     ///
-    /// Such a day may be one without events: only digests tell.
+    /// Such a day may be one without events: only digests show which.
     #[must_use]
     pub fn silent_days(&self) -> (u64, Vec<(AccountId, Region, Date)>) {
         let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
