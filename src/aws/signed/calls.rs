@@ -47,8 +47,6 @@ pub enum SignedCall {
     SetQueueAttributes,
     /// Amazon Athena: sets tags.
     TagWorkGroup,
-    /// AWS Glue: replaces a database's settings.
-    UpdateDatabase,
     /// Amazon Athena: changes a saved query.
     UpdateNamedQuery,
     /// AWS Glue: replaces a table's settings.
@@ -80,7 +78,6 @@ impl SignedCall {
         Self::RemoveTargets,
         Self::SetQueueAttributes,
         Self::TagWorkGroup,
-        Self::UpdateDatabase,
         Self::UpdateNamedQuery,
         Self::UpdateTable,
         Self::UpdateWorkGroup,
@@ -117,7 +114,6 @@ impl SignedCall {
             Self::CreateTable => Form::glue("glue:CreateTable", "AWSGlue.CreateTable"),
             Self::DeleteDatabase => Form::glue("glue:DeleteDatabase", "AWSGlue.DeleteDatabase"),
             Self::DeleteTable => Form::glue("glue:DeleteTable", "AWSGlue.DeleteTable"),
-            Self::UpdateDatabase => Form::glue("glue:UpdateDatabase", "AWSGlue.UpdateDatabase"),
             Self::UpdateTable => Form::glue("glue:UpdateTable", "AWSGlue.UpdateTable"),
             Self::CreateNamedQuery => {
                 Form::athena("athena:CreateNamedQuery", "AmazonAthena.CreateNamedQuery")

@@ -92,7 +92,11 @@ pub(super) fn first_difference(is: &str, wanted: &str) -> (String, String) {
             // The lines are the same, and what ends them differs.
             (None, None) => return ("other ends of lines".to_owned(), String::new()),
             (one, other) => {
-                let text = |line: Option<&str>| line.unwrap_or_default().trim().to_owned();
+                let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+                let is_indentation = one.trim() == other.trim();
+                let text = |line: &str| {
+                    if is_indentation { line.to_owned() } else { line.trim().to_owned() }
+                };
                 return (text(one), text(other));
             }
         }
@@ -109,6 +113,8 @@ mod tests {
             ("a\n  b\nc", "a\n  d\ne", ("b", "d")),
             ("a", "a\nb", ("", "b")),
             ("a\nb", "a", ("b", "")),
+            ("a\n  b", "a\nb", ("  b", "b")),
+            ("a\n", "a\n\n", ("other ends of lines", "")),
             ("a\r\nb", "a\nb", ("other ends of lines", "")),
         ] {
             let (one, other) = first_difference(is, wanted);

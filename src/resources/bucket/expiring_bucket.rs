@@ -149,12 +149,13 @@ impl ExpiringBucket {
                 ),
             );
         }
+        let shown =
+            |prefix: &str| if prefix.is_empty() { "*".to_owned() } else { prefix.to_owned() };
         let expiration: BTreeMap<String, i32> =
-            declared.expirations.iter().map(|one| (one.prefix.clone(), one.days())).collect();
+            declared.expirations.iter().map(|one| (shown(&one.prefix), one.days())).collect();
         let found = found.map(|found| {
-            let found = found.expiration_days.iter();
-            let own = found.filter(|(prefix, _)| expiration.contains_key(*prefix));
-            own.map(|(prefix, days)| (prefix.clone(), *days)).collect::<BTreeMap<_, _>>()
+            let found = found.expiration_days.iter().map(|(prefix, days)| (shown(prefix), *days));
+            found.filter(|(prefix, _)| expiration.contains_key(prefix)).collect::<BTreeMap<_, _>>()
         });
         difference
             .fields
