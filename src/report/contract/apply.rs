@@ -84,7 +84,7 @@ mirror! {
         name: String,
         /// Why it is kept.
         why: String,
-        /// The command that removes it anyway; null where there is none.
+        /// The command that removes it anyway; null if orgtrail names no such command.
         undo: Option<String>,
         /// Whether it could not be read, so that it may not exist.
         unreadable: bool,
