@@ -31,6 +31,7 @@ mod progress;
 pub mod provision;
 pub mod records;
 pub mod retire;
+pub mod role_stacks;
 pub mod round;
 mod sign_in;
 pub mod sources;

@@ -9,9 +9,10 @@ use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
-use orgtrail::aws::{Settings, SignedCall, SignedRead, WriteClients};
+use orgtrail::aws::{Settings, SignedCall, SignedRead, StackWrite, WriteClients};
 use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn, Region};
+use orgtrail::resources::landing_zone::LandingZone;
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
 use orgtrail::serve::store::{S3Store, Store};
@@ -184,6 +185,52 @@ impl RolesEnv {
         sign(&mut command, &self.session);
         command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
         command
+    }
+
+    /// A stack and a stack set of the roles, as `orgtrail bootstrap` would create them: without
+    /// the roles, which exist.
+    pub(super) async fn create_stacks(&self) {
+        let zone = LandingZone::new(self.config.clone(), false).unwrap();
+        let clients = self.root(MANAGEMENT).await;
+        let activate = StackWrite::ActivateOrganizationsAccess;
+        clients.write_stacks(activate, &Vec::new()).await.unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let tagged = || {
+            vec![
+                pair("Tags.member.1.Key", "orgtrail:managed-by"),
+                pair("Tags.member.1.Value", "orgtrail-bootstrap"),
+                pair("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+            ]
+        };
+        let member = zone.deployments.iter().find(|one| &*one.id == "role/member").unwrap();
+        let organization = self.sandbox.organization_id();
+        let values = member.parameters(&zone.trusted(member), organization.as_ref());
+        let mut set = tagged();
+        set.extend([
+            pair("StackSetName", &member.name),
+            pair("PermissionModel", "SERVICE_MANAGED"),
+            pair("AutoDeployment.Enabled", "false"),
+            pair("TemplateBody", &member.template.to_string()),
+        ]);
+        for (at, (key, value)) in values.iter().enumerate() {
+            set.push(pair(&format!("Parameters.member.{}.ParameterKey", at + 1), key));
+            set.push(pair(&format!("Parameters.member.{}.ParameterValue", at + 1), value));
+        }
+        clients.write_stacks(StackWrite::CreateStackSet, &set).await.unwrap();
+        let body = json!({ "Resources": { "Role": { "Type": "AWS::IAM::Role", "Properties": {
+            "RoleName": "Other",
+            "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:aws:iam::{MANAGEMENT}:root") },
+                "Action": "sts:AssumeRole",
+            }] },
+        } } } });
+        let mut stack = tagged();
+        stack.extend([
+            pair("StackName", "orgtrail-management"),
+            pair("TemplateBody", &body.to_string()),
+        ]);
+        clients.write_stacks(StackWrite::CreateStack, &stack).await.unwrap();
     }
 
     /// What the service stores, in the declared state bucket.
