@@ -5,9 +5,11 @@
 
 pub mod answer;
 pub mod coverage;
+pub mod detections;
 pub mod files;
 pub mod query;
 pub mod read;
 pub mod timeline;
+pub mod watch;
 
 pub use orgtrail_events::*;

@@ -3,8 +3,10 @@
 //!
 //! Nothing here calls AWS, reads files or waits.
 
+pub mod detection;
 pub mod event;
 pub mod lenient;
 pub mod records;
+pub mod severity;
 
 pub use self::event::Event;

@@ -1,7 +1,10 @@
 //! What happened, by the events of an archive: one file per command.
 
+pub mod detect;
+mod facts;
 mod place;
 mod proof;
+mod rules;
 pub mod search;
 
 pub use self::place::PlaceRequest;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
-    consolidation, cost, coverage, doctor, drift, events, evidence, live, new_accounts,
+    consolidation, cost, coverage, detections, doctor, drift, events, evidence, live, new_accounts,
     notification, plan, records, retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
@@ -95,6 +95,8 @@ documents! {
     emitted DestroyReport = "destroy-report";
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
+    emitted detections::Report = "event-detections";
+    emitted detections::LintReport = "event-rules";
     emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";

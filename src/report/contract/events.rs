@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::archive::verify::finding::Severity;
-use crate::events::answer::{self, Proof, Searched};
+use crate::events::answer::{self, Proof, ProofSummary, Searched};
+use crate::events::coverage::Coverage;
 use crate::names::{AccountId, Region};
 
 /// Events, and what was read to find them.
@@ -161,11 +162,7 @@ impl FoundEvent {
         Ok(Self {
             record: RawValue::from_string(event.raw.to_string())?,
             key: event.file.clone(),
-            proof: event.proof.map(|proof| match proof {
-                Proof::Proven => ProofStatus::Proven,
-                Proof::Unproven => ProofStatus::Unproven,
-                Proof::Contradicted => ProofStatus::Contradicted,
-            }),
+            proof: event.proof.map(ProofStatus::from),
         })
     }
 }
@@ -175,8 +172,6 @@ impl SearchSummary {
     #[must_use]
     pub fn new(searched: &Searched) -> Self {
         let coverage = &searched.coverage;
-        let (days, first) = coverage.silent_days();
-        let unreadable = coverage.unreadable_files.iter();
         Self {
             place: searched.place.clone(),
             searched_at: searched.at,
@@ -185,42 +180,67 @@ impl SearchSummary {
             events: searched.matched,
             copies: searched.copies,
             cut: searched.is_cut || searched.was_stopped,
-            files: Files {
-                read: coverage.files,
-                stored_bytes: coverage.stored_bytes,
-                unreadable: coverage.unreadable,
-                first_unreadable: unreadable
-                    .map(|(key, reason)| UnreadableFile {
-                        key: key.clone(),
-                        reason: reason.clone(),
-                    })
-                    .collect(),
-                listing_failed: coverage.cut_short.clone(),
-                first_delivered_at: coverage.delivered.map(|(first, _)| first),
-                last_delivered_at: coverage.delivered.map(|(_, last)| last),
-            },
+            files: Files::from(coverage),
             records: coverage.records,
             malformed_records: coverage.malformed,
             accounts: coverage.accounts(),
             regions: coverage.regions(),
-            silent_days: SilentDays {
-                days,
-                first: first
-                    .into_iter()
-                    .map(|(account, region, day)| SilentDay { account, region, day })
-                    .collect(),
+            silent_days: SilentDays::from(coverage),
+            proof: searched.proof.as_ref().map(ProofCounts::from),
+        }
+    }
+}
+
+impl From<&Coverage> for Files {
+    fn from(coverage: &Coverage) -> Self {
+        let unreadable = coverage.unreadable_files.iter();
+        Self {
+            read: coverage.files,
+            stored_bytes: coverage.stored_bytes,
+            unreadable: coverage.unreadable,
+            first_unreadable: unreadable
+                .map(|(key, reason)| UnreadableFile { key: key.clone(), reason: reason.clone() })
+                .collect(),
+            listing_failed: coverage.cut_short.clone(),
+            first_delivered_at: coverage.delivered.map(|(first, _)| first),
+            last_delivered_at: coverage.delivered.map(|(_, last)| last),
+        }
+    }
+}
+
+impl From<&Coverage> for SilentDays {
+    fn from(coverage: &Coverage) -> Self {
+        let (days, first) = coverage.silent_days();
+        let first = first
+            .into_iter()
+            .map(|(account, region, day)| SilentDay { account, region, day })
+            .collect();
+        Self { days, first }
+    }
+}
+
+impl From<&ProofSummary> for ProofCounts {
+    fn from(proof: &ProofSummary) -> Self {
+        Self {
+            proven: proof.proven,
+            unproven: proof.unproven,
+            contradicted: proof.contradicted,
+            verdict: match proof.severity {
+                Some(Severity::Broken) => ProofVerdict::Broken,
+                Some(Severity::Incomplete) => ProofVerdict::Incomplete,
+                Some(Severity::Notice) | None => ProofVerdict::Proven,
             },
-            proof: searched.proof.as_ref().map(|proof| ProofCounts {
-                proven: proof.proven,
-                unproven: proof.unproven,
-                contradicted: proof.contradicted,
-                verdict: match proof.severity {
-                    Some(Severity::Broken) => ProofVerdict::Broken,
-                    Some(Severity::Incomplete) => ProofVerdict::Incomplete,
-                    Some(Severity::Notice) | None => ProofVerdict::Proven,
-                },
-                findings: proof.findings.clone(),
-            }),
+            findings: proof.findings.clone(),
+        }
+    }
+}
+
+impl From<Proof> for ProofStatus {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::Proven => Self::Proven,
+            Proof::Unproven => Self::Unproven,
+            Proof::Contradicted => Self::Contradicted,
         }
     }
 }

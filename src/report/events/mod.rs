@@ -1,9 +1,11 @@
 //! Events as people and other programs read them.
 
 mod csv;
+pub mod detect;
 mod json_line;
 mod timeline;
 
 pub use self::csv::{csv_header, csv_row};
 pub use self::json_line::json_line;
 pub use self::timeline::{Columns, search_summary};
+use self::timeline::{coverage_lines, proof_lines};
