@@ -268,6 +268,7 @@ pub(crate) fn consolidation() -> Value {
 fn reports(accounts: usize) -> Reports {
     let drift: drift::Report = serde_json::from_value(drift(accounts)).unwrap();
     Reports {
+        reconciliation: None,
         drift: Some((round_id(0), drift)),
         verifications: vec![serde_json::from_value(verification(accounts)).unwrap()],
         sources: Some(Sources {

@@ -1,6 +1,7 @@
 //! `orgtrail events …`: one file per command.
 
 mod detect;
+mod reconcile;
 mod search;
 
 use super::{Context, OpError, Outcome, Rendering};
@@ -16,6 +17,7 @@ pub(crate) struct Args {
 enum Command {
     Search(search::Args),
     Detect(detect::Args),
+    Reconcile(reconcile::Args),
 }
 
 impl Args {
@@ -24,6 +26,7 @@ impl Args {
         match &self.command {
             Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
             Command::Detect(_) => detect::knows(rendering),
+            Command::Reconcile(_) => false,
         }
     }
 }
@@ -32,5 +35,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     match args.command {
         Command::Search(args) => search::run(args, context).await,
         Command::Detect(args) => detect::run(args, context).await,
+        Command::Reconcile(args) => reconcile::run(args, context).await,
     }
 }

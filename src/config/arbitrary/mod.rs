@@ -1,11 +1,13 @@
 //! Configs for property tests: every one that comes out passes `config check`.
 
 mod archive;
+mod athena;
 mod service;
 
 use std::collections::BTreeMap;
 
 use archive::archive;
+use athena::athena;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -42,6 +44,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                 records(organization.home_region.clone()).boxed(),
                 service(partition).boxed(),
                 landing_zone(partition).boxed(),
+                athena(&organization).boxed(),
             ),
             consolidate(&organization.home_region, organization.excluded_accounts).boxed(),
         )
@@ -54,7 +57,16 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, new_accounts, drift, retire, records, service, landing_zone),
+                    (
+                        guardrail,
+                        new_accounts,
+                        drift,
+                        retire,
+                        records,
+                        service,
+                        landing_zone,
+                        athena,
+                    ),
                     consolidate,
                 )| {
                     Config {
@@ -67,6 +79,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         cloudwatch_logs,
                         topic,
                         alarms,
+                        athena,
                         guardrail,
                         new_accounts,
                         drift,

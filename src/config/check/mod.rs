@@ -4,6 +4,7 @@
 mod access;
 mod alarms;
 mod archive;
+mod athena;
 mod consolidate;
 mod drift;
 mod key;
@@ -47,6 +48,7 @@ pub(super) fn check(
     topic::check(config, &mut checker);
     logs::check(config, &mut checker);
     alarms::check(config, &mut checker);
+    athena::check(config, &mut checker);
     new_accounts::check(config, &mut checker);
     drift::check(config, &mut checker);
     consolidate::check(config, &mut checker);

@@ -4,6 +4,7 @@ pub mod detect;
 mod facts;
 mod place;
 mod proof;
+pub mod reconcile;
 mod rules;
 pub mod search;
 

@@ -96,6 +96,7 @@ documents! {
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
     emitted detections::Report = "event-detections";
+    emitted events::ReconcileReport = "event-reconciliation";
     emitted detections::LintReport = "event-rules";
     emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";

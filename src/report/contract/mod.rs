@@ -55,6 +55,7 @@ pub mod doctor;
 mod document;
 pub mod drift;
 mod emitted;
+pub mod event_data_store;
 pub mod events;
 pub mod evidence;
 mod identity;

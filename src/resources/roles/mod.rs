@@ -6,6 +6,7 @@
 //! uses; another one compares them with the actions that resources declare.
 
 mod archive;
+mod athena;
 mod bootstrap;
 #[cfg(test)]
 mod deployment;
@@ -158,6 +159,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(config.roles.accounts.keys())
         .chain(notify::accounts(config))
         .chain(state::owner(config))
+        .chain(athena::account(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
@@ -191,6 +193,9 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         grants.extend(archive::vault(&scope));
     }
     grants.extend(log_keys::grants(&scope));
+    if account.is_some() && account == athena::account(config) {
+        grants.extend(athena::grants(&scope));
+    }
     if account.is_some() {
         grants.extend(notify::grants(&scope));
         if account == state::owner(config) {

@@ -193,6 +193,7 @@ fn a_role_writes_to_what_the_configuration_names_and_to_nothing_else() {
                 "CreateOrganization",
                 "CreateStackSets",
                 "DelegateTrail",
+                "ManageQueryDefinitions",
             ];
             let sid = statement.sid.as_deref().unwrap();
             let is_limited = !statement.condition.is_empty();

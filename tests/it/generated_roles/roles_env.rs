@@ -277,6 +277,30 @@ impl RolesEnv {
         let put = archive.kms().put_key_policy().key_id(&id).policy(policy.to_string());
         put.send().await.unwrap();
         archive.kms().disable_key().key_id(id).send().await.unwrap();
+        self.change_athena(&archive).await;
+    }
+
+    /// Tables, a workgroup and a named query that are not as they were.
+    async fn change_athena(&self, archive: &WriteClients) {
+        for name in ["cloudtrail_logs", "cloudtrail_events"] {
+            let owner = self.sandbox.organization_id().unwrap();
+            let parameters = json!({ "orgtrail:organization": owner.as_str() });
+            let input = json!({ "Name": name, "Parameters": parameters });
+            let body = json!({ "DatabaseName": "orgtrail", "TableInput": input });
+            archive.send(SignedCall::UpdateTable, &body).await.unwrap();
+        }
+        let updates = json!({ "RequesterPaysEnabled": true });
+        let body = json!({ "WorkGroup": "orgtrail", "ConfigurationUpdates": updates });
+        archive.send(SignedCall::UpdateWorkGroup, &body).await.unwrap();
+        let ids = json!({ "WorkGroup": "orgtrail" });
+        let ids = archive.read(SignedRead::ListNamedQueries, &ids).await.unwrap();
+        let some = json!({ "NamedQueryIds": ids["NamedQueryIds"] });
+        let found = archive.read(SignedRead::BatchGetNamedQuery, &some).await.unwrap();
+        let query = &found["NamedQueries"][0];
+        let body = json!({
+            "NamedQueryId": query["NamedQueryId"], "Name": query["Name"], "QueryString": "SELECT 1",
+        });
+        archive.send(SignedCall::UpdateNamedQuery, &body).await.unwrap();
     }
 }
 
