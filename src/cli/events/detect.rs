@@ -136,10 +136,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let (true, Some(directory)) = (args.lint, &args.rules) {
         return linted(directory, context);
     }
-    // A directory needs no configuration.
-    let env = if args.place.is_some() && context.load().is_err() {
+    // A directory needs no configuration. An invalid one would let rules match nothing.
+    let env = if args.place.is_some() && !context.config_path.exists() {
         context.env_of_caller()?
     } else {
+        context.config()?;
         context.env()?
     };
     let fail_on = args.fail_on;

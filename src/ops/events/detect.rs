@@ -15,6 +15,7 @@ use super::rules::rules;
 use crate::archive::key::LogClass;
 use crate::archive::verify::finding::Severity as ProofSeverity;
 use crate::checks::Severity;
+use crate::config::Config;
 use crate::events::Event;
 use crate::events::answer::Proof;
 use crate::events::coverage::Coverage;
@@ -27,6 +28,7 @@ use crate::events::watch::Watch;
 use crate::names::{AccountId, Region};
 use crate::ops::verify::Scope;
 use crate::ops::{Env, Moment, OpError, Outcome};
+use crate::words::counted;
 
 /// What to look at, and by which rules.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,21 @@ pub struct Request {
     pub rules: Option<PathBuf>,
     /// How the events are proven, if they are to be.
     pub proof: Option<Scope>,
+}
+
+impl Request {
+    /// What a round looks at: the archive, as far back as the configuration says.
+    #[must_use]
+    pub fn of_round(config: &Config) -> Self {
+        let detect = &config.events.detect;
+        let baseline = i64::from(detect.baseline_days);
+        Self {
+            since: Some(Moment::Ago(SignedDuration::from_hours(detect.since_hours.into()))),
+            baseline: (baseline > 0).then(|| SignedDuration::from_hours(24 * baseline)),
+            rules: detect.rules.as_ref().map(PathBuf::from),
+            ..Self::default()
+        }
+    }
 }
 
 /// Detects what the built-in rules and those of a directory match.
@@ -164,6 +181,24 @@ pub fn outcome(detections: &Detections, fail_on: Severity) -> Outcome {
     } else {
         Outcome::Clean
     }
+}
+
+/// The findings in one line, the most severe first.
+#[must_use]
+pub fn summary(detections: &Detections) -> String {
+    let mut text = counted(detections.findings.len(), "finding");
+    let of = |severity: Severity| {
+        let count = detections.findings.iter().filter(|one| one.severity == severity).count();
+        (count > 0).then(|| format!("{count} {severity}"))
+    };
+    let severities: Vec<String> = Severity::ALL.into_iter().filter_map(of).collect();
+    if !severities.is_empty() {
+        text.push_str(&format!(": {}", severities.join(", ")));
+    }
+    if detections.is_incomplete() {
+        text.push_str("; something could not be read");
+    }
+    text
 }
 
 /// The window of the findings, and where the baseline before it begins.

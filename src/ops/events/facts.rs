@@ -192,11 +192,11 @@ async fn look_up(aws: &Aws, config: &Config, facts: &mut TrailFacts, summary: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Loaded;
+    use crate::config::{Environment, Loaded};
 
     fn config(more: &str) -> Config {
         let text = format!("{}{more}", crate::config::SMALLEST);
-        Loaded::from_text(&text).unwrap().config
+        Loaded::from_text(&text, &Environment::default()).unwrap().config
     }
 
     #[test]

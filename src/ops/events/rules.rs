@@ -19,7 +19,7 @@ const MAX_TOTAL: usize = 256 << 20;
 ///
 /// # Errors
 /// The directory cannot be read, or has no rules at all.
-pub fn rules(directory: &Path) -> Result<(Option<Sigma>, RuleSet), OpError> {
+pub(super) fn rules(directory: &Path) -> Result<(Option<Sigma>, RuleSet), OpError> {
     let mut reading = Reading::new(directory);
     reading.folder(directory, 0).map_err(|source| {
         let path = directory.to_owned();

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use orgtrail_events::detection::sigma;
 use orgtrail_events::detection::{self, Certainty};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::checks::Severity;
 use super::events::{Files, ProofCounts, ProofStatus, SilentDays};
 use crate::events::detections::{DetectedFinding, Detections, RuleSet};
 
 /// What was detected, and in what.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The findings, in the order of the time of their first events.
     pub findings: Vec<Detection>,
@@ -50,7 +50,7 @@ pub struct Report {
 }
 
 /// One or more events that a rule matches.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Detection {
     /// The rule.
     pub rule: Rule,
@@ -81,7 +81,7 @@ pub struct Detection {
 }
 
 /// How certain a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CertaintyWord {
     /// The record does not say which resource it concerns, or by a name that is not known.
@@ -91,7 +91,7 @@ pub enum CertaintyWord {
 }
 
 /// A rule.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Rule {
     /// Its id.
     pub id: String,
@@ -110,7 +110,7 @@ pub struct Rule {
 }
 
 /// Who wrote a Sigma rule, and where it is.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SigmaRule {
     /// Its author.
     pub author: Option<String>,
@@ -125,7 +125,7 @@ pub struct SigmaRule {
 }
 
 /// An event of a finding.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Its id.
     pub id: Option<String>,
@@ -152,7 +152,7 @@ pub struct Event {
 }
 
 /// What events were compared with.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Trail {
     /// Whether a configuration names the trail and its resources. Without one, rules about
     /// trails and the organization apply to any of them, and others to none.
@@ -162,7 +162,7 @@ pub struct Trail {
 }
 
 /// Something that is not known of a resource.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Unknown {
     /// The resource.
     pub resource: String,
@@ -171,7 +171,7 @@ pub struct Unknown {
 }
 
 /// The Regions that accounts used before.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Baseline {
     /// Pairs of an account and a Region that were used in it.
     pub account_regions: usize,
@@ -182,7 +182,7 @@ pub struct Baseline {
 }
 
 /// The Sigma rules of a directory.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Rules {
     /// The directory.
     pub directory: String,
@@ -197,7 +197,7 @@ pub struct Rules {
 }
 
 /// Something that is wrong with a rule.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// The rule's file.
     pub file: String,
@@ -212,7 +212,7 @@ pub struct Problem {
 }
 
 /// What is wrong with the rules of a directory: `orgtrail events detect --lint`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LintReport {
     /// The rules.
     pub rules: Rules,

@@ -34,7 +34,7 @@ pub struct FoundEvent {
 }
 
 /// Whether an event is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofStatus {
     /// A verified digest lists its file with the hash that it has.
@@ -79,7 +79,7 @@ pub struct SearchSummary {
 }
 
 /// Log files.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Files {
     /// Those that were read whole.
     pub read: u64,
@@ -98,7 +98,7 @@ pub struct Files {
 }
 
 /// A log file that could not be read.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadableFile {
     /// Its key.
     pub key: String,
@@ -107,7 +107,7 @@ pub struct UnreadableFile {
 }
 
 /// Days without log files. Such a day may be one without events: digests tell.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SilentDays {
     /// How many, over all accounts and Regions.
     pub days: u64,
@@ -116,7 +116,7 @@ pub struct SilentDays {
 }
 
 /// A day on which an account and Region has no log file.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SilentDay {
     /// The account.
     pub account: AccountId,
@@ -128,7 +128,7 @@ pub struct SilentDay {
 }
 
 /// How events are proven.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ProofCounts {
     /// Events in files that a verified digest lists as they are.
     pub proven: u64,
@@ -143,7 +143,7 @@ pub struct ProofCounts {
 }
 
 /// The verdict on the digests of what was searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofVerdict {
     /// Everything is proven.

@@ -3,8 +3,10 @@
 mod ocsf;
 mod sarif;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod text;
+
+use orgtrail_events::detection::Certainty;
 
 pub use self::ocsf::ocsf;
 pub use self::sarif::sarif;
@@ -25,8 +27,6 @@ fn sentence(detected: &DetectedFinding) -> String {
 
 /// What limits a finding, in words.
 fn remarks(detected: &DetectedFinding) -> Vec<&'static str> {
-    use orgtrail_events::detection::Certainty;
-
     let finding = &detected.finding;
     let mut remarks = Vec::new();
     if finding.has_failed {

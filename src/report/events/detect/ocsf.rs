@@ -1,4 +1,4 @@
-use orgtrail_events::detection::{EventRef, RuleInfo};
+use orgtrail_events::detection::{Certainty, EventRef, RuleInfo};
 use serde_json::{Value, json};
 
 use super::{remarks, sentence};
@@ -26,10 +26,8 @@ fn event(detections: &Detections, detected: &DetectedFinding) -> Value {
     let first = detected.first().cloned().unwrap_or_default();
     let id = first.id.as_deref().unwrap_or("unknown");
     let (severity_id, severity) = severity(detected.severity);
-    let (confidence_id, confidence) = match remarks(detected).contains(&"possible") {
-        true => (1, "Low"),
-        false => (3, "High"),
-    };
+    let is_possible = finding.certainty == Certainty::Possible;
+    let (confidence_id, confidence) = if is_possible { (1, "Low") } else { (3, "High") };
     let mut event = json!({
         "activity_id": 1,
         "activity_name": "Create",

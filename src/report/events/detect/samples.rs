@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use orgtrail_events::detection::sigma::Problem;
 use orgtrail_events::detection::{Certainty, EventRef, Finding, RuleInfo, SigmaSource, table};
 use orgtrail_events::severity;
 
@@ -73,13 +74,19 @@ fn of(findings: Vec<Finding>) -> Detections {
             files: 2,
             used: 1,
             of_other_logs: 1,
-            problems: Vec::new(),
+            problems: vec![Problem {
+                file: "aws/stop.yml".to_owned(),
+                rule: Some("Trail stopped".to_owned()),
+                check: "event-name",
+                message: "CloudTrail never writes the event name `X`, but `Y`".to_owned(),
+                is_unusable: false,
+            }],
         }),
     }
 }
 
 /// A trail that was stopped, a denied attempt, an apply, and a match of a Sigma rule.
-pub(super) fn detections() -> Detections {
+pub(crate) fn detections() -> Detections {
     let stopped = finding(built_in("trail-stopped"), event("e1", "StopLogging"), "the trail org");
     let mut denied = finding(
         built_in("bucket-lifecycle-changed"),
@@ -112,7 +119,7 @@ pub(super) fn detections() -> Detections {
 }
 
 /// What others wrote tries to act on the reader.
-pub(super) fn hostile() -> Detections {
+pub(crate) fn hostile() -> Detections {
     let evil = "x\u{1b}[2J\nFORGED\u{202e}[a](https://example.com)".to_owned();
     let event = EventRef {
         id: Some(evil.clone()),

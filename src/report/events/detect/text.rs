@@ -128,9 +128,8 @@ fn summary(text: &mut String, detections: &Detections) {
         Some(uses) => {
             let _ = writeln!(
                 text,
-                "first use of Regions: compared with {} that were used before",
-                counted(uses.in_baseline as u64, "pair of account and Region")
-                    .replace("Regions", "Region")
+                "first use of Regions: compared with {} of account and Region in the baseline",
+                counted(uses.in_baseline, "pair")
             );
             for account in &uses.without_baseline {
                 let _ = writeln!(

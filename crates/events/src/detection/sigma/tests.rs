@@ -63,7 +63,7 @@ fn a_correlation_counts_within_its_time_and_hides_the_rule_it_counts() {
     assert_eq!(loaded.used, 2);
     let sigma = loaded.sigma.unwrap();
     let at = |minute: i64| Timestamp::from_second(1_767_225_600 + minute * 60).ok();
-    let mut titles = |minute: i64, who: &str| {
+    let titles = |minute: i64, who: &str| {
         let found = sigma.add(&stopped(who), at(minute));
         found.iter().map(|it| it.rule.title.clone()).collect::<Vec<_>>()
     };
