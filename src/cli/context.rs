@@ -34,9 +34,9 @@ pub enum Rendering {
     Junit,
     /// The lines of `aws cloudtrail validate-logs` (`verify`).
     AwsCli,
-    /// For code scanning (`drift`).
+    /// For code scanning (`drift`, `events detect`).
     Sarif,
-    /// For security lakes: compliance findings (`drift`).
+    /// For security lakes: findings (`drift`, `events detect`).
     Ocsf,
     /// One page for people (`drift`).
     Html,

@@ -19,6 +19,7 @@ mod derived;
 mod document;
 mod drift;
 mod environment;
+mod events;
 mod finding;
 mod guardrail;
 mod key;
@@ -56,6 +57,7 @@ pub use consolidate::{
 };
 pub use drift::{Drift, Neighbor, Suppress};
 pub use environment::Environment;
+pub use events::{Detect, Events};
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
 pub use key::Key;
@@ -127,6 +129,8 @@ section::section! {
         new_accounts: NewAccounts = section,
         /// Settings of `orgtrail drift`.
         drift: Drift = section,
+        /// Settings of `orgtrail events`.
+        events: Events = section,
         /// Consolidation of logs from other buckets.
         consolidate: Consolidate = section,
         /// Conditions for retiring a legacy trail.

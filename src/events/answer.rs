@@ -78,7 +78,7 @@ pub struct ProofSummary {
 }
 
 /// Whether an event is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
     /// A verified digest lists its file with the hash that it has.
     Proven,
@@ -86,6 +86,17 @@ pub enum Proof {
     Unproven,
     /// A verified digest lists its file with another hash.
     Contradicted,
+}
+
+impl ProofSummary {
+    /// Counts an event.
+    pub fn count(&mut self, proof: Proof) {
+        match proof {
+            Proof::Proven => self.proven += 1,
+            Proof::Unproven => self.unproven += 1,
+            Proof::Contradicted => self.contradicted += 1,
+        }
+    }
 }
 
 impl Proof {

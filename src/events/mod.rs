@@ -5,12 +5,14 @@
 
 pub mod answer;
 pub mod coverage;
+pub mod detections;
 pub mod files;
 pub mod ids;
 pub mod query;
 pub mod read;
 pub mod reconcile;
 pub mod timeline;
+pub mod watch;
 pub mod who;
 
 pub use orgtrail_events::*;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::consolidate::{self, Consolidated, prepare};
-use super::events::reconcile;
+use super::events::{detect, reconcile};
 use super::verify::{self, Verified};
 use super::{Env, Interrupted, OpError, Outcome, Phase, Progress, archive, drift};
 use crate::archive::consolidate::pending::Unfinished;
@@ -14,8 +14,10 @@ use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::{At as _, WriteAuthority};
 use crate::checks::{self, Run, Verdict};
+use crate::events::detections::Detections;
 use crate::events::reconcile::Reconciled;
 use crate::report::contract::Emitted;
+use crate::report::contract::detections;
 use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::verification;
@@ -32,6 +34,8 @@ pub enum Part {
     Drift,
     /// Compare the archive with Event history.
     Reconcile,
+    /// Detect tampering and suspicious sign-ins in the events.
+    Detect,
 }
 
 impl Part {
@@ -43,6 +47,7 @@ impl Part {
             Self::Verify => "verify",
             Self::Drift => "drift",
             Self::Reconcile => "reconcile",
+            Self::Detect => "detect",
         }
     }
 
@@ -101,6 +106,8 @@ pub enum PartValue {
     Drift(Box<Run>),
     /// Of [`Part::Reconcile`].
     Reconciled(Box<Reconciled>),
+    /// Of [`Part::Detect`].
+    Detected(Box<Detections>),
 }
 
 /// Runs the parts in order. A part that fails does not prevent the next one; a stop does.
@@ -192,6 +199,7 @@ impl From<Part> for contract::Part {
             Part::Verify => Self::Verify,
             Part::Drift => Self::Drift,
             Part::Reconcile => Self::Reconcile,
+            Part::Detect => Self::Detect,
         }
     }
 }
@@ -206,6 +214,9 @@ impl From<&PartValue> for PartDocument {
             PartValue::Drift(it) => Self::Drift(Box::new(Emitted::new((&**it).into()))),
             PartValue::Reconciled(it) => {
                 Self::Reconciliation(Box::new(Emitted::new(ReconcileReport::new(it))))
+            }
+            PartValue::Detected(it) => {
+                Self::Detection(Box::new(Emitted::new(detections::Report::from(&**it))))
             }
         }
     }
@@ -297,6 +308,7 @@ impl State<'_> {
             Part::Verify => self.verify().await,
             Part::Drift => self.drift().await,
             Part::Reconcile => self.reconcile().await,
+            Part::Detect => self.detect().await,
         };
         ended.unwrap_or_else(|error| {
             self.env.progress().warn(&error.render());
@@ -404,6 +416,18 @@ impl State<'_> {
             summary: reconcile::summary(&reconciled),
             is_stopped: reconciled.was_stopped,
             result: Some(PartValue::Reconciled(Box::new(reconciled))),
+        })
+    }
+
+    async fn detect(&self) -> Result<Ended, OpError> {
+        let request = detect::Request::of_round(self.env.config()?);
+        let detecting = detect::detect(&self.muted, &request);
+        let detections = self.env.unless_ended(Box::pin(detecting)).await?;
+        Ok(Ended {
+            outcome: detect::outcome(&detections, checks::Severity::High),
+            summary: detect::summary(&detections),
+            is_stopped: detections.was_stopped,
+            result: Some(PartValue::Detected(Box::new(detections))),
         })
     }
 }

@@ -95,6 +95,7 @@ impl From<RoundPart> for Part {
             RoundPart::Verify => Self::Verify,
             RoundPart::Drift => Self::Drift,
             RoundPart::Reconcile => Self::Reconcile,
+            RoundPart::Detect => Self::Detect,
         }
     }
 }

@@ -99,6 +99,7 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
         &["events", "search", "--limit", "20", "--proof"],
         &["events", "who", "orgtrail", "--sessions"],
         &["events", "reconcile"],
+        &["events", "detect", "--since", "2d", "--baseline", "1d", "--proof"],
         &["cost"],
         &["drift"],
         &["drift", "--baseline", "drift.json"],

@@ -31,7 +31,7 @@ fn record(id: &str, time: &str, name: &str) -> Value {
 }
 
 /// Writes a log file where CloudTrail would, named by its time of delivery.
-fn deliver(root: &Path, region: &str, delivered: &str, unique: &str, records: &[Value]) {
+pub(crate) fn deliver(root: &Path, region: &str, delivered: &str, unique: &str, records: &[Value]) {
     let at: jiff::Timestamp = delivered.parse().unwrap();
     let folder = root
         .join(format!("AWSLogs/{ACCOUNT}/CloudTrail/{region}"))

@@ -41,6 +41,7 @@ mod drift_mutations_guards;
 mod drift_rcp;
 #[path = "../env/mod.rs"]
 mod env;
+mod events_detect;
 mod events_reconcile;
 mod events_search;
 mod events_who;

@@ -4,8 +4,10 @@
 //! Nothing here calls AWS, reads files or waits.
 
 pub mod attribution;
+pub mod detection;
 pub mod event;
 pub mod lenient;
 pub mod records;
+pub mod severity;
 
 pub use self::event::Event;

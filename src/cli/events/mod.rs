@@ -1,5 +1,6 @@
 //! `orgtrail events …`: one file per command.
 
+mod detect;
 mod reconcile;
 mod search;
 mod who;
@@ -18,6 +19,7 @@ pub(crate) struct Args {
 enum Command {
     Search(search::Args),
     Who(who::Args),
+    Detect(detect::Args),
     Reconcile(reconcile::Args),
 }
 
@@ -27,6 +29,7 @@ impl Args {
         match &self.command {
             Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
             Command::Who(_) => rendering == Rendering::Jsonl,
+            Command::Detect(_) => detect::knows(rendering),
             Command::Reconcile(_) => false,
         }
     }
@@ -36,6 +39,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     match args.command {
         Command::Search(args) => search::run(args, context).await,
         Command::Who(args) => who::run(args, context).await,
+        Command::Detect(args) => detect::run(args, context).await,
         Command::Reconcile(args) => reconcile::run(args, context).await,
     }
 }

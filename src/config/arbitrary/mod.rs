@@ -16,7 +16,7 @@ use service::service;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
-    DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
+    DeclaredSource, Detect, Drift, EventSelector, Events, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
     LandingZone, ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin,
     Principal, ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress,
     Topic, Trail, TrailManager,
@@ -39,7 +39,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             (
                 guardrail().boxed(),
                 new_accounts().boxed(),
-                drift().boxed(),
+                (drift(), events()).boxed(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()).boxed(),
                 service(partition).boxed(),
@@ -60,7 +60,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     (
                         guardrail,
                         new_accounts,
-                        drift,
+                        (drift, events),
                         retire,
                         records,
                         service,
@@ -83,6 +83,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         guardrail,
                         new_accounts,
                         drift,
+                        events,
                         consolidate,
                         retire,
                         records,
@@ -412,6 +413,14 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
 fn new_accounts() -> impl Strategy<Value = NewAccounts> {
     (option::of(name("[A-Za-z0-9_-]{1,64}")), 10_u32..=10_000)
         .prop_map(|(queue, covered_within_minutes)| NewAccounts { queue, covered_within_minutes })
+}
+
+fn events() -> impl Strategy<Value = Events> {
+    (option::of("[a-z/]{1,20}"), 1..2000_u32, 0..366_u32).prop_map(
+        |(rules, since_hours, baseline_days)| Events {
+            detect: Detect { rules, since_hours, baseline_days },
+        },
+    )
 }
 
 fn drift() -> impl Strategy<Value = Drift> {

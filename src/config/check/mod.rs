@@ -7,6 +7,7 @@ mod archive;
 mod athena;
 mod consolidate;
 mod drift;
+mod events;
 mod key;
 mod landing_zone;
 mod lifecycle;
@@ -51,6 +52,7 @@ pub(super) fn check(
     athena::check(config, &mut checker);
     new_accounts::check(config, &mut checker);
     drift::check(config, &mut checker);
+    events::check(config, &mut checker);
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);
     records::check(config, &mut checker);

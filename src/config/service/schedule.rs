@@ -40,6 +40,8 @@ choice! {
         Drift = "drift",
         /// Compare the archive with Event history.
         Reconcile = "reconcile",
+        /// Detect tampering and suspicious sign-ins in the events.
+        Detect = "detect",
     }
 }
 

@@ -1,8 +1,11 @@
 //! What happened, by the events of an archive: one file per command.
 
+pub mod detect;
+mod facts;
 mod place;
 mod proof;
 pub mod reconcile;
+mod rules;
 pub mod search;
 pub mod who;
 

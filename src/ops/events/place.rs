@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::archive::bundle::{BUCKETS, OBJECTS, Unpacked, unpack};
 use crate::archive::verify::source::{FolderSource, S3Source, Source};
+use crate::aws::Aws;
 use crate::names::{AccountId, BucketName, prefix_folder};
 use crate::ops::verify::{Reader, reader};
 use crate::ops::{Env, OpError, Outcome};
@@ -31,6 +32,8 @@ pub(super) struct Place {
     pub(super) now: Timestamp,
     /// Whether CloudTrail may still be writing into it.
     pub(super) is_live: bool,
+    /// AWS, if it was called.
+    pub(super) aws: Option<Aws>,
     /// Keeps a bundle's files while they are read.
     _unpacked: Option<Arc<Unpacked>>,
 }
@@ -59,6 +62,7 @@ impl Place {
             prefix,
             now: aws.now(),
             is_live: true,
+            aws: Some(aws),
             _unpacked: None,
         })
     }
@@ -79,6 +83,7 @@ impl Place {
             prefix,
             now: aws.now(),
             is_live: true,
+            aws: Some(aws),
             _unpacked: None,
         })
     }
@@ -112,6 +117,7 @@ impl Place {
             prefix: String::new(),
             now: env.now(),
             is_live: false,
+            aws: None,
             _unpacked: unpacked,
         })
     }

@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
-use crate::archive::verify::finding::Severity;
+use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{FileVerdict, Verification};
-use crate::events::answer::Proof;
+use crate::events::answer::{Proof, ProofSummary};
 use crate::events::files::{DELIVERED_WITHIN, LogFile, Selection};
 use crate::ops::verify::{FileVerdicts, Scope, Target, checked_with, window};
 use crate::ops::{Env, OpError};
+
+/// The most findings that a summary names.
+const MAX_FINDINGS: usize = 10;
 
 /// How events are proven: by the digests that list their files.
 #[derive(Debug)]
@@ -44,7 +47,12 @@ impl Proofs {
 
     /// Whether the events of a file are proven.
     pub(super) fn of_file(&self, file: &LogFile) -> Proof {
-        match self.files.of(&file.key) {
+        self.of_key(&file.key)
+    }
+
+    /// Whether the events of a file are proven, by its key.
+    pub(super) fn of_key(&self, key: &str) -> Proof {
+        match self.files.of(key) {
             Some(FileVerdict::Proven) => Proof::Proven,
             Some(FileVerdict::Contradicted) => Proof::Contradicted,
             Some(FileVerdict::Unreadable) | None => Proof::Unproven,
@@ -54,5 +62,20 @@ impl Proofs {
     /// The most severe finding of the verification.
     pub(super) fn severity(&self) -> Option<Severity> {
         self.verification.severity()
+    }
+}
+
+/// What the verification found, before events are counted.
+pub(super) fn proof_summary(proofs: &Proofs) -> ProofSummary {
+    let in_words = |finding: &Finding| {
+        let at = finding.key.as_deref().unwrap_or_default();
+        format!("{}: {at}", finding.kind.code())
+    };
+    let severe = proofs.verification.all_findings();
+    let severe = severe.filter(|finding| finding.severity > Severity::Notice);
+    ProofSummary {
+        severity: proofs.severity(),
+        findings: severe.take(MAX_FINDINGS).map(in_words).collect(),
+        ..ProofSummary::default()
     }
 }

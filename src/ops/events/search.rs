@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::place::{Place, PlaceRequest};
-use super::proof::Proofs;
+use super::proof::{Proofs, proof_summary};
 use crate::archive::key::LogClass;
 use crate::archive::verify::finding::Severity;
-use crate::events::answer::{Proof, ProofSummary, Searched, SearchedEvent};
+use crate::events::answer::{Searched, SearchedEvent};
 use crate::events::attribution::descend::Followed;
 use crate::events::coverage::Coverage;
 use crate::events::files::{LogFiles, Selection, Window};
@@ -123,9 +123,6 @@ pub fn outcome(searched: &Searched) -> Outcome {
     }
 }
 
-/// The most findings that a summary names.
-const MAX_FINDINGS: usize = 10;
-
 struct Searching<'s> {
     searched: Searched,
     proofs: Option<Proofs>,
@@ -207,11 +204,7 @@ impl Searching<'_> {
             }
             let proof = self.proofs.as_ref().map(|proofs| proofs.of_file(&file));
             if let (Some(proof), Some(summary)) = (proof, &mut self.searched.proof) {
-                match proof {
-                    Proof::Proven => summary.proven += 1,
-                    Proof::Unproven => summary.unproven += 1,
-                    Proof::Contradicted => summary.contradicted += 1,
-                }
+                summary.count(proof);
             }
             self.searched.matched += 1;
             let event = SearchedEvent { raw, file: file.key.clone(), proof };
@@ -220,19 +213,5 @@ impl Searching<'_> {
             }
         }
         Ok(ControlFlow::Continue(()))
-    }
-}
-
-pub(super) fn proof_summary(proofs: &Proofs) -> ProofSummary {
-    let in_words = |finding: &crate::archive::verify::finding::Finding| {
-        let at = finding.key.as_deref().unwrap_or_default();
-        format!("{}: {at}", finding.kind.code())
-    };
-    let severe = proofs.verification.all_findings();
-    let severe = severe.filter(|finding| finding.severity > Severity::Notice);
-    ProofSummary {
-        severity: proofs.severity(),
-        findings: severe.take(MAX_FINDINGS).map(in_words).collect(),
-        ..ProofSummary::default()
     }
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, attribution, bootstrap, checks,
-    config, consolidation, cost, coverage, doctor, drift, events, evidence, live, new_accounts,
+    config, consolidation, cost, coverage, detections, doctor, drift, events, evidence, live,
+    new_accounts,
     notification, plan, records, retirement, roles, round, service, sources, verification,
 };
 #[cfg(feature = "sandbox")]
@@ -95,8 +96,10 @@ documents! {
     emitted DestroyReport = "destroy-report";
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
+    emitted detections::Report = "event-detections";
     emitted events::ReconcileReport = "event-reconciliation";
     emitted attribution::Report = "event-attribution";
+    emitted detections::LintReport = "event-rules";
     emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::archive::verify::finding::Severity;
-use crate::events::answer::{self, Proof, Searched};
+use crate::events::answer::{self, Proof, ProofSummary, Searched};
+use crate::events::coverage::Coverage;
 use crate::events::reconcile::{self, Reason, Reconciled};
 use crate::names::{AccountId, Region};
 
@@ -33,7 +34,7 @@ pub struct FoundEvent {
 }
 
 /// Whether an event is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofStatus {
     /// A verified digest lists its file with the hash that it has.
@@ -78,7 +79,7 @@ pub struct SearchSummary {
 }
 
 /// Log files.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Files {
     /// Those that were read whole.
     pub read: u64,
@@ -97,7 +98,7 @@ pub struct Files {
 }
 
 /// A log file that could not be read.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadableFile {
     /// Its key.
     pub key: String,
@@ -106,7 +107,7 @@ pub struct UnreadableFile {
 }
 
 /// Days without log files. Such a day may be one without events: digests show which.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SilentDays {
     /// How many, over all accounts and Regions.
     pub days: u64,
@@ -115,7 +116,7 @@ pub struct SilentDays {
 }
 
 /// A day on which an account and Region has no log file.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SilentDay {
     /// The account.
     pub account: AccountId,
@@ -127,7 +128,7 @@ pub struct SilentDay {
 }
 
 /// How events are proven.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ProofCounts {
     /// Events in files that a verified digest lists as they are.
     pub proven: u64,
@@ -142,7 +143,7 @@ pub struct ProofCounts {
 }
 
 /// The verdict on the digests of what was searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofVerdict {
     /// Everything is proven.
@@ -182,8 +183,6 @@ impl SearchSummary {
     #[must_use]
     pub fn new(searched: &Searched) -> Self {
         let coverage = &searched.coverage;
-        let (days, first) = coverage.silent_days();
-        let unreadable = coverage.unreadable_files.iter();
         Self {
             place: searched.place.clone(),
             searched_at: searched.at,
@@ -192,42 +191,67 @@ impl SearchSummary {
             events: searched.matched,
             copies: searched.copies,
             cut: searched.is_cut || searched.was_stopped,
-            files: Files {
-                read: coverage.files,
-                stored_bytes: coverage.stored_bytes,
-                unreadable: coverage.unreadable,
-                first_unreadable: unreadable
-                    .map(|(key, reason)| UnreadableFile {
-                        key: key.clone(),
-                        reason: reason.clone(),
-                    })
-                    .collect(),
-                listing_failed: coverage.cut_short.clone(),
-                first_delivered_at: coverage.delivered.map(|(first, _)| first),
-                last_delivered_at: coverage.delivered.map(|(_, last)| last),
-            },
+            files: Files::from(coverage),
             records: coverage.records,
             malformed_records: coverage.malformed,
             accounts: coverage.accounts(),
             regions: coverage.regions(),
-            silent_days: SilentDays {
-                days,
-                first: first
-                    .into_iter()
-                    .map(|(account, region, day)| SilentDay { account, region, day })
-                    .collect(),
+            silent_days: SilentDays::from(coverage),
+            proof: searched.proof.as_ref().map(ProofCounts::from),
+        }
+    }
+}
+
+impl From<&Coverage> for Files {
+    fn from(coverage: &Coverage) -> Self {
+        let unreadable = coverage.unreadable_files.iter();
+        Self {
+            read: coverage.files,
+            stored_bytes: coverage.stored_bytes,
+            unreadable: coverage.unreadable,
+            first_unreadable: unreadable
+                .map(|(key, reason)| UnreadableFile { key: key.clone(), reason: reason.clone() })
+                .collect(),
+            listing_failed: coverage.cut_short.clone(),
+            first_delivered_at: coverage.delivered.map(|(first, _)| first),
+            last_delivered_at: coverage.delivered.map(|(_, last)| last),
+        }
+    }
+}
+
+impl From<&Coverage> for SilentDays {
+    fn from(coverage: &Coverage) -> Self {
+        let (days, first) = coverage.silent_days();
+        let first = first
+            .into_iter()
+            .map(|(account, region, day)| SilentDay { account, region, day })
+            .collect();
+        Self { days, first }
+    }
+}
+
+impl From<&ProofSummary> for ProofCounts {
+    fn from(proof: &ProofSummary) -> Self {
+        Self {
+            proven: proof.proven,
+            unproven: proof.unproven,
+            contradicted: proof.contradicted,
+            verdict: match proof.severity {
+                Some(Severity::Broken) => ProofVerdict::Broken,
+                Some(Severity::Incomplete) => ProofVerdict::Incomplete,
+                Some(Severity::Notice) | None => ProofVerdict::Proven,
             },
-            proof: searched.proof.as_ref().map(|proof| ProofCounts {
-                proven: proof.proven,
-                unproven: proof.unproven,
-                contradicted: proof.contradicted,
-                verdict: match proof.severity {
-                    Some(Severity::Broken) => ProofVerdict::Broken,
-                    Some(Severity::Incomplete) => ProofVerdict::Incomplete,
-                    Some(Severity::Notice) | None => ProofVerdict::Proven,
-                },
-                findings: proof.findings.clone(),
-            }),
+            findings: proof.findings.clone(),
+        }
+    }
+}
+
+impl From<Proof> for ProofStatus {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::Proven => Self::Proven,
+            Proof::Unproven => Self::Unproven,
+            Proof::Contradicted => Self::Contradicted,
         }
     }
 }

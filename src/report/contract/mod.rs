@@ -51,6 +51,7 @@ pub mod cost;
 pub mod coverage;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod detections;
 pub mod doctor;
 mod document;
 pub mod drift;

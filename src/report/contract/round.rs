@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Emitted, consolidation, drift, events, verification};
+use super::{Emitted, consolidation, detections, drift, events, verification};
 
 /// The result of a round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -76,11 +76,14 @@ pub enum Part {
     Drift,
     /// `orgtrail events reconcile`
     Reconcile,
+    /// `orgtrail events detect`
+    Detect,
 }
 
 impl Part {
     /// Every part, in the order of a round.
-    pub const ALL: [Self; 4] = [Self::Consolidate, Self::Verify, Self::Drift, Self::Reconcile];
+    pub const ALL: [Self; 5] =
+        [Self::Consolidate, Self::Verify, Self::Drift, Self::Reconcile, Self::Detect];
 
     /// Its name on the command line.
     #[must_use]
@@ -90,6 +93,7 @@ impl Part {
             Self::Verify => "verify",
             Self::Drift => "drift",
             Self::Reconcile => "reconcile",
+            Self::Detect => "detect",
         }
     }
 }
@@ -125,4 +129,6 @@ pub enum PartDocument {
     Drift(Box<Emitted<drift::Report>>),
     /// Of `orgtrail events reconcile`.
     Reconciliation(Box<Emitted<events::ReconcileReport>>),
+    /// Of `orgtrail events detect`.
+    Detection(Box<Emitted<detections::Report>>),
 }

@@ -1,6 +1,7 @@
 //! Events as people and other programs read them.
 
 mod csv;
+pub mod detect;
 mod json_line;
 mod reconcile;
 mod timeline;
@@ -11,3 +12,4 @@ pub use self::json_line::json_line;
 pub use self::reconcile::reconcile_text;
 pub use self::timeline::{Columns, search_summary};
 pub use self::who::{attribution_text, break_in_words, claim_in_words};
+use self::timeline::{coverage_lines, proof_lines};

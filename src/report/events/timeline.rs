@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use crate::archive::verify::finding::Severity;
 use crate::events::Event;
 use crate::events::answer::{ProofSummary, Searched, SearchedEvent};
+use crate::events::coverage::Coverage;
 use crate::printable::plain;
 use crate::words::counted;
 
@@ -131,6 +132,17 @@ pub fn search_summary(searched: &Searched) -> String {
             counted(searched.late, "event")
         );
     }
+    text.push_str(&coverage_lines(&searched.place, coverage));
+    if searched.was_stopped {
+        text.push_str("INCOMPLETE: the search was stopped\n");
+    }
+    text.push_str(&proof_lines(searched.proof.as_ref()));
+    text
+}
+
+/// What was read for an answer, and what could not be.
+pub(super) fn coverage_lines(place: &str, coverage: &Coverage) -> String {
+    let mut text = String::new();
     let time = |at: Option<jiff::Timestamp>, open: &'static str| {
         at.map_or(Cow::Borrowed(open), |at| at.to_string().into())
     };
@@ -138,9 +150,9 @@ pub fn search_summary(searched: &Searched) -> String {
     if window.since.is_some() || window.until.is_some() {
         let (from, to) =
             (time(window.since, "the first file"), time(window.until, "the last file"));
-        let _ = writeln!(text, "searched: {} from {from} to {to}", plain(&searched.place));
+        let _ = writeln!(text, "searched: {} from {from} to {to}", plain(place));
     } else {
-        let _ = writeln!(text, "searched: {}", plain(&searched.place));
+        let _ = writeln!(text, "searched: {}", plain(place));
     }
     match coverage.delivered {
         Some((first, last)) => {
@@ -171,10 +183,6 @@ pub fn search_summary(searched: &Searched) -> String {
     if let Some(why) = &coverage.cut_short {
         let _ = writeln!(text, "INCOMPLETE: the listing ended early: {}", plain(why));
     }
-    if searched.was_stopped {
-        text.push_str("INCOMPLETE: the search was stopped\n");
-    }
-    text.push_str(&proof(searched.proof.as_ref()));
     text
 }
 
@@ -185,7 +193,8 @@ fn copies_of(copies: u64) -> String {
     }
 }
 
-fn proof(proof: Option<&ProofSummary>) -> String {
+/// How the events of an answer are proven.
+pub(super) fn proof_lines(proof: Option<&ProofSummary>) -> String {
     let Some(ProofSummary { proven, unproven, contradicted, severity, findings }) = proof else {
         return "proof: not checked (use `--proof`)\n".to_owned();
     };

@@ -11,6 +11,7 @@ use super::Board;
 use super::chains::ChainFinding;
 use crate::names::{AccountId, Region};
 use crate::report::contract::checks::Severity;
+use crate::report::contract::detections::{CertaintyWord, Detection};
 use crate::report::contract::drift::{Finding, Scope, Verdict};
 use crate::report::contract::events::ReconciledPlace;
 use crate::report::contract::round::{Outcome, Part};
@@ -92,6 +93,7 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.extend(board.of_chains());
     signals.extend(board.of_consolidation());
     signals.extend(board.of_reconciliation());
+    signals.extend(board.of_detection());
     signals.extend(board.of_parts());
     signals.extend(board.of_membership());
     let mut since: HashMap<&str, Timestamp> = HashMap::new();
@@ -109,6 +111,25 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.dedup_by(|one, other| one.fingerprint == other.fingerprint);
     let round = board.newest().map(|round| round.id.clone()).unwrap_or_default();
     Signals { round, parts: board.parts(), signals }
+}
+
+/// Where the events of a finding happened, as far as they say it.
+fn event_scope(found: &Detection) -> Scope {
+    let event = found.events.first();
+    let account = event.and_then(|event| event.account.as_ref()?.parse::<AccountId>().ok());
+    let region = event.and_then(|event| event.region.as_ref()?.parse::<Region>().ok());
+    match (account, region) {
+        (Some(account), Some(region)) => Scope::Region { account, region },
+        (Some(account), None) => Scope::Account { account },
+        (None, _) => Scope::Organization,
+    }
+}
+
+fn scope_account(scope: &Scope) -> Option<&AccountId> {
+    match scope {
+        Scope::Account { account } | Scope::Region { account, .. } => Some(account),
+        _ => None,
+    }
 }
 
 /// Signals with something in common.
@@ -411,6 +432,44 @@ impl Board {
             }
         }
         signals
+    }
+
+    /// What was detected in the events. What is only of note is in the report alone.
+    fn of_detection(&self) -> Vec<Signal> {
+        let found = self.detections.iter().flat_map(|report| &report.findings);
+        found
+            .filter(|one| one.severity != Severity::Low)
+            .map(|one| {
+                let scope = event_scope(one);
+                let event = one.events.first();
+                let id = event.and_then(|event| event.id.as_deref()).unwrap_or_default();
+                let place = format!("{} {} {id}", scope_text(&scope), one.about);
+                let name = event.and_then(|event| event.name.as_deref()).unwrap_or("an event");
+                let who = event.and_then(|event| event.principal.as_deref());
+                let who = who.unwrap_or("someone unknown");
+                let failed = if one.failed { ", which failed" } else { "" };
+                let possible = match one.certainty {
+                    CertaintyWord::Possible => ", possibly",
+                    CertaintyWord::Certain => "",
+                };
+                Signal {
+                    fingerprint: fingerprint(Part::Detect, &one.rule.id, &place),
+                    part: Part::Detect,
+                    check: one.rule.id.clone(),
+                    severity: one.severity,
+                    state: SignalState::Failing,
+                    unit_path: self.unit_path(scope_account(&scope)),
+                    title: one.rule.title.clone(),
+                    expected: None,
+                    found: format!("{name} by {who}: {}{possible}{failed}", one.about),
+                    fix: Some(one.rule.fix.clone()).filter(|fix| !fix.is_empty()),
+                    cause: None,
+                    suppressed: false,
+                    since: Timestamp::MIN,
+                    scope,
+                }
+            })
+            .collect()
     }
 
     /// The parts that last ended without a report: what they would have found is unknown.

@@ -323,6 +323,10 @@ fn fix(group: &Group<'_>) -> Markup {
                 p { "Compare again:" }
                 (command("Compare again", "orgtrail events reconcile"))
             },
+            (None, Part::Detect) => {
+                p { "List the events:" }
+                (command("List the events", "orgtrail events detect"))
+            },
             (None, Part::Drift) => {
                 p { "What the check tests, and how to fix it:" }
                 (command(&format!("Explain: {}", problem.check),

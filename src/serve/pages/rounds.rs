@@ -199,6 +199,7 @@ pub(super) fn table<'a>(view: &View, rounds: impl Iterator<Item = &'a Arc<Round>
         "Verify",
         "Drift",
         "Reconcile",
+        "Detect",
         "Changes",
     ];
     list("Rounds", &columns, &rows)

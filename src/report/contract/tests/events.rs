@@ -4,7 +4,9 @@ use crate::events::answer::{Proof, ProofSummary, Searched, SearchedEvent};
 use crate::events::coverage::Coverage;
 use crate::events::files::Window;
 use crate::events::reconcile::{HistoryEvent, Place, Reason, Reconciled};
+use crate::report::contract::detections::{LintReport, Report, Rules};
 use crate::report::contract::events::{FoundEvent, ReconcileReport, SearchReport, SearchSummary};
+use crate::report::events::detect::samples;
 
 pub(super) fn event_search() -> SearchReport {
     let window = Window { since: Some(of("2026-03-01T00:00:00Z")), until: None };
@@ -37,6 +39,15 @@ pub(super) fn event_search() -> SearchReport {
     };
     let events = vec![FoundEvent::new(&event).unwrap()];
     SearchReport { events, summary: SearchSummary::new(&searched) }
+}
+
+pub(super) fn event_detections() -> Report {
+    Report::from(&samples::detections())
+}
+
+pub(super) fn event_rules() -> LintReport {
+    let detections = samples::detections();
+    LintReport { rules: Rules::from(detections.rules.as_ref().unwrap()) }
 }
 
 pub(super) fn event_reconciliation() -> ReconcileReport {

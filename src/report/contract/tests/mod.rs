@@ -46,7 +46,7 @@ snapshots! {
     archive::records_report archive::retirement_report
     attribution::event_attribution
     consolidation::consolidation_report consolidation::cost_report consolidation::sources_report
-    events::event_reconciliation events::event_search
+    events::event_detections events::event_reconciliation events::event_rules events::event_search
     notification::service_notification notification::notification_test
     organization::accounts_report organization::check_catalogue organization::config
     organization::config_check organization::config_roles organization::coverage_report
