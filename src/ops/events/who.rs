@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::place::{Place, PlaceRequest};
 use super::proof::Proofs;
-use super::search::proof_summary;
+use super::proof::proof_summary;
 use crate::archive::key::LogClass;
 use crate::archive::verify::finding::Severity;
 use crate::events::Event;
