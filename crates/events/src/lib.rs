@@ -4,6 +4,7 @@
 //! Nothing here calls AWS, reads files or waits.
 
 pub mod event;
+pub mod export;
 pub mod lenient;
 pub mod records;
 
