@@ -160,6 +160,19 @@ impl LogFiles {
         })
     }
 
+    /// The files of one account and Region, whose root is known. Calls nothing.
+    #[must_use]
+    pub fn of_folder(
+        source: Arc<Source>,
+        root: Root,
+        account: AccountId,
+        region: Region,
+        window: Window,
+    ) -> Self {
+        let folder = Folder { root, account, region, class: LogClass::Events };
+        Self { source, prefix: String::new(), window, folders: [folder].into(), loose: false }
+    }
+
     /// The accounts and Regions that have log files at all.
     #[must_use]
     pub fn places(&self) -> BTreeSet<(AccountId, Region)> {

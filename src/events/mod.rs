@@ -6,8 +6,10 @@
 pub mod answer;
 pub mod coverage;
 pub mod files;
+pub mod ids;
 pub mod query;
 pub mod read;
+pub mod reconcile;
 pub mod timeline;
 
 pub use orgtrail_events::*;

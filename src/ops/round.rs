@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::consolidate::{self, Consolidated, prepare};
+use super::events::reconcile;
 use super::verify::{self, Verified};
 use super::{Env, Interrupted, OpError, Outcome, Phase, Progress, archive, drift};
 use crate::archive::consolidate::pending::Unfinished;
@@ -13,7 +14,9 @@ use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::{At as _, WriteAuthority};
 use crate::checks::{self, Run, Verdict};
+use crate::events::reconcile::Reconciled;
 use crate::report::contract::Emitted;
+use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::verification;
 use crate::words::counted;
@@ -27,6 +30,8 @@ pub enum Part {
     Verify,
     /// Check for drift, without fixing it.
     Drift,
+    /// Compare the archive with Event history.
+    Reconcile,
 }
 
 impl Part {
@@ -37,6 +42,7 @@ impl Part {
             Self::Consolidate => "consolidate",
             Self::Verify => "verify",
             Self::Drift => "drift",
+            Self::Reconcile => "reconcile",
         }
     }
 
@@ -93,6 +99,8 @@ pub enum PartValue {
     Verified(Box<Verified>),
     /// Of [`Part::Drift`].
     Drift(Box<Run>),
+    /// Of [`Part::Reconcile`].
+    Reconciled(Box<Reconciled>),
 }
 
 /// Runs the parts in order. A part that fails does not prevent the next one; a stop does.
@@ -183,6 +191,7 @@ impl From<Part> for contract::Part {
             Part::Consolidate => Self::Consolidate,
             Part::Verify => Self::Verify,
             Part::Drift => Self::Drift,
+            Part::Reconcile => Self::Reconcile,
         }
     }
 }
@@ -195,6 +204,9 @@ impl From<&PartValue> for PartDocument {
             }
             PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(it.document()))),
             PartValue::Drift(it) => Self::Drift(Box::new(Emitted::new((&**it).into()))),
+            PartValue::Reconciled(it) => {
+                Self::Reconciliation(Box::new(Emitted::new(ReconcileReport::new(it))))
+            }
         }
     }
 }
@@ -284,6 +296,7 @@ impl State<'_> {
             Part::Consolidate => self.consolidate().await,
             Part::Verify => self.verify().await,
             Part::Drift => self.drift().await,
+            Part::Reconcile => self.reconcile().await,
         };
         ended.unwrap_or_else(|error| {
             self.env.progress().warn(&error.render());
@@ -378,6 +391,19 @@ impl State<'_> {
             summary: format!("{}, {} failed", counted(findings.len(), "check"), failed.count()),
             is_stopped: self.env.stop().is_requested(),
             result: Some(PartValue::Drift(Box::new(drift.run))),
+        })
+    }
+
+    async fn reconcile(&self) -> Result<Ended, OpError> {
+        let request =
+            reconcile::Request { samples: Some(reconcile::DEFAULT_SAMPLES), ..Default::default() };
+        let comparing = reconcile::reconcile(&self.muted, &request);
+        let reconciled = self.env.unless_ended(Box::pin(comparing)).await?;
+        Ok(Ended {
+            outcome: reconcile::outcome(&reconciled),
+            summary: reconcile::summary(&reconciled),
+            is_stopped: reconciled.was_stopped,
+            result: Some(PartValue::Reconciled(Box::new(reconciled))),
         })
     }
 }

@@ -96,6 +96,8 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
         &["consolidate", "--yes"],
         &["records"],
         &["verify"],
+        &["events", "search", "--limit", "20", "--proof"],
+        &["events", "reconcile"],
         &["cost"],
         &["drift"],
         &["drift", "--baseline", "drift.json"],

@@ -41,6 +41,8 @@ mod drift_mutations_guards;
 mod drift_rcp;
 #[path = "../env/mod.rs"]
 mod env;
+mod events_reconcile;
+mod events_search;
 mod evidence_command;
 mod forge;
 mod generated_roles;

@@ -1,5 +1,6 @@
 //! `orgtrail events …`: one file per command.
 
+mod reconcile;
 mod search;
 
 use super::{Context, OpError, Outcome, Rendering};
@@ -14,6 +15,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Search(search::Args),
+    Reconcile(reconcile::Args),
 }
 
 impl Args {
@@ -21,6 +23,7 @@ impl Args {
     pub(super) fn knows(&self, rendering: Rendering) -> bool {
         match &self.command {
             Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
+            Command::Reconcile(_) => false,
         }
     }
 }
@@ -28,5 +31,6 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
         Command::Search(args) => search::run(args, context).await,
+        Command::Reconcile(args) => reconcile::run(args, context).await,
     }
 }

@@ -38,6 +38,8 @@ choice! {
         Verify = "verify",
         /// Check for drift, without fixing it.
         Drift = "drift",
+        /// Compare the archive with Event history.
+        Reconcile = "reconcile",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod place;
 mod proof;
+pub mod reconcile;
 pub mod search;
 
 pub use self::place::PlaceRequest;

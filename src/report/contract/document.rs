@@ -95,6 +95,7 @@ documents! {
     emitted DestroyReport = "destroy-report";
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
+    emitted events::ReconcileReport = "event-reconciliation";
     emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";

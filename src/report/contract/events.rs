@@ -1,13 +1,14 @@
-//! The result of `orgtrail events search`.
+//! The results of `orgtrail events`.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::archive::verify::finding::Severity;
 use crate::events::answer::{self, Proof, Searched};
+use crate::events::reconcile::{self, Reason, Reconciled};
 use crate::names::{AccountId, Region};
 
 /// Events, and what was read to find them.
@@ -221,6 +222,125 @@ impl SearchSummary {
                 },
                 findings: proof.findings.clone(),
             }),
+        }
+    }
+}
+
+/// The comparison of the archive with Event history: `orgtrail events reconcile`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ReconcileReport {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The earliest time of sampled events.
+    pub from: Timestamp,
+    /// The latest: younger events may still be on their way.
+    pub to: Timestamp,
+    /// The accounts and Regions, sorted.
+    pub places: Vec<ReconciledPlace>,
+    /// What could not be taken into account.
+    pub unknown: Vec<String>,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+}
+
+/// The comparison for one account and Region.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ReconciledPlace {
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+    /// Events of Event history that were looked for.
+    pub sampled: u64,
+    /// Those that the archive has.
+    pub found: u64,
+    /// Those that it need not have.
+    pub expected: Vec<ExpectedEvents>,
+    /// Those that it lacks.
+    pub missing: u64,
+    /// The first of them, in order of time.
+    pub first_missing: Vec<MissingEvent>,
+    /// Since when every sampled event is missing; null if the newest are in the archive.
+    pub nothing_delivered_since: Option<Timestamp>,
+    /// Why the comparison is incomplete; null if it is not.
+    pub reason: Option<String>,
+}
+
+/// Events that the archive need not have.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ExpectedEvents {
+    /// Why.
+    pub reason: ExpectedReason,
+    /// How many.
+    pub events: u64,
+}
+
+/// Why the archive need not have an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpectedReason {
+    /// The trail's selectors leave it out.
+    Selectors,
+    /// It happened before the trail was created and started.
+    BeforeTrail,
+    /// It happened before the account joined the organization.
+    BeforeJoining,
+}
+
+/// An event that the archive lacks.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct MissingEvent {
+    /// Its id.
+    pub event_id: String,
+    /// When it happened.
+    pub happened_at: Timestamp,
+    /// Its name.
+    pub event_name: String,
+    /// Its source.
+    pub event_source: String,
+}
+
+impl ReconcileReport {
+    /// The document of a comparison.
+    #[must_use]
+    pub fn new(reconciled: &Reconciled) -> Self {
+        Self {
+            created_at: reconciled.at,
+            from: reconciled.from,
+            to: reconciled.to,
+            places: reconciled.places.iter().map(ReconciledPlace::new).collect(),
+            unknown: reconciled.notes.clone(),
+            stopped: reconciled.was_stopped,
+        }
+    }
+}
+
+impl ReconciledPlace {
+    fn new(place: &reconcile::Place) -> Self {
+        let expected = |(reason, events): (&Reason, &u64)| ExpectedEvents {
+            reason: match reason {
+                Reason::Selectors => ExpectedReason::Selectors,
+                Reason::BeforeTrail => ExpectedReason::BeforeTrail,
+                Reason::BeforeJoining => ExpectedReason::BeforeJoining,
+            },
+            events: *events,
+        };
+        let missing = |event: &reconcile::HistoryEvent| MissingEvent {
+            event_id: event.id.clone(),
+            happened_at: event.at,
+            event_name: event.name.clone(),
+            event_source: event.source.clone(),
+        };
+        Self {
+            account: place.account.clone(),
+            region: place.region.clone(),
+            sampled: place.sampled,
+            found: place.found,
+            expected: place.expected.iter().map(expected).collect(),
+            missing: place.missing,
+            first_missing: place.first_missing.iter().map(missing).collect(),
+            nothing_delivered_since: place.stopped_delivering(),
+            reason: place.unknown.clone(),
         }
     }
 }

@@ -94,6 +94,8 @@ impl Loader {
                 report,
             });
         }
+        let reconciled = self.first(rounds, Part::Reconcile).await?;
+        reports.reconciliation = reconciled.map(|(_, report)| report);
         // Only those that reach further back than all newer ones know something more.
         let mut known_from = None;
         for round in rounds {

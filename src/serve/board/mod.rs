@@ -25,6 +25,7 @@ pub use self::verdict::{knowledge, sentence};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::contract::checks::Check;
 use crate::report::contract::drift::{self, Cause, Finding};
+use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::new_accounts::{DepartedAccount, JoinedAccount};
 use crate::report::contract::service::{Round, Signals};
 
@@ -43,6 +44,8 @@ pub struct Board {
     pub chains: Chains,
     /// The newest consolidation.
     pub sources: Option<Sources>,
+    /// The newest comparison with Event history.
+    pub reconciliation: Option<ReconcileReport>,
     /// Accounts that joined and are not covered in time, while signals are made.
     pub late: Vec<JoinedAccount>,
     /// Accounts that left lately, while signals are made.
@@ -102,15 +105,17 @@ pub struct Reports {
     pub verifications: Vec<Verification>,
     /// The newest consolidation.
     pub sources: Option<Sources>,
+    /// The newest comparison with Event history.
+    pub reconciliation: Option<ReconcileReport>,
 }
 
 impl Board {
     /// What reports know together.
     #[must_use]
     pub fn of(reports: Reports) -> Self {
-        let Reports { drift, verifications, sources } = reports;
+        let Reports { drift, verifications, sources, reconciliation } = reports;
         let chains = Chains::of(verifications);
-        let mut board = Self { chains, sources, ..Self::default() };
+        let mut board = Self { chains, sources, reconciliation, ..Self::default() };
         if let Some((round, report)) = drift {
             let coverage = Coverage::of(report.coverage, report.created_at, &board.chains);
             let units = coverage.accounts.iter();

@@ -12,6 +12,7 @@ use super::chains::ChainFinding;
 use crate::names::{AccountId, Region};
 use crate::report::contract::checks::Severity;
 use crate::report::contract::drift::{Finding, Scope, Verdict};
+use crate::report::contract::events::ReconciledPlace;
 use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{
     Problem, RoundPart, Signal, SignalCounts, SignalState, Signals,
@@ -90,6 +91,7 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.extend(board.of_drift());
     signals.extend(board.of_chains());
     signals.extend(board.of_consolidation());
+    signals.extend(board.of_reconciliation());
     signals.extend(board.of_parts());
     signals.extend(board.of_membership());
     let mut since: HashMap<&str, Timestamp> = HashMap::new();
@@ -347,12 +349,76 @@ impl Board {
         failures.chain(of_source).collect()
     }
 
+    /// Events that the archive lacks, and what could not be compared.
+    fn of_reconciliation(&self) -> Vec<Signal> {
+        let places = self.reconciliation.iter().flat_map(|report| &report.places);
+        let signal = |place: &ReconciledPlace, check: &str, title: &str, found: String| {
+            let (account, region) = (place.account.clone(), place.region.clone());
+            let scope = Scope::Region { account, region };
+            Signal {
+                fingerprint: fingerprint(Part::Reconcile, check, &scope_text(&scope)),
+                part: Part::Reconcile,
+                check: check.to_owned(),
+                severity: Severity::High,
+                state: SignalState::Failing,
+                unit_path: self.unit_path(Some(&place.account)),
+                scope,
+                title: title.to_owned(),
+                expected: None,
+                found,
+                fix: None,
+                cause: None,
+                suppressed: false,
+                since: Timestamp::MIN,
+            }
+        };
+        let mut signals = Vec::new();
+        for place in places {
+            if place.missing > 0 {
+                let first = place.first_missing.first();
+                let first = first.map(|event| {
+                    format!(", the first is {} at {}", event.event_name, event.happened_at)
+                });
+                signals.push(Signal {
+                    fix: Some(format!(
+                        "orgtrail events reconcile --account {} --region {} --all",
+                        place.account, place.region
+                    )),
+                    ..signal(
+                        place,
+                        "events-missing",
+                        "Event history has events that the archive lacks",
+                        format!(
+                            "{} of {} sampled events{}",
+                            place.missing,
+                            place.sampled,
+                            first.unwrap_or_default()
+                        ),
+                    )
+                });
+            }
+            if let Some(reason) = &place.reason {
+                signals.push(Signal {
+                    severity: Severity::Medium,
+                    state: SignalState::Unreadable,
+                    ..signal(
+                        place,
+                        "events-not-compared",
+                        "the archive could not be compared with Event history",
+                        reason.clone(),
+                    )
+                });
+            }
+        }
+        signals
+    }
+
     /// The parts that last ended without a report: what they would have found is unknown.
     fn of_parts(&self) -> Vec<Signal> {
         let newest = |part: Part| {
             self.rounds.iter().find_map(|round| round.parts.iter().find(|it| it.part == part))
         };
-        let newest = [Part::Consolidate, Part::Verify, Part::Drift].into_iter().filter_map(newest);
+        let newest = Part::ALL.into_iter().filter_map(newest);
         let failed =
             newest.filter(|part| part.report_bytes.is_none() && part.outcome != Outcome::Clean);
         let signal = |part: &RoundPart| Signal {
@@ -383,7 +449,7 @@ impl Board {
         let has_run = |part: &Part| {
             self.rounds.iter().any(|round| round.parts.iter().any(|it| it.part == *part))
         };
-        [Part::Consolidate, Part::Verify, Part::Drift].into_iter().filter(has_run).collect()
+        Part::ALL.into_iter().filter(has_run).collect()
     }
 }
 
