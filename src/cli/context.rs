@@ -36,7 +36,7 @@ pub enum Rendering {
     AwsCli,
     /// For code scanning (`drift`).
     Sarif,
-    /// For security lakes: compliance findings (`drift`).
+    /// For security lakes: compliance findings (`drift`), events (`events export`).
     Ocsf,
     /// One page for people (`drift`).
     Html,
@@ -44,6 +44,10 @@ pub enum Rendering {
     Csv,
     /// One record a line (`events search`).
     Jsonl,
+    /// The files that are written: a table (`events export`).
+    Parquet,
+    /// The files that are written: records, one a line (`events export`).
+    Ndjson,
 }
 
 impl Rendering {

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod coverage;
+pub mod export;
 pub mod files;
 pub mod ids;
 pub mod query;

@@ -41,6 +41,7 @@ mod drift_mutations_guards;
 mod drift_rcp;
 #[path = "../env/mod.rs"]
 mod env;
+mod events_export;
 mod events_reconcile;
 mod events_search;
 mod evidence_command;

@@ -1,5 +1,6 @@
 //! `orgtrail events …`: one file per command.
 
+mod export;
 mod reconcile;
 mod search;
 
@@ -15,6 +16,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Search(search::Args),
+    Export(export::Args),
     Reconcile(reconcile::Args),
 }
 
@@ -23,6 +25,7 @@ impl Args {
     pub(super) fn knows(&self, rendering: Rendering) -> bool {
         match &self.command {
             Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
+            Command::Export(_) => export::format_of(rendering).is_some(),
             Command::Reconcile(_) => false,
         }
     }
@@ -31,6 +34,7 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
         Command::Search(args) => search::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
         Command::Reconcile(args) => reconcile::run(args, context).await,
     }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::archive::verify::finding::Severity;
 use crate::events::answer::{self, Proof, Searched};
+use crate::events::coverage::Coverage;
 use crate::events::reconcile::{self, Reason, Reconciled};
 use crate::names::{AccountId, Region};
 
@@ -177,7 +178,6 @@ impl SearchSummary {
     pub fn new(searched: &Searched) -> Self {
         let coverage = &searched.coverage;
         let (days, first) = coverage.silent_days();
-        let unreadable = coverage.unreadable_files.iter();
         Self {
             place: searched.place.clone(),
             searched_at: searched.at,
@@ -186,20 +186,7 @@ impl SearchSummary {
             events: searched.matched,
             copies: searched.copies,
             cut: searched.is_cut || searched.was_stopped,
-            files: Files {
-                read: coverage.files,
-                stored_bytes: coverage.stored_bytes,
-                unreadable: coverage.unreadable,
-                first_unreadable: unreadable
-                    .map(|(key, reason)| UnreadableFile {
-                        key: key.clone(),
-                        reason: reason.clone(),
-                    })
-                    .collect(),
-                listing_failed: coverage.cut_short.clone(),
-                first_delivered_at: coverage.delivered.map(|(first, _)| first),
-                last_delivered_at: coverage.delivered.map(|(_, last)| last),
-            },
+            files: Files::of(coverage),
             records: coverage.records,
             malformed_records: coverage.malformed,
             accounts: coverage.accounts(),
@@ -211,17 +198,42 @@ impl SearchSummary {
                     .map(|(account, region, day)| SilentDay { account, region, day })
                     .collect(),
             },
-            proof: searched.proof.as_ref().map(|proof| ProofCounts {
-                proven: proof.proven,
-                unproven: proof.unproven,
-                contradicted: proof.contradicted,
-                verdict: match proof.severity {
-                    Some(Severity::Broken) => ProofVerdict::Broken,
-                    Some(Severity::Incomplete) => ProofVerdict::Incomplete,
-                    Some(Severity::Notice) | None => ProofVerdict::Proven,
-                },
-                findings: proof.findings.clone(),
-            }),
+            proof: searched.proof.as_ref().map(ProofCounts::from),
+        }
+    }
+}
+
+impl Files {
+    /// The log files that an answer covers.
+    #[must_use]
+    pub fn of(coverage: &Coverage) -> Self {
+        let unreadable = coverage.unreadable_files.iter();
+        let unreadable = unreadable
+            .map(|(key, reason)| UnreadableFile { key: key.clone(), reason: reason.clone() });
+        Self {
+            read: coverage.files,
+            stored_bytes: coverage.stored_bytes,
+            unreadable: coverage.unreadable,
+            first_unreadable: unreadable.collect(),
+            listing_failed: coverage.cut_short.clone(),
+            first_delivered_at: coverage.delivered.map(|(first, _)| first),
+            last_delivered_at: coverage.delivered.map(|(_, last)| last),
+        }
+    }
+}
+
+impl From<&answer::ProofSummary> for ProofCounts {
+    fn from(proof: &answer::ProofSummary) -> Self {
+        Self {
+            proven: proof.proven,
+            unproven: proof.unproven,
+            contradicted: proof.contradicted,
+            verdict: match proof.severity {
+                Some(Severity::Broken) => ProofVerdict::Broken,
+                Some(Severity::Incomplete) => ProofVerdict::Incomplete,
+                Some(Severity::Notice) | None => ProofVerdict::Proven,
+            },
+            findings: proof.findings.clone(),
         }
     }
 }

@@ -54,6 +54,7 @@ pub mod doctor;
 mod document;
 pub mod drift;
 mod emitted;
+pub mod event_export;
 pub mod events;
 pub mod evidence;
 mod identity;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use crate::archive::verify::finding::Severity;
 use crate::events::Event;
 use crate::events::answer::{ProofSummary, Searched, SearchedEvent};
+use crate::events::coverage::Coverage;
 use crate::printable::plain;
 use crate::words::counted;
 
@@ -158,6 +159,17 @@ pub fn search_summary(searched: &Searched) -> String {
             "days without log files: {silent}, the first is {day} of {account} in {region}; there may have been no events: `orgtrail verify` tells",
         );
     }
+    text.push_str(&incomplete(coverage));
+    if searched.was_stopped {
+        text.push_str("INCOMPLETE: the search was stopped\n");
+    }
+    text.push_str(&proof(searched.proof.as_ref()));
+    text
+}
+
+/// What could not be read.
+pub(super) fn incomplete(coverage: &Coverage) -> String {
+    let mut text = String::new();
     let next = [
         (coverage.unreadable, "file", "could not be read"),
         (coverage.malformed, "record", "could not be read"),
@@ -171,21 +183,17 @@ pub fn search_summary(searched: &Searched) -> String {
     if let Some(why) = &coverage.cut_short {
         let _ = writeln!(text, "INCOMPLETE: the listing ended early: {}", plain(why));
     }
-    if searched.was_stopped {
-        text.push_str("INCOMPLETE: the search was stopped\n");
-    }
-    text.push_str(&proof(searched.proof.as_ref()));
     text
 }
 
-fn copies_of(copies: u64) -> String {
+pub(super) fn copies_of(copies: u64) -> String {
     match copies {
         1 => "1 more copy".to_owned(),
         more => format!("{} more copies", indicatif::HumanCount(more)),
     }
 }
 
-fn proof(proof: Option<&ProofSummary>) -> String {
+pub(super) fn proof(proof: Option<&ProofSummary>) -> String {
     let Some(ProofSummary { proven, unproven, contradicted, severity, findings }) = proof else {
         return "proof: not checked (use `--proof`)\n".to_owned();
     };

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
+use self::Read::{Flag, Text, Texts, Time};
 use super::ExportedEvent;
 
 /// The version of the columns. It grows when a column is removed or changes its meaning.
@@ -57,8 +58,6 @@ fn session_name<'a>(row: &'a ExportedEvent<'_>) -> Option<&'a str> {
     let id = row.event.identity.principal_id.as_deref()?;
     id.split_once(':').map(|(_, name)| name).filter(|name| !name.is_empty())
 }
-
-use Read::{Flag, Text, Texts, Time};
 
 /// The columns, in order. All can be null.
 pub const COLUMNS: &[Column] = &[
