@@ -36,7 +36,7 @@ pub enum Rendering {
     AwsCli,
     /// For code scanning (`drift`, `events detect`).
     Sarif,
-    /// For security lakes: findings (`drift`, `events detect`).
+    /// For security lakes: findings (`drift`, `events detect`), events (`events export`).
     Ocsf,
     /// One page for people (`drift`).
     Html,
@@ -44,6 +44,10 @@ pub enum Rendering {
     Csv,
     /// One record a line (`events search`).
     Jsonl,
+    /// The files that are written: a table (`events export`).
+    Parquet,
+    /// The files that are written: records, one a line (`events export`).
+    Ndjson,
 }
 
 impl Rendering {

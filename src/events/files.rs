@@ -98,7 +98,7 @@ pub struct LogFiles {
 }
 
 /// The log files of one kind of an account and Region.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Folder {
     root: Root,
     account: AccountId,
@@ -178,6 +178,32 @@ impl LogFiles {
     pub fn places(&self) -> BTreeSet<(AccountId, Region)> {
         let place = |folder: &Folder| (folder.account.clone(), folder.region.clone());
         self.folders.iter().map(place).collect()
+    }
+
+    /// The same by account and Region, so that each is read on its own. A directory without
+    /// CloudTrail's folders stays one.
+    #[must_use]
+    pub fn by_place(self) -> Vec<Self> {
+        if self.loose {
+            return vec![self];
+        }
+        let of_place = |(account, region): (AccountId, Region)| {
+            let is_there = |folder: &&Folder| folder.account == account && folder.region == region;
+            Self {
+                source: Arc::clone(&self.source),
+                prefix: self.prefix.clone(),
+                window: self.window,
+                folders: self.folders.iter().filter(is_there).cloned().collect(),
+                loose: false,
+            }
+        };
+        self.places().into_iter().map(of_place).collect()
+    }
+
+    /// Whether the files are listed in the order of their delivery.
+    #[must_use]
+    pub fn has_order(&self) -> bool {
+        !self.loose
     }
 
     /// The files, in the order of their delivery. Those of a directory without CloudTrail's

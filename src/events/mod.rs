@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod coverage;
 pub mod detections;
+pub mod export;
 pub mod files;
 pub mod ids;
 pub mod query;

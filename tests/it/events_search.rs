@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::program::{Finished, NOWHERE, finish, orgtrail_at};
 use crate::rounds::LegacyEnv;
 
-const ACCOUNT: &str = "111111111111";
+pub(crate) const ACCOUNT: &str = "111111111111";
 
-fn record(id: &str, time: &str, name: &str) -> Value {
+pub(crate) fn record(id: &str, time: &str, name: &str) -> Value {
     json!({
         "eventVersion": "1.11",
         "userIdentity": {

@@ -42,6 +42,7 @@ mod drift_rcp;
 #[path = "../env/mod.rs"]
 mod env;
 mod events_detect;
+mod events_export;
 mod events_reconcile;
 mod events_search;
 mod events_who;

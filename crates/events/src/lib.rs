@@ -6,6 +6,7 @@
 pub mod attribution;
 pub mod detection;
 pub mod event;
+pub mod export;
 pub mod lenient;
 pub mod records;
 pub mod severity;

@@ -1,6 +1,7 @@
 //! `orgtrail events …`: one file per command.
 
 mod detect;
+mod export;
 mod reconcile;
 mod search;
 mod who;
@@ -20,6 +21,7 @@ enum Command {
     Search(search::Args),
     Who(who::Args),
     Detect(detect::Args),
+    Export(export::Args),
     Reconcile(reconcile::Args),
 }
 
@@ -30,6 +32,7 @@ impl Args {
             Command::Search(_) => matches!(rendering, Rendering::Jsonl | Rendering::Csv),
             Command::Who(_) => rendering == Rendering::Jsonl,
             Command::Detect(_) => detect::knows(rendering),
+            Command::Export(_) => export::format_of(rendering).is_some(),
             Command::Reconcile(_) => false,
         }
     }
@@ -40,6 +43,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Command::Search(args) => search::run(args, context).await,
         Command::Who(args) => who::run(args, context).await,
         Command::Detect(args) => detect::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
         Command::Reconcile(args) => reconcile::run(args, context).await,
     }
 }

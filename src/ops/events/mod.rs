@@ -1,6 +1,7 @@
 //! What happened, by the events of an archive: one file per command.
 
 pub mod detect;
+pub mod export;
 mod facts;
 mod place;
 mod proof;

@@ -68,14 +68,7 @@ impl Place {
     }
 
     async fn bucket(name: &str, owner: Option<&AccountId>, env: &Env) -> Result<Self, OpError> {
-        let path = name.strip_prefix("s3://").unwrap_or(name);
-        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-        let bucket: BucketName =
-            bucket.parse().map_err(|error| OpError::new(error, Outcome::Usage))?;
-        let prefix = match prefix.trim_end_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
+        let (bucket, prefix) = bucket_and_prefix(name)?;
         let Reader { aws, clients } = Box::pin(reader(&bucket, owner, env)).await?;
         Ok(Self {
             name: format!("s3://{bucket}/{prefix}"),
@@ -121,6 +114,19 @@ impl Place {
             _unpacked: unpacked,
         })
     }
+}
+
+/// The bucket of a name like `s3://bucket/prefix`, and its prefix, which is empty or ends in a
+/// slash.
+pub(super) fn bucket_and_prefix(name: &str) -> Result<(BucketName, String), OpError> {
+    let path = name.strip_prefix("s3://").unwrap_or(name);
+    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+    let bucket = bucket.parse().map_err(|error| OpError::new(error, Outcome::Usage))?;
+    let prefix = match prefix.trim_end_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    };
+    Ok((bucket, prefix))
 }
 
 #[derive(Debug, thiserror::Error)]

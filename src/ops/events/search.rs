@@ -109,14 +109,19 @@ pub async fn search(
 /// How a search ended.
 #[must_use]
 pub fn outcome(searched: &Searched) -> Outcome {
-    let proof = searched.proof.as_ref();
+    let is_incomplete = searched.was_stopped || searched.coverage.is_incomplete();
+    outcome_of(searched.proof.as_ref(), is_incomplete)
+}
+
+/// How an answer with this proof ended.
+pub(super) fn outcome_of(proof: Option<&ProofSummary>, is_incomplete: bool) -> Outcome {
     let is_contradicted = proof
         .is_some_and(|proof| proof.contradicted > 0 || proof.severity == Some(Severity::Broken));
     let is_unproven = proof
         .is_some_and(|proof| proof.unproven > 0 || proof.severity == Some(Severity::Incomplete));
     if is_contradicted {
         Outcome::IntegrityFailure
-    } else if is_unproven || searched.was_stopped || searched.coverage.is_incomplete() {
+    } else if is_unproven || is_incomplete {
         Outcome::Incomplete
     } else {
         Outcome::Clean

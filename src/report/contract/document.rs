@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, attribution, bootstrap, checks,
-    config, consolidation, cost, coverage, detections, doctor, drift, events, evidence, live,
-    new_accounts,
-    notification, plan, records, retirement, roles, round, service, sources, verification,
+    config, consolidation, cost, coverage, detections, doctor, drift, event_export, events, evidence,
+    live, new_accounts, notification, plan, records, retirement, roles, round, service, sources,
+    verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
 use crate::archive::consolidate::record;
 use crate::archive::{accept, bundle, retired};
+use crate::events::export;
 
 /// A JSON document: a body with a name and a version.
 pub trait Document: Serialize + JsonSchema {
@@ -97,6 +98,8 @@ documents! {
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
     emitted detections::Report = "event-detections";
+    emitted event_export::Report = "event-export";
+    stored export::ExportManifest = "event-export-manifest";
     emitted events::ReconcileReport = "event-reconciliation";
     emitted attribution::Report = "event-attribution";
     emitted detections::LintReport = "event-rules";

@@ -57,6 +57,7 @@ mod document;
 pub mod drift;
 mod emitted;
 pub mod event_data_store;
+pub mod event_export;
 pub mod events;
 pub mod evidence;
 mod identity;

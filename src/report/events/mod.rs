@@ -2,12 +2,14 @@
 
 mod csv;
 pub mod detect;
+mod export;
 mod json_line;
 mod reconcile;
 mod timeline;
 mod who;
 
 pub use self::csv::{csv_header, csv_row};
+pub use self::export::export_text;
 pub use self::json_line::json_line;
 pub use self::reconcile::reconcile_text;
 use self::timeline::{coverage_lines, proof_lines};

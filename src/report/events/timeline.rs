@@ -170,6 +170,17 @@ pub(super) fn coverage_lines(place: &str, coverage: &Coverage) -> String {
             "days without log files: {silent}, the first is {day} of {account} in {region}; there may have been no events: `orgtrail verify` shows which",
         );
     }
+    text.push_str(&incomplete(coverage));
+    if searched.was_stopped {
+        text.push_str("INCOMPLETE: the search was stopped\n");
+    }
+    text.push_str(&proof_lines(searched.proof.as_ref()));
+    text
+}
+
+/// What could not be read.
+pub(super) fn incomplete(coverage: &Coverage) -> String {
+    let mut text = String::new();
     let next = [
         (coverage.unreadable, "file", "could not be read"),
         (coverage.malformed, "record", "could not be read"),
@@ -186,7 +197,7 @@ pub(super) fn coverage_lines(place: &str, coverage: &Coverage) -> String {
     text
 }
 
-fn copies_of(copies: u64) -> String {
+pub(super) fn copies_of(copies: u64) -> String {
     match copies {
         1 => "1 more copy".to_owned(),
         more => format!("{} more copies", indicatif::HumanCount(more)),
