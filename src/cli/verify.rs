@@ -135,7 +135,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         | Rendering::Ocsf
         | Rendering::Html
         | Rendering::Csv
-        | Rendering::Jsonl => {
+        | Rendering::Jsonl
+        | Rendering::Parquet
+        | Rendering::Ndjson => {
             context.head()?;
             context.out.data(verification::text(subject, verification))?;
         }

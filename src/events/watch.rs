@@ -60,9 +60,7 @@ impl Look for Watch {
         }
         let matches = match &self.sigma {
             _ if may_detect => true,
-            Some(sigma) => {
-                sigma.matches(&serde_json::from_str(text).map_err(|_| Malformed)?)
-            }
+            Some(sigma) => sigma.matches(&serde_json::from_str(text).map_err(|_| Malformed)?),
             None => false,
         };
         if matches {

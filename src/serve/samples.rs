@@ -273,6 +273,7 @@ fn reports(accounts: usize) -> Reports {
     let drift: drift::Report = serde_json::from_value(drift(accounts)).unwrap();
     Reports {
         reconciliation: None,
+        detections: None,
         drift: Some((round_id(0), drift)),
         verifications: vec![serde_json::from_value(verification(accounts)).unwrap()],
         sources: Some(Sources {

@@ -78,7 +78,13 @@ fn what_happened_to_the_resources_of_the_configuration_is_found() {
         record(5, "s3", "PutBucketLifecycle", &json!({ "bucketName": "another-bucket" })),
         record(6, "organizations", "LeaveOrganization", &Value::Null),
     ];
-    deliver(&folder.path().join("logs"), HOME, "2026-01-01T10:05:00Z", "aaaaaaaaaaaaaaaa", &records);
+    deliver(
+        &folder.path().join("logs"),
+        HOME,
+        "2026-01-01T10:05:00Z",
+        "aaaaaaaaaaaaaaaa",
+        &records,
+    );
     let config = format!("{MINIMAL}[trail]\nname = \"orgtrail\"\n");
     fs::write(folder.path().join("orgtrail.toml"), config).unwrap();
     let found = detect(folder.path(), &["--format", "json"]);
@@ -128,11 +134,20 @@ fn without_a_configuration_the_trail_may_be_any_and_with_an_invalid_one_nothing_
         record(2, "cloudtrail", "StopLogging", &json!({ "name": "another" })),
         record(4, "s3", "PutBucketLifecycle", &json!({ "bucketName": ARCHIVE })),
     ];
-    deliver(&folder.path().join("logs"), HOME, "2026-01-01T10:05:00Z", "aaaaaaaaaaaaaaaa", &records);
+    deliver(
+        &folder.path().join("logs"),
+        HOME,
+        "2026-01-01T10:05:00Z",
+        "aaaaaaaaaaaaaaaa",
+        &records,
+    );
     let found = detect(folder.path(), &["--format", "json"]);
     assert_eq!(found.code, 11, "{}", found.text());
     let report = found.json();
-    assert_eq!((rules(&report), &report["trail"]["configured"]), (vec!["trail-stopped"], &json!(false)));
+    assert_eq!(
+        (rules(&report), &report["trail"]["configured"]),
+        (vec!["trail-stopped"], &json!(false))
+    );
     fs::write(folder.path().join("orgtrail.toml"), "[trail]\n").unwrap();
     assert_eq!(detect(folder.path(), &[]).code, 2);
 }
@@ -185,7 +200,13 @@ fn sign_ins_root_users_and_new_regions_are_found() {
 fn rules_of_others_are_evaluated_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let records = [record(1, "iam", "CreateUser", &json!({ "userName": "x" }))];
-    deliver(&folder.path().join("logs"), HOME, "2026-01-01T10:05:00Z", "aaaaaaaaaaaaaaaa", &records);
+    deliver(
+        &folder.path().join("logs"),
+        HOME,
+        "2026-01-01T10:05:00Z",
+        "aaaaaaaaaaaaaaaa",
+        &records,
+    );
     let rules_folder = folder.path().join("rules/aws");
     fs::create_dir_all(&rules_folder).unwrap();
     fs::write(rules_folder.join("user.yml"), SIGMA).unwrap();
@@ -204,11 +225,14 @@ fn rules_of_others_are_evaluated_and_checked() {
         ran.stdout
     };
     assert!(lint(0).contains("1 Sigma rule in 1 file"));
-    let wrong = SIGMA.replace("iam.amazonaws.com", "s3").replace("CreateUser", "PutLifecycleConfiguration");
+    let wrong =
+        SIGMA.replace("iam.amazonaws.com", "s3").replace("CreateUser", "PutLifecycleConfiguration");
     fs::write(rules_folder.join("wrong.yml"), wrong.replace("11111111-", "2-")).unwrap();
     fs::write(rules_folder.join("broken.yml"), "title: [").unwrap();
     let text = lint(2);
-    for part in ["[event-name]", "`PutBucketLifecycle`", "[event-source]", "error [syntax] aws/broken.yml"] {
+    for part in
+        ["[event-name]", "`PutBucketLifecycle`", "[event-source]", "error [syntax] aws/broken.yml"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     // A rule that cannot be used makes the answer incomplete.
@@ -244,7 +268,9 @@ fn published_attacks_trigger_what_they_are_named_for() {
         assert!(found.contains(rule), "{name}: {found:?}");
     }
     let invictus = run(&data.join("invictus-aws-dataset/CloudTrail"));
-    for rule in ["trail-stopped", "trail-deleted", "trail-selectors-changed", "bucket-lifecycle-changed"] {
+    for rule in
+        ["trail-stopped", "trail-deleted", "trail-selectors-changed", "bucket-lifecycle-changed"]
+    {
         assert!(invictus.contains(rule), "{rule}: {invictus:?}");
     }
 }
@@ -335,8 +361,10 @@ async fn what_apply_does_is_told_apart() {
     let changed: Vec<&Value> = of_apply.iter().map(|one| &one["rule"]["id"]).collect();
     assert!(changed.contains(&&json!("trail-selectors-changed")), "{report:#}");
     assert!(of_apply.iter().all(|one| one["severity"] == "low"), "{report:#}");
-    let tampering: Vec<&str> =
-        rules(&report).into_iter().filter(|id| id.starts_with("trail-") || id.starts_with("bucket-")).collect();
+    let tampering: Vec<&str> = rules(&report)
+        .into_iter()
+        .filter(|id| id.starts_with("trail-") || id.starts_with("bucket-"))
+        .collect();
     assert_eq!(tampering.len(), of_apply.len(), "{report:#}");
     assert_eq!(code, 0, "{report:#}");
 }

@@ -16,10 +16,10 @@ use service::service;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
-    DeclaredSource, Detect, Drift, EventSelector, Events, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    LandingZone, ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin,
-    Principal, ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress,
-    Topic, Trail, TrailManager,
+    DeclaredSource, Detect, Drift, EventSelector, Events, Guardrail, GuardrailTarget,
+    InsightEvents, Insights, Key, LandingZone, ManagementEventSource, MemberRole, Neighbor,
+    NewAccounts, Organization, Origin, Principal, ReadWriteType, Records, Regions, Retire, Roles,
+    Selectors, Severity, Suppress, Topic, Trail, TrailManager,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region, RoleName};
 

@@ -12,10 +12,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         checker
             .error(
                 &["events.detect.since_hours"],
-                format!(
-                    "found {} hours, expected 1 to {MAX_SINCE_HOURS}",
-                    detect.since_hours
-                ),
+                format!("found {} hours, expected 1 to {MAX_SINCE_HOURS}", detect.since_hours),
             )
             .hint("for longer, run `orgtrail events detect --since`");
     }
@@ -23,7 +20,10 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         checker
             .error(
                 &["events.detect.baseline_days"],
-                format!("found {} days, expected at most {MAX_BASELINE_DAYS}", detect.baseline_days),
+                format!(
+                    "found {} days, expected at most {MAX_BASELINE_DAYS}",
+                    detect.baseline_days
+                ),
             )
             .hint("every round reads the whole baseline");
     }

@@ -6,7 +6,7 @@ use crate::events::answer::Proof;
 use crate::names::{AccountId, Region};
 
 /// The version of the manifest's format.
-pub const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// What an export of a day contains, and which log files it was made from. It is written last:
 /// a day without a manifest is incomplete.

@@ -212,7 +212,9 @@ fn windows(request: &Request, place: &Place) -> Result<(Window, Option<Timestamp
     }
     let until = until.or_else(|| place.is_live.then_some(place.now));
     let baseline = match (request.baseline, since) {
-        (Some(baseline), Some(since)) => Some(since.checked_sub(baseline).unwrap_or(Timestamp::MIN)),
+        (Some(baseline), Some(since)) => {
+            Some(since.checked_sub(baseline).unwrap_or(Timestamp::MIN))
+        }
         (Some(_), None) => return Err(OpError::usage("--baseline needs --since")),
         (None, _) => None,
     };

@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
 use super::place::{Place, PlaceRequest, bucket_and_prefix};
-use super::proof::Proofs;
-use super::search::{outcome_of, proof_summary};
+use super::proof::{Proofs, proof_summary};
+use super::search::outcome_of;
 use crate::archive::blocking::or_panic;
 use crate::archive::verify::source::Source;
 use crate::aws::{Clients, WriteAuthority, WriteClients};

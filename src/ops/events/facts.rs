@@ -14,7 +14,10 @@ const USER_AGENT: &str = "aws-sdk-rust/";
 
 /// What detection compares events with: what the configuration declares, and if AWS may be
 /// called, the ids that AWS gave.
-pub(super) async fn facts(config: Option<&Config>, aws: Option<&Aws>) -> (TrailFacts, FactsSummary) {
+pub(super) async fn facts(
+    config: Option<&Config>,
+    aws: Option<&Aws>,
+) -> (TrailFacts, FactsSummary) {
     let Some(config) = config else { return (TrailFacts::default(), FactsSummary::default()) };
     let mut facts = declared(config);
     let mut summary = FactsSummary { is_configured: true, unknown: Vec::new() };
@@ -32,7 +35,8 @@ pub(super) async fn facts(config: Option<&Config>, aws: Option<&Aws>) -> (TrailF
 /// What the configuration declares.
 fn declared(config: &Config) -> TrailFacts {
     let organization = &config.organization;
-    let (management, archive) = (&organization.management_account, &organization.log_archive_account);
+    let (management, archive) =
+        (&organization.management_account, &organization.log_archive_account);
     let home = organization.home_region.as_str();
     let own = |kind, role: &str, name: &str| OwnResource::named(kind, role, name);
     let at_home = |kind, role: &str, name: &str| {
@@ -168,9 +172,10 @@ async fn look_up(aws: &Aws, config: &Config, facts: &mut TrailFacts, summary: &m
                 names.insert(key.arn.resource_name().to_owned());
                 (Some(key.arn.to_string()), names)
             }),
-            "the guardrail" => observed.guardrail.as_ref().map(|policy| {
-                (None, policy.id.iter().chain(&policy.renamed).cloned().collect())
-            }),
+            "the guardrail" => observed
+                .guardrail
+                .as_ref()
+                .map(|policy| (None, policy.id.iter().chain(&policy.renamed).cloned().collect())),
             role => {
                 unknown(role, "its id is not looked up".to_owned());
                 continue;

@@ -82,7 +82,8 @@ impl<'d> Reading<'d> {
 
     fn file(&mut self, path: &Path) {
         if self.files.len() >= MAX_FILES || self.total > MAX_TOTAL {
-            return self.problem(path, "there are too many rules: this file is not read".to_owned());
+            return self
+                .problem(path, "there are too many rules: this file is not read".to_owned());
         }
         match read(path) {
             Ok(text) => {

@@ -8,7 +8,7 @@ use super::place::{Place, PlaceRequest};
 use super::proof::{Proofs, proof_summary};
 use crate::archive::key::LogClass;
 use crate::archive::verify::finding::Severity;
-use crate::events::answer::{Proof, Searched, SearchedEvent};
+use crate::events::answer::{ProofSummary, Searched, SearchedEvent};
 use crate::events::attribution::descend::Followed;
 use crate::events::coverage::Coverage;
 use crate::events::files::{LogFiles, Selection, Window};

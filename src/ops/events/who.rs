@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::place::{Place, PlaceRequest};
-use super::proof::Proofs;
-use super::proof::proof_summary;
+use super::proof::{Proofs, proof_summary};
 use crate::archive::key::LogClass;
 use crate::archive::verify::finding::Severity;
 use crate::events::Event;

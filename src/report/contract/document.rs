@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, attribution, bootstrap, checks,
-    config, consolidation, cost, coverage, detections, doctor, drift, event_export, events, evidence,
-    live, new_accounts, notification, plan, records, retirement, roles, round, service, sources,
-    verification,
+    config, consolidation, cost, coverage, detections, doctor, drift, event_export, events,
+    evidence, live, new_accounts, notification, plan, records, retirement, roles, round, service,
+    sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};

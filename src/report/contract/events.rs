@@ -168,16 +168,6 @@ impl FoundEvent {
     }
 }
 
-impl From<Proof> for ProofStatus {
-    fn from(proof: Proof) -> Self {
-        match proof {
-            Proof::Proven => Self::Proven,
-            Proof::Unproven => Self::Unproven,
-            Proof::Contradicted => Self::Contradicted,
-        }
-    }
-}
-
 impl SearchSummary {
     /// What was read for an answer.
     #[must_use]

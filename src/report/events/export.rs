@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
 
-use super::timeline::{copies_of, incomplete, proof};
+use super::timeline::{copies_of, incomplete, proof_lines};
 use crate::events::export::Exported;
 use crate::printable::plain;
 use crate::words::counted;

@@ -12,6 +12,6 @@ pub use self::csv::{csv_header, csv_row};
 pub use self::export::export_text;
 pub use self::json_line::json_line;
 pub use self::reconcile::reconcile_text;
-use self::timeline::{coverage_lines, proof_lines};
 pub use self::timeline::{Columns, search_summary};
+use self::timeline::{coverage_lines, proof_lines};
 pub use self::who::{attribution_text, break_in_words, claim_in_words};

@@ -171,10 +171,6 @@ pub(super) fn coverage_lines(place: &str, coverage: &Coverage) -> String {
         );
     }
     text.push_str(&incomplete(coverage));
-    if searched.was_stopped {
-        text.push_str("INCOMPLETE: the search was stopped\n");
-    }
-    text.push_str(&proof_lines(searched.proof.as_ref()));
     text
 }
 

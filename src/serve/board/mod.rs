@@ -120,8 +120,7 @@ impl Board {
     pub fn of(reports: Reports) -> Self {
         let Reports { drift, verifications, sources, reconciliation, detections } = reports;
         let chains = Chains::of(verifications);
-        let mut board =
-            Self { chains, sources, reconciliation, detections, ..Self::default() };
+        let mut board = Self { chains, sources, reconciliation, detections, ..Self::default() };
         if let Some((round, report)) = drift {
             let coverage = Coverage::of(report.coverage, report.created_at, &board.chains);
             let units = coverage.accounts.iter();

@@ -87,9 +87,10 @@ impl Parameters {
     pub(super) fn summary(&self) -> Vec<String> {
         let one = |name: &&str| self.scalar(name).map(|value| format!("{name}={value}"));
         let mut all: Vec<String> = NOTABLE.iter().filter_map(one).collect();
-        let versioning = self.0.as_ref().and_then(|value| {
-            value.get("VersioningConfiguration")?.get("Status")?.as_str()
-        });
+        let versioning = self
+            .0
+            .as_ref()
+            .and_then(|value| value.get("VersioningConfiguration")?.get("Status")?.as_str());
         all.extend(versioning.map(|status| format!("Status={status}")));
         all.truncate(MAX_NOTABLE);
         all
@@ -191,9 +192,7 @@ fn name<'a>(kind: Kind, parts: &ArnParts<'a>) -> &'a str {
         }
         Kind::Alarm => resource.strip_prefix("alarm:").unwrap_or(resource),
         // The path comes first.
-        Kind::Policy | Kind::Role => {
-            resource.rsplit_once('/').map_or(resource, |(_, name)| name)
-        }
+        Kind::Policy | Kind::Role => resource.rsplit_once('/').map_or(resource, |(_, name)| name),
     }
 }
 
@@ -201,9 +200,9 @@ fn name<'a>(kind: Kind, parts: &ArnParts<'a>) -> &'a str {
 pub(super) fn named(kind: Kind, event: &Event<'_>, request: &Parameters) -> BTreeSet<String> {
     let own = parameters(kind).iter().flat_map(|name| request.texts(name));
     let listed = event.resources.iter().filter_map(|resource| resource.arn.as_deref());
-    let listed = listed.take(MAX_VALUES).filter(|text| {
-        arn(text).is_some_and(|parts| parts.service == service(kind))
-    });
+    let listed = listed
+        .take(MAX_VALUES)
+        .filter(|text| arn(text).is_some_and(|parts| parts.service == service(kind)));
     own.chain(listed).map(str::to_owned).collect()
 }
 
@@ -236,7 +235,8 @@ fn is_there(own: &OwnResource, event: &Event<'_>) -> bool {
         (Some(own), Some(found)) => own == found,
         _ => true,
     };
-    is(own.account.as_deref(), event.account()) && is(own.region.as_deref(), event.region.as_deref())
+    is(own.account.as_deref(), event.account())
+        && is(own.region.as_deref(), event.region.as_deref())
 }
 
 impl OwnResource {
@@ -257,11 +257,10 @@ impl OwnResource {
         if parts.service != service(self.kind) {
             return None;
         }
-        let is = |own: Option<&str>, found: &str| {
-            found.is_empty() || own.is_none_or(|own| own == found)
-        };
-        let is_here = is(self.account.as_deref(), parts.account)
-            && is(self.region.as_deref(), parts.region);
+        let is =
+            |own: Option<&str>, found: &str| found.is_empty() || own.is_none_or(|own| own == found);
+        let is_here =
+            is(self.account.as_deref(), parts.account) && is(self.region.as_deref(), parts.region);
         match (self.names.contains(name(self.kind, &parts)), is_here) {
             (true, true) => Some(Certainty::Certain),
             (false, true) if self.has_unknown_names => Some(Certainty::Possible),
@@ -325,9 +324,8 @@ mod tests {
 
     #[test]
     fn a_bucket_is_named_by_its_name_from_any_account_and_by_the_arns_of_its_objects() {
-        let own = || {
-            OwnResource::named(Kind::Bucket, "the archive", "logs").within("222222222222", None)
-        };
+        let own =
+            || OwnResource::named(Kind::Bucket, "the archive", "logs").within("222222222222", None);
         let by = |name: &str| {
             certainty(own(), &record("333333333333", "us-west-2", json!({ "bucketName": name })))
         };
@@ -412,8 +410,7 @@ mod tests {
         let of = |request: Value| {
             let text = json!({ "requestParameters": request }).to_string();
             let event = Event::parse(&text).unwrap();
-            let condition =
-                Condition { parameter: "key", values: &["AWSLogs/"], contains: true };
+            let condition = Condition { parameter: "key", values: &["AWSLogs/"], contains: true };
             Parameters::of(&event).fulfils(&condition)
         };
         assert_eq!(of(json!({ "key": "o/AWSLogs/1" })), Some(true));

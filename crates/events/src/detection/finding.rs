@@ -298,12 +298,12 @@ mod tests {
         findings.add(finding(99, "other"));
         findings.add(finding(170, "root"));
         let (all, left_out) = findings.finish();
-        let counts: Vec<_> = all.iter().map(|it| (it.principal(), it.count, it.events.len())).collect();
-        assert_eq!(counts, [
-            (Some("root"), 50, MAX_EVENTS),
-            (Some("other"), 1, 1),
-            (Some("root"), 1, 1),
-        ]);
+        let counts: Vec<_> =
+            all.iter().map(|it| (it.principal(), it.count, it.events.len())).collect();
+        assert_eq!(
+            counts,
+            [(Some("root"), 50, MAX_EVENTS), (Some("other"), 1, 1), (Some("root"), 1, 1),]
+        );
         assert_eq!(left_out, 0);
     }
 

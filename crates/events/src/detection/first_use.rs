@@ -164,7 +164,8 @@ mod tests {
         add(&uses, &record(11, "2", "us-east-1"));
         add(&uses, &record(5, "1", "us-east-1"));
         let summary = uses.summary();
-        let found: Vec<&str> = summary.found.iter().filter_map(|it| it.event.id.as_deref()).collect();
+        let found: Vec<&str> =
+            summary.found.iter().filter_map(|it| it.event.id.as_deref()).collect();
         assert_eq!(found, ["11-1-eu-west-1"]);
         assert_eq!(summary.without_baseline, ["2".to_owned()].into());
         assert_eq!((summary.in_baseline, summary.left_out), (1, 0));

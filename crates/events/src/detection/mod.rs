@@ -20,7 +20,7 @@ pub mod table;
 pub use self::concerns::Certainty;
 pub use self::detector::{Detected, Detector};
 pub use self::facts::{Kind, OwnCalls, OwnResource, TrailFacts};
-pub use self::finding::{EventRef, Finding, Findings, RuleInfo};
+pub use self::finding::{EventRef, Finding, Findings, RuleInfo, SigmaSource};
 pub use self::first_use::{FirstUse, FirstUses, FirstUsesSummary};
 pub use self::rule::{About, Calls, Condition, Rule};
 pub use self::sign_in::{FAILURES, WITHIN};

@@ -70,9 +70,8 @@ fn keys(event: &Event<'_>) -> Vec<(String, String)> {
         // The last part of an ARN is the name, which a failed sign-in has alone.
         let who = who.map(|who| who.rsplit_once('/').map_or(who, |(_, name)| name));
         let who = who.map(|who| (format!("user {account} {who}"), who.to_owned()));
-        let address = event.source_ip.as_deref().filter(|text| {
-            text.parse::<std::net::IpAddr>().is_ok()
-        });
+        let address =
+            event.source_ip.as_deref().filter(|text| text.parse::<std::net::IpAddr>().is_ok());
         let address = address.map(|ip| (format!("address {ip}"), ip.to_owned()));
         return who.into_iter().chain(address).collect();
     }
@@ -164,7 +163,10 @@ mod tests {
         ] {
             let mut failures = Failures::default();
             for minute in 0..5 {
-                assert_eq!(add(&mut failures, &console(minute, "alice", "198.51.100.7"), true), None);
+                assert_eq!(
+                    add(&mut failures, &console(minute, "alice", "198.51.100.7"), true),
+                    None
+                );
             }
             let preceding = add(&mut failures, &console(9, user, ip), false);
             assert_eq!(preceding.as_ref().map(|it| it.whose.as_str()), found);

@@ -1,9 +1,9 @@
 //! What was detected, as text, SARIF and OCSF.
 
 mod ocsf;
-mod sarif;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sarif;
 mod text;
 
 use orgtrail_events::detection::Certainty;

@@ -181,7 +181,10 @@ mod tests {
             let events: Vec<Value> = serde_json::from_str(&ocsf(&detections)).unwrap();
             assert_eq!(events.len(), detections.findings.len());
             for (event, one) in events.iter().zip(&detections.findings) {
-                assert_eq!((&event["class_uid"], &event["type_uid"]), (&json!(2004), &json!(200_401)));
+                assert_eq!(
+                    (&event["class_uid"], &event["type_uid"]),
+                    (&json!(2004), &json!(200_401))
+                );
                 assert_eq!(event["finding_info"]["analytic"]["uid"], one.finding.rule.id.as_str());
                 assert_eq!(event["count"], one.finding.count);
             }

@@ -60,7 +60,7 @@ fn of(findings: Vec<Finding>) -> Detections {
         at: "2026-11-21T00:00:00Z".parse().unwrap(),
         findings: findings.into_iter().map(detected).collect(),
         left_out: 0,
-        coverage: Coverage { files: 3, records: 1234, ..Coverage::default() },
+        coverage: coverage(),
         copies: 0,
         was_stopped: false,
         proof: Some(ProofSummary { proven: 3, ..ProofSummary::default() }),
@@ -148,4 +148,10 @@ pub(crate) fn hostile() -> Detections {
     detections.facts.unknown = vec![(evil.clone(), evil.clone())];
     detections.coverage.unreadable_files = vec![(evil.clone(), evil)];
     detections
+}
+
+fn coverage() -> Coverage {
+    let mut coverage = Coverage::default();
+    (coverage.files, coverage.records) = (3, 1234);
+    coverage
 }

@@ -37,21 +37,27 @@ fn finding(text: &mut String, detected: &DetectedFinding) {
     line("about:", &finding.about);
     let event = detected.first();
     let field = |value: Option<&String>| value.map_or("-", String::as_str).to_owned();
-    line("who:", &format!(
-        "{} from {}",
-        field(event.and_then(|event| event.principal.as_ref())),
-        field(event.and_then(|event| event.source_ip.as_ref())),
-    ));
+    line(
+        "who:",
+        &format!(
+            "{} from {}",
+            field(event.and_then(|event| event.principal.as_ref())),
+            field(event.and_then(|event| event.source_ip.as_ref())),
+        ),
+    );
     let times = match (finding.count, finding.last_at) {
         (0 | 1, _) | (_, None) => String::new(),
         (count, Some(last)) => format!(", {count} times until {last}"),
     };
-    line("what:", &format!(
-        "{} in {} of {}{times}",
-        field(event.and_then(|event| event.name.as_ref())),
-        field(event.and_then(|event| event.region.as_ref())),
-        field(event.and_then(|event| event.account.as_ref())),
-    ));
+    line(
+        "what:",
+        &format!(
+            "{} in {} of {}{times}",
+            field(event.and_then(|event| event.name.as_ref())),
+            field(event.and_then(|event| event.region.as_ref())),
+            field(event.and_then(|event| event.account.as_ref())),
+        ),
+    );
     let error = event.and_then(|event| event.error.as_deref());
     let mut notes: Vec<&str> = remarks(detected);
     notes.extend(error);
@@ -59,11 +65,14 @@ fn finding(text: &mut String, detected: &DetectedFinding) {
     if !notes.is_empty() {
         line("notes:", &notes.join(", "));
     }
-    line("event:", &format!(
-        "{} in {}",
-        field(event.and_then(|event| event.id.as_ref())),
-        event.map_or("-", |event| event.key.as_str()),
-    ));
+    line(
+        "event:",
+        &format!(
+            "{} in {}",
+            field(event.and_then(|event| event.id.as_ref())),
+            event.map_or("-", |event| event.key.as_str()),
+        ),
+    );
     if !finding.rule.why.is_empty() {
         line("why:", &first_line(&finding.rule.why));
     }
@@ -174,10 +183,14 @@ fn rule_lines(text: &mut String, rules: &RuleSet, lists_all: bool) {
     );
     let unusable = rules.unusable().count();
     if unusable > 0 {
-        let _ = writeln!(text, "INCOMPLETE: {}", match unusable {
-            1 => "1 rule or file cannot be used".to_owned(),
-            many => format!("{many} rules or files cannot be used"),
-        });
+        let _ = writeln!(
+            text,
+            "INCOMPLETE: {}",
+            match unusable {
+                1 => "1 rule or file cannot be used".to_owned(),
+                many => format!("{many} rules or files cannot be used"),
+            }
+        );
     }
     let listed = if lists_all { usize::MAX } else { MAX_PROBLEMS };
     for problem in rules.problems.iter().take(listed) {

@@ -77,6 +77,7 @@ fn fine() -> Board {
     sources.counts.conflicts = 0;
     let mut board = Board::of(Reports {
         reconciliation: None,
+        detections: None,
         drift: Some((round.id.clone(), serde_json::from_value(drift).unwrap())),
         verifications: vec![serde_json::from_value(verification).unwrap()],
         sources: Some(Sources {

@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 use self::own::Own;
+use crate::Event;
 use crate::detection::concerns::{Certainty, Parameters, concerned, named};
 use crate::detection::facts::{Kind, TrailFacts};
 use crate::detection::rule::{About, Calls, Rule};
 use crate::detection::sign_in::{Failures, ISSUING, is_sign_in};
 use crate::detection::table::{self, FAILURES_THEN_SUCCESS, ROOT_USAGE, SIGN_IN_WITHOUT_MFA};
-use crate::Event;
 use crate::severity::Severity;
 
 /// The most buckets of trails that are learned from events.
@@ -226,7 +226,10 @@ fn lower(severity: Severity) -> Severity {
 }
 
 fn account(event: &Event<'_>) -> String {
-    format!("account {}", event.identity.account.as_deref().or(event.account()).unwrap_or("unknown"))
+    format!(
+        "account {}",
+        event.identity.account.as_deref().or(event.account()).unwrap_or("unknown")
+    )
 }
 
 fn user(event: &Event<'_>) -> String {

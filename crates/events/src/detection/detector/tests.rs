@@ -36,7 +36,9 @@ fn facts() -> TrailFacts {
 fn request(calls: &Calls, suffix: &str) -> (Value, &'static str) {
     let mut request = match calls.about {
         About::Organization => (json!({}), MANAGEMENT),
-        About::ArchiveAccount => (json!({ "targetPrincipal": format!("{ARCHIVE}{suffix}") }), ARCHIVE),
+        About::ArchiveAccount => {
+            (json!({ "targetPrincipal": format!("{ARCHIVE}{suffix}") }), ARCHIVE)
+        }
         About::Resource(kind) => match kind {
             Kind::Trail if calls.names[0].starts_with("Put") => {
                 (json!({ "trailName": format!("org{suffix}") }), MANAGEMENT)
@@ -111,7 +113,8 @@ fn every_rule_about_calls_detects_each_of_its_calls_on_our_resources_alone() {
 
 #[test]
 fn a_failed_attempt_and_one_without_a_request_are_less_severe() {
-    let mut denied = record("cloudtrail.amazonaws.com", "StopLogging", &json!({ "name": "org" }), MANAGEMENT);
+    let mut denied =
+        record("cloudtrail.amazonaws.com", "StopLogging", &json!({ "name": "org" }), MANAGEMENT);
     denied["errorCode"] = "AccessDenied".into();
     let found = detect(facts(), &denied);
     assert_eq!((found[0].severity, found[0].has_failed), (Severity::High, true));
@@ -157,7 +160,8 @@ fn a_caller_who_assumed_a_role_as_orgtrail_does_looks_like_it_for_an_hour() {
         "roleArn": "arn:aws:iam::111111111111:role/orgtrail", "roleSessionName": "orgtrail",
     });
     let assume = at("10:00:00", record("sts.amazonaws.com", "AssumeRole", &assume, MANAGEMENT));
-    let update = record("cloudtrail.amazonaws.com", "UpdateTrail", &json!({ "name": "org" }), MANAGEMENT);
+    let update =
+        record("cloudtrail.amazonaws.com", "UpdateTrail", &json!({ "name": "org" }), MANAGEMENT);
     let claims = |assume: &Value, time: &str| {
         let mut detector = Detector::new(facts());
         let text = assume.to_string();
@@ -183,10 +187,12 @@ fn a_caller_who_assumed_a_role_as_orgtrail_does_looks_like_it_for_an_hour() {
 fn without_a_configuration_any_trail_and_its_bucket_count_and_other_resources_do_not() {
     let stop = record("cloudtrail.amazonaws.com", "StopLogging", &json!({ "name": "any" }), "9");
     assert_eq!(detect(TrailFacts::default(), &stop)[0].rule.id, "trail-stopped");
-    let lifecycle = record("s3.amazonaws.com", "PutBucketLifecycle", &json!({ "bucketName": "b" }), "9");
+    let lifecycle =
+        record("s3.amazonaws.com", "PutBucketLifecycle", &json!({ "bucketName": "b" }), "9");
     assert_eq!(detect(TrailFacts::default(), &lifecycle), []);
     let mut detector = Detector::default();
-    let create = record("cloudtrail.amazonaws.com", "CreateTrail", &json!({ "s3BucketName": "b" }), "9");
+    let create =
+        record("cloudtrail.amazonaws.com", "CreateTrail", &json!({ "s3BucketName": "b" }), "9");
     let created = create.to_string();
     detector.add(&Event::parse(&created).unwrap());
     let text = lifecycle.to_string();

@@ -114,7 +114,8 @@ mod tests {
         assert!(refuse_text(bomb).unwrap().contains("`*a`"));
         assert!(refuse_text(&"x".repeat(MAX_FILE + 1)).unwrap().contains("bytes"));
         assert!(refuse_text(&"---\n".repeat(1_001)).unwrap().contains("rules"));
-        let template = format!("action: global\nx: {}\n{}", "x".repeat(200_000), "---\n".repeat(900));
+        let template =
+            format!("action: global\nx: {}\n{}", "x".repeat(200_000), "---\n".repeat(900));
         assert!(refuse_text(&template).unwrap().contains("template"));
     }
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rsigma_eval::result::ResultBody;
 use rsigma_eval::{
-    CorrelationConfig, CorrelationEngine, EvalError, EvaluationResult, JsonEvent,
-    TimestampFallback,
+    CorrelationConfig, CorrelationEngine, EvalError, EvaluationResult, JsonEvent, TimestampFallback,
 };
 use rsigma_parser::{CorrelationRule, Level, SigmaCollection, SigmaRule};
 use serde_json::Value;

@@ -76,10 +76,7 @@ const WITHIN: &[(&str, &[&str])] = &[
     ),
     ("userIdentity.onBehalfOf", &["identityStoreArn", "userId"]),
     ("tlsDetails", &["cipherSuite", "clientProvidedHostHeader", "keyExchange", "tlsVersion"]),
-    (
-        "resources",
-        &["ARN", "ARNPrefix", "accountId", "type"],
-    ),
+    ("resources", &["ARN", "ARNPrefix", "accountId", "type"]),
 ];
 
 /// What is wrong with the name of a field, if anything.

@@ -83,9 +83,11 @@ fn sources(detection: &Detection) -> Vec<String> {
 
 /// The values with which a field is compared as a whole.
 fn exact_values(item: &DetectionItem) -> Vec<String> {
-    let compares_parts = item.field.modifiers.iter().any(|modifier| {
-        !matches!(modifier, Modifier::All | Modifier::Cased | Modifier::Neq)
-    });
+    let compares_parts = item
+        .field
+        .modifiers
+        .iter()
+        .any(|modifier| !matches!(modifier, Modifier::All | Modifier::Cased | Modifier::Neq));
     if compares_parts {
         return Vec::new();
     }

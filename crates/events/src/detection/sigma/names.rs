@@ -103,7 +103,10 @@ mod tests {
     fn names_of_operations_are_told_from_names_in_records() {
         let s3 = "s3.amazonaws.com";
         assert_eq!(written_as(s3, "PutLifecycleConfiguration"), Some("PutBucketLifecycle"));
-        assert_eq!(written_as("", "deletepublicaccessblock"), Some("DeleteBucketPublicAccessBlock"));
+        assert_eq!(
+            written_as("", "deletepublicaccessblock"),
+            Some("DeleteBucketPublicAccessBlock")
+        );
         assert_eq!(written_as(s3, "PutBucketLifecycle"), None);
         // EventBridge and others have operations of the same name.
         assert_eq!(written_as("sns.amazonaws.com", "AddPermission"), None);

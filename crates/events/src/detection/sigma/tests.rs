@@ -130,11 +130,11 @@ detection:
 level: high
 ";
     let loaded = load(&[file("l.yml", rule)]);
-    let found: Vec<_> =
-        loaded.problems.iter().map(|it| (it.check, it.message.as_str())).collect();
+    let found: Vec<_> = loaded.problems.iter().map(|it| (it.check, it.message.as_str())).collect();
     assert_eq!(loaded.used, 1, "{found:?}");
     assert!(found.iter().any(|(check, says)| {
-        *check == "event-name" && says.ends_with("`PutLifecycleConfiguration`, but `PutBucketLifecycle`")
+        *check == "event-name"
+            && says.ends_with("`PutLifecycleConfiguration`, but `PutBucketLifecycle`")
     }));
     let of = |check: &str| found.iter().filter(|it| it.0 == check).count();
     assert_eq!((of("event-name"), of("event-source"), of("field"), of("modifier")), (1, 1, 1, 1));
@@ -143,12 +143,16 @@ level: high
 
 #[test]
 fn a_rule_nested_without_end_is_refused() {
-    let mut deep = "title: d\nlogsource: { product: aws, service: cloudtrail }\ndetection:\n  selection: ".to_owned();
+    let mut deep =
+        "title: d\nlogsource: { product: aws, service: cloudtrail }\ndetection:\n  selection: "
+            .to_owned();
     deep.push_str(&"[".repeat(10_000));
     deep.push_str(&"]".repeat(10_000));
     deep.push_str("\n  condition: selection\n");
-    let parentheses = STOPPED
-        .replace("selection and not filter", &format!("{}selection{}", "(".repeat(5_000), ")".repeat(5_000)));
+    let parentheses = STOPPED.replace(
+        "selection and not filter",
+        &format!("{}selection{}", "(".repeat(5_000), ")".repeat(5_000)),
+    );
     let loaded = load(&[file("a.yml", &deep), file("b.yml", &parentheses)]);
     assert_eq!(loaded.used, 0);
     assert!(loaded.problems.iter().any(|it| it.file == "a.yml" && it.is_unusable));
@@ -199,7 +203,8 @@ fn another_implementation_agrees() {
                 "title: t\nid: '{number}'\nauthor: a\nlevel: low\nlogsource: {{ product: aws, service: cloudtrail }}\ndetection:\n  selection:\n    {selection}\n  condition: {condition}\n"
             );
             let loaded = load(&[file("t.yml", &text)]);
-            let sigma = loaded.sigma.unwrap_or_else(|| panic!("{selection}: {:?}", loaded.problems));
+            let sigma =
+                loaded.sigma.unwrap_or_else(|| panic!("{selection}: {:?}", loaded.problems));
             let other = sigma_rust::rule_from_yaml(&text).unwrap();
             for record in &records {
                 let event = sigma_rust::event_from_json(&record.to_string()).unwrap();

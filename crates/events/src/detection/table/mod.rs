@@ -9,7 +9,9 @@ mod trail;
 
 use super::rule::{Calls, Rule};
 
-pub use self::sign_in::{FAILURES_THEN_SUCCESS, FIRST_USE_OF_REGION, ROOT_USAGE, SIGN_IN_WITHOUT_MFA};
+pub use self::sign_in::{
+    FAILURES_THEN_SUCCESS, FIRST_USE_OF_REGION, ROOT_USAGE, SIGN_IN_WITHOUT_MFA,
+};
 
 /// The techniques of changes that stop or weaken the recording of events: `Disable or Modify
 /// Cloud Log`, and the id that it had before version 19 of ATT&CK.
@@ -17,7 +19,9 @@ const CLOUD_LOG: &[&str] = &["T1685.002", "T1562.008"];
 
 /// The rules about calls. Of those that match an event, the first counts.
 pub fn calls() -> impl Iterator<Item = &'static Calls> {
-    [trail::CALLS, bucket::CALLS, key::CALLS, logs::CALLS, organization::CALLS].into_iter().flatten()
+    [trail::CALLS, bucket::CALLS, key::CALLS, logs::CALLS, organization::CALLS]
+        .into_iter()
+        .flatten()
 }
 
 /// All rules.
