@@ -90,14 +90,16 @@ pub(super) fn first_difference(is: &str, wanted: &str) -> (String, String) {
         match (lines.next(), others.next()) {
             (Some(one), Some(other)) if one == other => {}
             // The lines are the same, and what ends them differs.
-            (None, None) => return ("other ends of lines".to_owned(), String::new()),
+            (None, None | Some("")) | (Some(""), None) => {
+                return ("other ends of lines".to_owned(), String::new());
+            }
             (one, other) => {
                 let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
-                let is_indentation = one.trim() == other.trim();
-                let text = |line: &str| {
-                    if is_indentation { line.to_owned() } else { line.trim().to_owned() }
-                };
-                return (text(one), text(other));
+                let (short, other_short) = (one.trim(), other.trim());
+                if short == other_short {
+                    return (one.to_owned(), other.to_owned());
+                }
+                return (short.to_owned(), other_short.to_owned());
             }
         }
     }
