@@ -1,5 +1,6 @@
 //! `orgtrail events export`
 
+use super::env_of;
 use crate::aws::WriteAuthority;
 use crate::cli::verify::ScopeOptions;
 use crate::cli::{Context, Format as Printed, OpError, Outcome, Rendering};
@@ -38,7 +39,7 @@ pub(crate) struct Args {
 
     /// What to write. Default: parquet.
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
-    format: Option<FileFormat>,
+    written_as: Option<FileFormat>,
 
     /// `s3://bucket/prefix`, a directory of log files, or an evidence bundle. Default: the
     /// archive of the configuration.
@@ -123,7 +124,7 @@ pub(super) fn format_of(rendering: Rendering) -> Option<Format> {
 
 impl Args {
     fn request(self, rendering: Rendering) -> Result<Request, OpError> {
-        let named = self.format.map(Format::from);
+        let named = self.written_as.map(Format::from);
         let short = format_of(rendering);
         if let (Some(named), Some(short)) = (named, short)
             && named != short
@@ -156,12 +157,7 @@ impl Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    // A directory needs no configuration.
-    let env = if args.place.is_some() && context.load().is_err() {
-        context.env_of_caller()?
-    } else {
-        context.env()?
-    };
+    let env = env_of(args.place.as_ref(), context)?;
     let prepared = prepare(&env, args.request(context.rendering)?).await?;
     let authority = match prepared.question() {
         Some(question) => {

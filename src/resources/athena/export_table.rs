@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use orgtrail_events::export::COLUMNS;
+
 use super::table::{DeclaredTable, Table, accounts, days, listed, listed_accounts};
 use crate::aws::{AwsError, Observation};
 use crate::config::{Athena, S3Location};
@@ -16,6 +18,7 @@ pub(crate) struct ExportTable;
 
 /// The table's name.
 pub(super) const NAME: &str = "cloudtrail_events";
+const PARTITIONS: [&str; 3] = ["account", "region", "day"];
 
 fn configured(desired: &Desired) -> Option<(&Athena, &S3Location)> {
     let athena = desired.config.athena.as_ref()?;
@@ -46,58 +49,16 @@ fn declared(
         input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
         output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
         serde: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-        columns: COLUMNS.iter().map(|(name, kind)| (*name, (*kind).to_owned())).collect(),
-        partition_keys: vec!["account", "region", "day"],
+        columns: COLUMNS
+            .iter()
+            // Partition keys cannot be columns, too.
+            .filter(|column| !PARTITIONS.contains(&column.name))
+            .map(|column| (column.name, column.type_name().to_owned()))
+            .collect(),
+        partition_keys: PARTITIONS.to_vec(),
         parameters,
     })
 }
-
-/// The columns of an exported event, as Hive calls their types. Its account and Region are
-/// partition keys, which cannot be columns too.
-const COLUMNS: &[(&str, &str)] = &[
-    ("event_time", "timestamp"),
-    ("event_id", "string"),
-    ("shared_event_id", "string"),
-    ("event_source", "string"),
-    ("event_name", "string"),
-    ("event_type", "string"),
-    ("event_category", "string"),
-    ("read_only", "boolean"),
-    ("management_event", "boolean"),
-    ("source_ip", "string"),
-    ("user_agent", "string"),
-    ("identity_type", "string"),
-    ("principal_id", "string"),
-    ("principal_arn", "string"),
-    ("principal_account", "string"),
-    ("access_key_id", "string"),
-    ("user_name", "string"),
-    ("invoked_by", "string"),
-    ("session_issuer_arn", "string"),
-    ("session_issuer_id", "string"),
-    ("session_name", "string"),
-    ("session_created_at", "timestamp"),
-    ("mfa_authenticated", "boolean"),
-    ("source_identity", "string"),
-    ("on_behalf_of_user", "string"),
-    ("on_behalf_of_store", "string"),
-    ("person", "string"),
-    ("person_strength", "string"),
-    ("error_code", "string"),
-    ("error_message", "string"),
-    ("failed", "boolean"),
-    ("request_id", "string"),
-    ("resources", "array<string>"),
-    ("vpc_endpoint_id", "string"),
-    ("tls_version", "string"),
-    ("host", "string"),
-    ("request_parameters", "string"),
-    ("response_elements", "string"),
-    ("additional_event_data", "string"),
-    ("raw", "string"),
-    ("source_key", "string"),
-    ("proof", "string"),
-];
 
 impl Resource for ExportTable {
     type State = Table;
