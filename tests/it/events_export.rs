@@ -171,6 +171,8 @@ fn a_run_that_was_killed_is_completed_and_a_day_that_differs_is_replaced_only_on
     let whole = files(&out);
     // Killed between the data and the manifest, and before the data.
     let mut names = whole.keys();
+    let last = whole.keys().rev().find(|name| name.contains("_manifest")).unwrap();
+    fs::remove_file(out.join(last)).unwrap();
     let manifest = names.clone().find(|name| name.contains("_manifest")).unwrap();
     let data = names.find(|name| name.ends_with(".parquet")).unwrap();
     fs::remove_file(out.join(manifest)).unwrap();
@@ -254,10 +256,15 @@ fn the_documentation_lists_the_columns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_is_exported_to_a_bucket_with_proof_and_never_into_itself() {
-    let env = LegacyEnv::new().await;
+    let mut env = LegacyEnv::new().await;
     let account = "222222222222".parse().unwrap();
     env.bucket(&account, "acme-events").await.unwrap();
-    let to = ["events", "export", "--to", "s3://acme-events/trail/"];
+    let to = ["events", "export"];
+    let unnamed = env.run(&to).await;
+    assert_eq!(unnamed.code, 2, "{}", unnamed.text());
+    assert!(unnamed.stderr.contains("`--to` is missing"), "{}", unnamed.text());
+    env.config
+        .push_str("[athena]\nfirst_day = \"2026-01-01\"\nexport = \"s3://acme-events/trail\"\n");
     let asked = env.run(&to).await;
     assert_eq!(asked.code, 2, "{}", asked.text());
     assert!(asked.stderr.contains("--yes"), "{}", asked.text());

@@ -33,9 +33,10 @@ Exit code 0 if all closed days are written, 12 if the files of a day differ from
 written, 13 if an event or a file is contradicted by a digest, 14 if a file or record could not
 be read, or with --proof something is not proven.")]
 pub(crate) struct Args {
-    /// Where to write: `s3://bucket/prefix` or a directory.
+    /// Where to write: `s3://bucket/prefix` or a directory. Default: `athena.export` of the
+    /// configuration.
     #[arg(long, value_name = "PLACE")]
-    to: String,
+    to: Option<String>,
 
     /// What to write. Default: parquet.
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
@@ -75,7 +76,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     bucket_owner: Option<AccountId>,
 
-    /// The account that must own the bucket of --to. Default: the caller's.
+    /// The account that must own the bucket of --to. Default: the caller's, or `athena.account`
+    /// for the bucket of `athena.export`.
     #[arg(long, value_name = "ID")]
     to_owner: Option<AccountId>,
 

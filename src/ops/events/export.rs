@@ -43,8 +43,9 @@ const MAX_NAMED: usize = 20;
 pub struct Request {
     /// Where from.
     pub place: PlaceRequest,
-    /// Where to: `s3://bucket/prefix` or a directory.
-    pub to: String,
+    /// Where to: `s3://bucket/prefix` or a directory; `athena.export` of the configuration if
+    /// absent.
+    pub to: Option<String>,
     /// The account that must own the bucket that is written to.
     pub to_owner: Option<AccountId>,
     /// As what.
@@ -203,7 +204,13 @@ pub fn outcome(exported: &Exported) -> Outcome {
 
 impl Target {
     async fn open(request: &Request, place: &Place, env: &Env) -> Result<Self, OpError> {
-        let to = request.to.as_str();
+        let declared = || {
+            let athena = env.valid_config().and_then(|config| config.athena.as_ref());
+            athena.and_then(|athena| athena.export.as_ref()).map(ToString::to_string)
+        };
+        let Some(to) = request.to.clone().or_else(declared) else {
+            return Err(OpError::usage("`--to` is missing, and `athena.export` is not set"));
+        };
         if !to.starts_with("s3://") {
             let from = request.place.name.as_deref().filter(|name| !name.starts_with("s3://"));
             let to = PathBuf::from(to);
@@ -212,7 +219,7 @@ impl Target {
             }
             return Ok(Self::Folder(to));
         }
-        let (bucket, prefix) = bucket_and_prefix(to)?;
+        let (bucket, prefix) = bucket_and_prefix(&to)?;
         refuse_logs(&bucket, &place.source, env.valid_config())?;
         let Reader { clients, .. } =
             Box::pin(reader(&bucket, request.to_owner.as_ref(), env)).await?;
