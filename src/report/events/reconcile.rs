@@ -131,7 +131,7 @@ mod tests {
         });
         let lines: Vec<&str> = text.lines().collect();
         assert!(
-            lines[0].starts_with("ACCOUNT") && lines[1].contains("Create\\u001bUser"),
+            lines[0].trim_start().starts_with("ACCOUNT") && lines[1].contains("Create\\u001bUser"),
             "{text}"
         );
         assert!(

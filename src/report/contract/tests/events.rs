@@ -2,9 +2,11 @@ use super::of;
 use crate::archive::verify::finding::Severity;
 use crate::events::answer::{Proof, ProofSummary, Searched, SearchedEvent};
 use crate::events::coverage::Coverage;
+use crate::events::export::{ExportManifest, ManifestFile, ManifestSource, ProofWord};
 use crate::events::files::Window;
 use crate::events::reconcile::{HistoryEvent, Place, Reason, Reconciled};
 use crate::report::contract::detections::{LintReport, Report, Rules};
+use crate::report::contract::event_export;
 use crate::report::contract::events::{FoundEvent, ReconcileReport, SearchReport, SearchSummary};
 use crate::report::events::detect::samples;
 
@@ -72,4 +74,62 @@ pub(super) fn event_reconciliation() -> ReconcileReport {
         notes: Vec::new(),
         was_stopped: false,
     })
+}
+
+pub(super) fn event_export() -> event_export::Report {
+    let SearchReport { summary, .. } = event_search();
+    event_export::Report {
+        from: "s3://acme-log-archive/".to_owned(),
+        to: "./lake".to_owned(),
+        format: event_export::FileFormat::Parquet,
+        last_day: of("2026-03-01"),
+        days: event_export::Days {
+            written: 2,
+            replaced: 0,
+            unchanged: 1,
+            differing: 1,
+            first_differing: vec!["events/account=111111111111".to_owned()],
+            held_back: 0,
+            first_held_back: Vec::new(),
+        },
+        events: 1234,
+        copies: 1,
+        late_events: 0,
+        files: event_export::WrittenFiles { files: 2, size_bytes: 5678 },
+        log_files: summary.files,
+        records: summary.records,
+        malformed_records: summary.malformed_records,
+        stopped: false,
+        proof: summary.proof,
+    }
+}
+
+pub(super) fn export_manifest() -> ExportManifest {
+    ExportManifest {
+        version: 1,
+        account: Some(of("111111111111")),
+        region: Some(of("us-east-1")),
+        day: Some(of("2026-03-01")),
+        delivered_on: None,
+        format: "parquet".to_owned(),
+        schema_version: 1,
+        rows: 12,
+        copies: 1,
+        files: vec![ManifestFile {
+            name: "part-111111111111-us-east-1-20260301-0000.parquet".to_owned(),
+            sha256: "aa00".to_owned(),
+            size_bytes: 3456,
+            rows: 12,
+        }],
+        sources: vec![ManifestSource {
+            key: "AWSLogs/a.json.gz".to_owned(),
+            sha256: Some("bb11".to_owned()),
+            size_bytes: 789,
+            records: 13,
+            malformed_records: 0,
+            rows: 13,
+            proof: Some(ProofWord::Proven),
+            fault: None,
+        }],
+    }
 }

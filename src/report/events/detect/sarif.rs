@@ -47,7 +47,7 @@ pub fn sarif(detections: &Detections) -> String {
 
 fn rule(info: &RuleInfo) -> Value {
     let mut tags = vec!["security".to_owned()];
-    tags.extend(info.techniques.iter().cloned());
+    tags.extend(info.techniques.iter().map(|technique| message(technique)));
     let severity = Severity::from(info.severity);
     let mut rule = json!({
         "id": info.id,
@@ -62,9 +62,9 @@ fn rule(info: &RuleInfo) -> Value {
         rule["help"] = json!({ "text": message(&info.fix) });
     }
     if let Some(source) = &info.sigma {
-        rule["properties"]["author"] = source.author.as_deref().into();
-        rule["properties"]["license"] = source.license.as_deref().into();
-        rule["properties"]["file"] = source.file.as_str().into();
+        rule["properties"]["author"] = source.author.as_deref().map(message).into();
+        rule["properties"]["license"] = source.license.as_deref().map(message).into();
+        rule["properties"]["file"] = message(&source.file).into();
     }
     rule
 }
@@ -85,7 +85,7 @@ fn result(detected: &DetectedFinding, index: Option<usize>) -> Value {
                 "artifactLocation": { "uri": encode_path(key) },
                 "region": { "startLine": 1 },
             },
-            "logicalLocations": [{ "fullyQualifiedName": plain(&finding.about), "kind": "resource" }],
+            "logicalLocations": [{ "fullyQualifiedName": message(&plain(&finding.about)), "kind": "resource" }],
         }],
         // GitHub distinguishes results by this one.
         "partialFingerprints": { "primaryLocationLineHash": hex::encode(print) },
@@ -95,7 +95,7 @@ fn result(detected: &DetectedFinding, index: Option<usize>) -> Value {
             "remarks": remarks(detected),
             "firstAt": finding.at().map(|at| at.to_string()),
             "lastAt": finding.last_at.map(|at| at.to_string()),
-            "eventIds": finding.events.iter().filter_map(|event| event.id.as_deref()).collect::<Vec<_>>(),
+            "eventIds": finding.events.iter().filter_map(|event| event.id.as_deref().map(message)).collect::<Vec<_>>(),
             "proof": detected.proof.map(|proof| proof.as_str()),
         },
     });
@@ -184,7 +184,20 @@ mod tests {
     }
 
     #[test]
-    fn no_untrusted_string_makes_a_link() {
-        assert!(!sarif(&samples::hostile()).contains("]("));
+    fn no_untrusted_message_makes_a_link() {
+        let log: Value = serde_json::from_str(&sarif(&samples::hostile())).unwrap();
+        let run = &log["runs"][0];
+        let mut messages = Vec::new();
+        for rule in run["tool"]["driver"]["rules"].as_array().unwrap() {
+            let named = ["shortDescription", "fullDescription", "help"];
+            messages.extend(named.map(|name| rule[name]["text"].to_string()));
+        }
+        for result in run["results"].as_array().unwrap() {
+            messages.push(result["message"]["text"].to_string());
+        }
+        let notes = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+        messages.extend(notes.iter().map(|note| note["message"]["text"].to_string()));
+        assert!(messages.len() > 3);
+        assert!(messages.iter().all(|text| !text.contains("](")), "{messages:#?}");
     }
 }
