@@ -52,7 +52,7 @@ pub struct Attributed {
     pub at: Option<Timestamp>,
     /// The chains back to who was behind it.
     pub answer: Answer,
-    /// The sessions that descend from it, if they were asked for.
+    /// The sessions that descend from it, if they were asked for and it is one principal.
     pub sessions: Option<Descendants>,
     /// The events that issued credentials, among those that were read.
     pub issuing_events: u64,

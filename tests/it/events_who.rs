@@ -1,8 +1,11 @@
 //! `orgtrail events who` on directories of log files.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use crate::program::{Finished, NOWHERE, finish, orgtrail_at};
@@ -70,9 +73,12 @@ fn deliver(
         .join(at.strftime("%Y/%m/%d").to_string());
     fs::create_dir_all(&folder).unwrap();
     let time = at.strftime("%Y%m%dT%H%MZ");
-    let file = folder.join(format!("{account}_CloudTrail_{region}_{time}_aaaaaaaaaaaaaaaa.json"));
-    fs::write(&file, json!({ "Records": records }).to_string()).unwrap();
-    file
+    let path =
+        folder.join(format!("{account}_CloudTrail_{region}_{time}_aaaaaaaaaaaaaaaa.json.gz"));
+    let mut file = GzEncoder::new(fs::File::create(&path).unwrap(), Compression::fast());
+    file.write_all(json!({ "Records": records }).to_string().as_bytes()).unwrap();
+    file.finish().unwrap();
+    path
 }
 
 fn who(folder: &Path, arguments: &[&str]) -> Finished {
@@ -206,13 +212,14 @@ fn several_sessions_of_one_name_are_candidates() {
     // A name, which two users have.
     let found = who(folder.path(), &["alice", "--format", "json"]).json();
     assert_eq!((&found["verdict"], &found["origin"]), (&json!("ambiguous"), &Value::Null));
-    let refused = who(folder.path(), &["alice", "--events"]);
-    assert_eq!(refused.code, 14, "{}", refused.text());
-    assert!(
-        refused.stderr.contains("ask for one of the candidates by its id"),
-        "{}",
-        refused.text()
-    );
+    // What two people did is not printed as if it were one.
+    for option in ["--sessions", "--events"] {
+        let refused = who(folder.path(), &["alice", option]);
+        assert_eq!(refused.code, 14, "{}", refused.text());
+        let hint = "ask for one of the candidates by its id";
+        assert!(refused.stderr.contains(hint), "{}", refused.text());
+        assert!(!refused.stdout.contains("issued from it"), "{}", refused.text());
+    }
     let nobody = who(folder.path(), &["ASIANOBODYEXAMPLE000"]);
     assert!(nobody.code == 14 && nobody.stdout.contains("NOT FOUND"), "{}", nobody.text());
     let wrong = who(folder.path(), &["/"]);
@@ -293,6 +300,7 @@ fn what_a_key_did_is_listed_directly_and_through_sessions() {
     let text = who(folder.path(), &[key, "--sessions"]);
     assert_eq!(text.code, 0, "{}", text.text());
     assert!(text.stdout.contains("2 sessions issued from it"), "{}", text.text());
+    assert!(text.stdout.contains("SECONDEXAMPLE000, over 1 session\n"), "{}", text.text());
     let since = ["--since", "2026-11-20T10:30:00Z", "--events", "--format", "jsonl"];
     let events = who(folder.path(), &[&[key], &since[..]].concat());
     let names: Vec<_> = events

@@ -7,7 +7,7 @@ use crate::archive::key::LogClass;
 use crate::cli::verify::ScopeOptions;
 use crate::cli::{Context, OpError, Outcome, Rendering};
 use crate::events::answer::SearchedEvent;
-use crate::events::attribution::Question;
+use crate::events::attribution::{Question, Verdict};
 use crate::names::AccountId;
 use crate::ops::Moment;
 use crate::ops::events::who::{Request, followed, outcome, who};
@@ -125,8 +125,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let text = attribution_text(&attributed, context.out.width());
     let mut ended = outcome(&attributed);
     let followed = followed(&request, &attributed).filter(|_| wants_events);
-    if wants_events && followed.is_none() {
-        context.out.note("no events are printed: ask for one of the candidates by its id");
+    let is_ambiguous = attributed.answer.verdict == Verdict::Ambiguous;
+    if request.sessions && is_ambiguous {
+        context.out.note(
+            "no sessions or events are printed: ask for one of the candidates by its id or key",
+        );
     }
     let Some(followed) = followed else {
         match rendering {

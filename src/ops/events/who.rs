@@ -49,7 +49,8 @@ pub struct Request {
     pub until: Option<Moment>,
     /// Only the log files of these accounts; all if empty.
     pub accounts: BTreeSet<AccountId>,
-    /// Whether the sessions that descend from it are returned.
+    /// Whether the sessions that descend from it are returned, unless there are several
+    /// candidates.
     pub sessions: bool,
     /// How the events are proven, if they are to be.
     pub proof: Option<Scope>,
@@ -96,7 +97,10 @@ pub async fn who(env: &Env, request: &Request) -> Result<Attributed, OpError> {
         }
         None => None,
     };
-    let sessions = request.sessions.then(|| attributing.index.descendants(&attributing.recorded));
+    // Those of several candidates are not those of one principal.
+    let has_subject = !matches!(answer.verdict, Verdict::Ambiguous | Verdict::NotFound);
+    let sessions = (request.sessions && has_subject)
+        .then(|| attributing.index.descendants(&attributing.recorded));
     let mut attributed = Attributed {
         question: request.question.to_string(),
         at,
@@ -123,14 +127,10 @@ pub async fn who(env: &Env, request: &Request) -> Result<Attributed, OpError> {
 }
 
 /// What recognizes the events of whom was asked for, and of the sessions that descend from
-/// it; `None` if these were not asked for, or there are several candidates: their events are
-/// not those of one.
+/// it; `None` if these are not in the answer.
 #[must_use]
 pub fn followed(request: &Request, attributed: &Attributed) -> Option<Arc<Followed>> {
     let sessions = attributed.sessions.as_ref()?;
-    if matches!(attributed.answer.verdict, Verdict::Ambiguous | Verdict::NotFound) {
-        return None;
-    }
     Some(Arc::new(Followed::new(request.question.clone(), sessions)))
 }
 

@@ -32,7 +32,8 @@ pub struct Report {
     pub chains: Vec<Chain>,
     /// Whether there are more candidates, or some were not followed to their end.
     pub more_chains: bool,
-    /// The sessions that descend from it; null unless they were asked for.
+    /// The sessions that descend from it; null unless they were asked for, or if there are
+    /// several candidates.
     pub sessions: Option<Vec<IssuedSession>>,
     /// Whether there are more sessions.
     pub more_sessions: bool,

@@ -191,8 +191,11 @@ fn descendant(one: &Descendant) -> String {
     let session = &one.session;
     let time = one.event.time.map_or_else(|| "-".to_owned(), |time| time.to_string());
     let key = session.access_key.as_deref().map(|key| format!(", key {}", plain(key)));
-    let hops =
-        if one.depth > 1 { format!(", over {} sessions", one.depth - 1) } else { String::new() };
+    let between = one.depth.saturating_sub(1) as u64;
+    let hops = match between {
+        0 => String::new(),
+        _ => format!(", over {}", counted(between, "session")),
+    };
     format!(
         "  {:8} {time} {}{}{hops}\n",
         one.strength.as_str(),

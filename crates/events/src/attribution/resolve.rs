@@ -220,7 +220,7 @@ impl Index {
         (done, false)
     }
 
-    /// A user is known by its id; how it signed in, and who created its key, is told too.
+    /// A user is known by its id; adds how it signed in, and who created its key.
     fn end_at_user(&self, actor: &Actor, path: &mut Path) {
         if actor.kind() != "IAMUser" {
             return;

@@ -218,8 +218,7 @@ fn is_within(issued: Option<Timestamp>, used: Option<Timestamp>, longest: Signed
 /// that act for a session use keys of their own.
 fn has_other_key(fact: &Fact, actor: &Actor) -> bool {
     let (Some(issued), Some(used)) = (&fact.issued.key, &actor.access_key) else { return false };
-    let is_service = |by: &Option<Word>| by.is_some();
-    issued != used && !is_service(&actor.invoked_by) && !is_console(fact)
+    issued != used && actor.invoked_by.is_none() && !is_console(fact)
 }
 
 /// Whether the console made a call.
