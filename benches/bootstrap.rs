@@ -15,7 +15,7 @@ use orgtrail::resources::landing_zone::{LandingZone, observe_zone};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use orgtrail::stop::Stop;
 
-use crate::provision::{Calls, over_rates, sign_in};
+use crate::provision::{Calls, over_rates, shares, sign_in};
 
 const LATENCY_MS: u64 = 30;
 
@@ -31,15 +31,8 @@ pub(crate) fn run(options: &[String]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     println!("bootstrap: plan, apply, plan; {LATENCY_MS} ms a call, paced to the rates");
     println!(
-        "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>14}  {:>12}  {:>9}",
-        "accounts",
-        "calls",
-        "plan s",
-        "apply s",
-        "plan s",
-        "calls/account",
-        "ms/account",
-        "in rates"
+        "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>14}  {:>12}",
+        "accounts", "calls", "plan s", "apply s", "plan s", "calls/account", "ms/account"
     );
     let mut first: Option<(f64, f64)> = None;
     let mut last = (0.0, 0.0);
@@ -93,17 +86,17 @@ async fn measure(accounts: usize) -> (f64, f64) {
     sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
-    let over = over_rates(&calls);
+    let shares = shares(&calls);
+    let over = over_rates(&shares);
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (count, of) = (calls.len() as f64, accounts as f64);
     println!(
-        "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>14.3}  {:>12.2}  {:>9}",
+        "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>14.3}  {:>12.2}",
         planned.as_secs_f64(),
         applied.saturating_sub(planned).as_secs_f64(),
         all.saturating_sub(applied).as_secs_f64(),
         count / of,
-        all.as_secs_f64() * 1_000.0 / of,
-        if over.is_empty() { "yes" } else { "NO" }
+        all.as_secs_f64() * 1_000.0 / of
     );
     let mut by_call: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, call) in &calls {
@@ -114,6 +107,15 @@ async fn measure(accounts: usize) -> (f64, f64) {
     let most: Vec<String> =
         most.iter().take(4).map(|(call, count)| format!("{call} {count}")).collect();
     println!("           most: {}", most.join(", "));
+    if let Some(busiest) = shares.first() {
+        println!(
+            "           within the documented API rates: {}; closest: {}, at {:.2} of its rate and \
+             burst",
+            if over.is_empty() { "yes" } else { "NO" },
+            busiest.name,
+            busiest.of_allowed
+        );
+    }
     for line in over {
         println!("           {line}");
     }

@@ -136,7 +136,7 @@ async fn measure(accounts: usize) -> (f64, f64) {
     sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
-    let over = over_rates(&calls);
+    let over = over_rates(&shares(&calls));
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (count, of) = (calls.len() as f64, accounts as f64);
     println!(
@@ -205,8 +205,19 @@ impl HttpConnector for Counting {
     }
 }
 
-/// Where more calls left in some time than the rate and burst allow.
-pub(crate) fn over_rates(calls: &[(Instant, String)]) -> Vec<String> {
+/// The calls of one rate in the time in which they came closest to it.
+pub(crate) struct Share {
+    /// The rate.
+    pub(crate) name: &'static str,
+    /// The calls, as a share of those that the rate and burst allow: over 1.0 are too many.
+    pub(crate) of_allowed: f64,
+    calls: f64,
+    within: Duration,
+    allowed: f64,
+}
+
+/// The share of each rate that calls need, the largest first.
+pub(crate) fn shares(calls: &[(Instant, String)]) -> Vec<Share> {
     // A call waits its turn before it is signed and sent, a little unevenly.
     const JITTER: Duration = Duration::from_millis(250);
     let mut lanes: BTreeMap<(usize, &str), Vec<Instant>> = BTreeMap::new();
@@ -217,27 +228,37 @@ pub(crate) fn over_rates(calls: &[(Instant, String)]) -> Vec<String> {
             lanes.entry((rule, lane)).or_default().push(*at);
         }
     }
-    let mut over = Vec::new();
-    for ((rule, _), mut times) in lanes {
+    let of_lane = |((rule, _), mut times): ((usize, &str), Vec<Instant>)| {
         let (name, _, rate, burst, _) = RATES[rule];
         times.sort();
+        let mut most: Option<Share> = None;
         for (first, from) in times.iter().enumerate() {
-            let mut count = 0.0;
+            let mut calls = 0.0;
             for to in &times[first..] {
-                count += 1.0;
-                let allowed = burst + rate * (*to - *from + JITTER).as_secs_f64();
-                if count > allowed.max(1.0) {
-                    over.push(format!(
-                        "{name}: {count} calls in {:?}, {allowed:.1} allowed",
-                        *to - *from
-                    ));
-                    break;
+                calls += 1.0;
+                let within = *to - *from;
+                let allowed = (burst + rate * (within + JITTER).as_secs_f64()).max(1.0);
+                let of_allowed = calls / allowed;
+                if most.as_ref().is_none_or(|share| share.of_allowed < of_allowed) {
+                    most = Some(Share { name, of_allowed, calls, within, allowed });
                 }
             }
         }
-    }
-    over.truncate(5);
-    over
+        most
+    };
+    let mut shares: Vec<Share> = lanes.into_iter().filter_map(of_lane).collect();
+    shares.sort_by(|one, other| other.of_allowed.total_cmp(&one.of_allowed));
+    shares
+}
+
+/// Where more calls left in some time than the rate and burst allow.
+pub(crate) fn over_rates(shares: &[Share]) -> Vec<String> {
+    let over = shares.iter().filter(|share| share.of_allowed > 1.0).take(5);
+    let over = over.map(|share| {
+        let Share { name, calls, within, allowed, .. } = share;
+        format!("{name}: {calls} calls in {within:?}, {allowed:.1} allowed")
+    });
+    over.collect()
 }
 
 pub(crate) fn peak_mib() -> u64 {

@@ -8,6 +8,7 @@ pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod cost;
+pub mod events;
 pub mod filter_pattern;
 pub mod ops;
 pub mod org;

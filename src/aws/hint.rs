@@ -27,6 +27,12 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
                      encrypted with"
                 ));
             }
+            if error.service == "glue" && message.contains("Lake Formation") {
+                return Some(format!(
+                    "AWS Lake Formation governs the data catalog: as its administrator, grant {who} \
+                     CREATE_DATABASE on the catalog, and ALL on the database and its tables"
+                ));
+            }
             match denied_by(error.message.as_deref().unwrap_or_default()) {
                 Some(policy) => format!("{action} is denied to {who} by {policy}"),
                 None => format!("{who} lacks {action}"),
@@ -218,6 +224,19 @@ mod tests {
         assert!(said.contains(key), "{said}");
         // An answer that says no more than that.
         assert!(denied(Some("Access Denied".to_owned())).contains("or kms:Decrypt"));
+    }
+
+    #[test]
+    fn lake_formation_is_named_where_it_denies() {
+        let message =
+            "Insufficient Lake Formation permission(s): Required Create Database on Catalog";
+        let error: AwsError = Failure {
+            message: Some(message.into()),
+            ..failure("glue", "CreateDatabase", ErrorKind::AccessDenied)
+        }
+        .into();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("grant OrgTrailMember CREATE_DATABASE"), "{hint}");
     }
 
     #[test]

@@ -27,9 +27,11 @@ read_only! {
     /// What reads of AWS CloudTrail.
     ReadCloudTrail, aws_sdk_cloudtrail: {
         describe_trails: DescribeTrailsFluentBuilder,
+        get_event_data_store: GetEventDataStoreFluentBuilder,
         get_event_selectors: GetEventSelectorsFluentBuilder,
         get_insight_selectors: GetInsightSelectorsFluentBuilder,
         get_trail_status: GetTrailStatusFluentBuilder,
+        list_event_data_stores: ListEventDataStoresFluentBuilder,
         list_public_keys: ListPublicKeysFluentBuilder,
         list_tags: ListTagsFluentBuilder,
         list_trails: ListTrailsFluentBuilder,
@@ -62,6 +64,7 @@ read_only! {
     ReadLogs, aws_sdk_cloudwatchlogs: {
         describe_log_groups: DescribeLogGroupsFluentBuilder,
         describe_metric_filters: DescribeMetricFiltersFluentBuilder,
+        describe_query_definitions: DescribeQueryDefinitionsFluentBuilder,
     }
     /// What reads of AWS Organizations.
     ReadOrganizations, aws_sdk_organizations: {

@@ -25,6 +25,9 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             account: desired.management().clone(),
             region: desired.home_region().clone(),
         },
+        Some(Location { account, region: Some(region) }) if id.starts_with("athena-") => {
+            Scope::Region { account, region }
+        }
         _ => Scope::Bucket { bucket: desired.bucket().clone() },
     };
     let mut live: BTreeMap<Scope, Vec<Undeclared>> = BTreeMap::new();

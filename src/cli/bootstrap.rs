@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::provision::stopped_at;
 use super::{Context, Format, OpError, Outcome};
-use crate::ops::bootstrap::{self, BootstrapResult};
+use crate::ops::bootstrap::{self, BootstrapResult, Purpose};
 use crate::words::counted;
 
 /// Create the organization's prerequisites and orgtrail's roles
@@ -20,7 +20,8 @@ Examples:
   orgtrail bootstrap --apply
   orgtrail bootstrap --create-organization --apply
   orgtrail bootstrap --destroy --dry-run
-  orgtrail bootstrap --destroy --confirm-organization o-exampleorgid")]
+  orgtrail bootstrap --destroy --confirm-organization o-exampleorgid
+  orgtrail bootstrap --destroy --old-stack orgtrail-vault --confirm-organization o-exampleorgid")]
 pub(crate) struct Args {
     /// Carry the plan out, after confirmation.
     #[arg(long, conflicts_with = "destroy")]
@@ -30,14 +31,19 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "destroy")]
     create_organization: bool,
 
-    /// Delete the roles that bootstrap created, those of the management account last. Refused
-    /// while the trail exists: run `orgtrail destroy` first.
+    /// Delete the rule, the queue and the roles that bootstrap created, those of the management
+    /// account last. Refused while the trail exists: run `orgtrail destroy` first.
     #[arg(long)]
     destroy: bool,
 
     /// Show what `--destroy` would delete, without deleting.
     #[arg(long, requires = "destroy")]
     dry_run: bool,
+
+    /// Delete only this stack or stack set, which orgtrail created for roles that the
+    /// configuration no longer declares. `orgtrail bootstrap` lists them. Repeatable.
+    #[arg(long, value_name = "NAME", requires = "destroy")]
+    old_stack: Vec<String>,
 
     /// The organization's id. `--yes` alone does not confirm the deletion of roles in all
     /// accounts.
@@ -47,7 +53,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let env = context.env()?;
-    let planning = Box::pin(bootstrap::plan(&env, args.create_organization, args.destroy));
+    let purpose = match (args.destroy, args.old_stack.is_empty()) {
+        (false, _) => Purpose::Create { organization: args.create_organization },
+        (true, true) => Purpose::Remove,
+        (true, false) => Purpose::RemoveOldStacks(args.old_stack.into_iter().collect()),
+    };
+    let planning = Box::pin(bootstrap::plan(&env, purpose));
     let planned = env.unless_stopped(planning).await??;
     let carries_out = args.apply || (args.destroy && !args.dry_run);
     let result = if carries_out {
@@ -84,6 +95,9 @@ fn text(result: &BootstrapResult, is_removal: bool, carried_out: bool) -> String
     for one in &result.kept {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {} `{}`: {}", one.id, one.name, one.why);
+        if let Some(undo) = &one.undo {
+            let _ = writeln!(text, "      to remove it: {undo}");
+        }
     }
     if is_removal {
         return text;

@@ -34,14 +34,20 @@ pub enum Rendering {
     Junit,
     /// The lines of `aws cloudtrail validate-logs` (`verify`).
     AwsCli,
-    /// For code scanning (`drift`).
+    /// For code scanning (`drift`, `events detect`).
     Sarif,
-    /// For security lakes: compliance findings (`drift`).
+    /// For security lakes: findings (`drift`, `events detect`), events (`events export`).
     Ocsf,
     /// One page for people (`drift`).
     Html,
-    /// For spreadsheets (`drift`).
+    /// For spreadsheets (`drift`, `events search`).
     Csv,
+    /// One record a line (`events search`).
+    Jsonl,
+    /// The files that are written: a table (`events export`).
+    Parquet,
+    /// The files that are written: records, one a line (`events export`).
+    Ndjson,
 }
 
 impl Rendering {

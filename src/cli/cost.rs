@@ -5,8 +5,11 @@ use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, Format, OpError, Outcome, sources};
 use crate::archive::consolidate::source_stats::CountMethod;
+use crate::cost::athena::ScanCost;
 use crate::cost::duplicates::Duplicate;
+use crate::cost::prices;
 use crate::ops::cost::{Costs, FailedRead, costs};
+use crate::org::{Billing, EventDataStore};
 use crate::report::drift::plain;
 use crate::report::new_table;
 
@@ -74,14 +77,40 @@ fn print(costs: &Costs, context: &Context) -> Result<(), OpError> {
     if !costs.storage.is_empty() {
         context.out.data(storage_table(costs).trim_fmt())?;
     }
+    for store in &costs.event_data_stores.stores {
+        context.out.data(lake(store))?;
+    }
+    if let Some(athena) = &costs.athena {
+        context.out.data(scans_table(&athena.scans, costs).trim_fmt())?;
+        context.out.note(
+            "a query of Athena scans at most this; name days and accounts in its WHERE clause to scan less",
+        );
+    }
     context.out.data(format_args!(
-        "per month: {} for copies of events, {} for the archive's storage, {} for its key; total {}",
+        "per month: {} for copies of events, {} for the archive's storage, {} for its key{}; total {}",
         costs.duplicates_sum,
         costs.storage_sum,
         costs.kms_key,
+        costs.athena.as_ref().map_or_else(String::new, |athena| format!(
+            ", {} for exported events",
+            athena.export_usd_a_month
+        )),
         costs.sum(),
     ))?;
     context.out.data(costs.prices)
+}
+
+/// An event data store of CloudTrail Lake, with its price.
+fn lake(store: &EventDataStore) -> String {
+    let price = match store.billing {
+        Billing::Extendable => format!("${:.2} a GB", prices::LAKE_EXTENDABLE_GB),
+        Billing::Fixed => format!("${:.2} a GB", prices::LAKE_FIXED_GB),
+        Billing::Unknown => "an unknown price".to_owned(),
+    };
+    format!(
+        "CloudTrail Lake: {} costs {price} that it ingests, in addition; AWS does not report how much that is",
+        plain(&store.arn.to_string())
+    )
 }
 
 fn duplicates_table(duplicates: &[Duplicate]) -> Table {
@@ -110,6 +139,30 @@ fn storage_table(costs: &Costs) -> Table {
             format!("{about}{}", BinaryBytes(cost.totals.charged_bytes)),
             cost.usd_a_month.map_or_else(|| "unknown".to_owned(), |usd| usd.to_string()),
         ]);
+    }
+    table
+}
+
+fn scans_table(scans: &[ScanCost], costs: &Costs) -> Table {
+    let about = if costs.counting == CountMethod::Exact { "" } else { "~" };
+    let mut table = new_table(vec!["ATHENA TABLE", "SCAN", "BYTES", "USD/QUERY"]);
+    for scan in scans {
+        let days = match scan.days {
+            0 => {
+                table.add_row([scan.table, "no files", "-", "-"]);
+                continue;
+            }
+            1 => "1 day".to_owned(),
+            days => format!("all {} days", HumanCount(days)),
+        };
+        let rows = [
+            (days, scan.bytes, scan.usd),
+            ("an average day".to_owned(), scan.bytes_a_day, scan.usd_a_day),
+        ];
+        for (what, bytes, usd) in rows {
+            let bytes = format!("{about}{}", BinaryBytes(bytes));
+            table.add_row([scan.table.to_owned(), what, bytes, usd.to_string()]);
+        }
     }
     table
 }

@@ -5,8 +5,10 @@ use comfy_table::Table;
 use super::{Context, Format, OpError, Outcome};
 use crate::checks::{Cell, Coverage};
 use crate::ops::coverage::coverage;
+use crate::org::EventDataStores;
 use crate::report::drift::plain;
 use crate::report::new_table;
+use crate::words::counted;
 
 /// Show coverage by the organization trail, by account and Region
 ///
@@ -29,9 +31,33 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpErr
             context.out.data(table(&covered.coverage).trim_fmt())?;
             context.out.note(LEGEND);
             print_reasons(context, &covered.coverage);
+            print_event_data_stores(context, &covered.event_data_stores)?;
         }
     }
     Ok(covered.outcome())
+}
+
+/// Prints the event data stores of CloudTrail Lake: copies of the events that no trail shows.
+fn print_event_data_stores(context: &Context, read: &EventDataStores) -> Result<(), OpError> {
+    for store in &read.stores {
+        let whose = if store.of_organization { "the organization" } else { "its account" };
+        let days = store
+            .retention_days
+            .map_or_else(|| "an unknown time".to_owned(), |days| counted(u64::from(days), "day"));
+        context.out.data(format_args!(
+            "CloudTrail Lake: {} keeps events of {whose} for {days}, {}termination protection{}",
+            plain(&store.arn.to_string()),
+            if store.is_protected { "with " } else { "WITHOUT " },
+            if store.is_enabled { "" } else { "; it ingests nothing" },
+        ))?;
+    }
+    for (account, region, error) in &read.unread {
+        context.out.warn(format_args!(
+            "event data stores of account {account} in {region}: {}",
+            plain(&error.in_full())
+        ));
+    }
+    Ok(())
 }
 
 const LEGEND: &str = "ok: covered, stale: no recent delivery, NO: not covered, ?: unreadable, -: not enabled or excluded";

@@ -36,11 +36,11 @@ pub(crate) struct Args {
     what: ScopeOptions,
 
     /// The start of the time range.
-    #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
+    #[arg(long, value_name = "TIME", value_parser = crate::ops::instant)]
     from: Timestamp,
 
     /// The end of the time range.
-    #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
+    #[arg(long, value_name = "TIME", value_parser = crate::ops::instant)]
     until: Timestamp,
 
     /// The file to write.

@@ -27,6 +27,7 @@ mod destroy;
 mod doctor;
 mod drift;
 mod estimate;
+mod events;
 mod evidence;
 mod exit;
 mod explain;
@@ -140,6 +141,7 @@ enum Command {
     Init(init::Args),
     Man(man::Args),
     Verify(verify::Args),
+    Events(events::Args),
     Evidence(evidence::Args),
     Run(run::Args),
     Serve(serve::Args),
@@ -182,6 +184,7 @@ impl Command {
             | Self::Retire(_)
             | Self::Cost(_)
             | Self::Verify(_)
+            | Self::Events(_)
             | Self::Evidence(_)
             | Self::Run(_)
             | Self::Serve(_)
@@ -226,6 +229,7 @@ impl Command {
         let knows = |rendering: &Rendering| match (&self, rendering) {
             (_, Rendering::Text | Rendering::Json)
             | (Self::Verify(_), Rendering::Junit | Rendering::AwsCli) => true,
+            (Self::Events(args), other) => args.knows(*other),
             (Self::Drift(_), other) => drift::format_of(*other).is_some(),
             _ => false,
         };
@@ -262,6 +266,7 @@ impl Command {
             Self::Init(args) => Box::pin(init::run(args, context)),
             Self::Man(args) => Box::pin(man::run(args, context)),
             Self::Verify(args) => Box::pin(verify::run(args, context)),
+            Self::Events(args) => Box::pin(events::run(args, context)),
             Self::Evidence(args) => Box::pin(evidence::run(args, context)),
             Self::Run(args) => Box::pin(run::run(args, context)),
             Self::Serve(args) => Box::pin(serve::run(args, context)),

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::ops::ControlFlow;
 
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
@@ -32,6 +33,23 @@ impl Output {
     /// error: the command goes on and its exit code stands.
     pub fn data(self, text: impl Display) -> Result<(), OpError> {
         write(printable::lines(&text.to_string()).into_owned())
+    }
+
+    /// A row of data. Breaks if the reader has gone away: nothing more needs to be read.
+    pub(super) fn row(self, text: impl Display) -> Result<ControlFlow<()>, OpError> {
+        let row = printable::lines(&text.to_string()).into_owned();
+        let is_gone = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+        match print(row) {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(error) if is_gone(&error) => Ok(ControlFlow::Break(())),
+            Err(error) => Err(OutputError(error).into()),
+        }
+    }
+
+    /// The width of the terminal that standard output is. Units: columns.
+    pub(super) fn width(self) -> Option<usize> {
+        let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(width.0.into())
     }
 
     /// Data for people, with the colours of errors, warnings and hints.
@@ -68,12 +86,18 @@ impl Output {
 }
 
 /// Writes to standard output, with a newline at the end.
-fn write(mut text: String) -> Result<(), OpError> {
+fn print(mut text: String) -> std::io::Result<()> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
     let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// The same, where a reader that has gone away is no error.
+fn write(text: String) -> Result<(), OpError> {
+    match print(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
         _ => Ok(()),
     }

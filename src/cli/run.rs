@@ -16,7 +16,7 @@ use crate::ops::round::{self, PartResult, PartValue, Request, Round, round};
 use crate::report::drift::plain;
 use crate::report::{self, verification};
 
-/// Run consolidation, verification and drift checks for a scheduler
+/// Run consolidation, verification, drift checks, reconciliation and detection for a scheduler
 ///
 /// Runs the given parts in order, each like its own command, and ends with one summary, one
 /// report and one exit code. A failed part does not stop the next one. Never prompts: parts
@@ -25,7 +25,7 @@ use crate::report::{self, verification};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  orgtrail run consolidate,verify,drift --yes
+  orgtrail run consolidate,verify,drift,reconcile,detect --yes
   orgtrail run verify --verify-days 7 --quiet --report /var/lib/orgtrail/round.json
   orgtrail run consolidate,verify --yes --format json
 
@@ -56,6 +56,10 @@ enum Part {
     Verify,
     /// Check for drift, without fixing it.
     Drift,
+    /// Compare the archive with Event history.
+    Reconcile,
+    /// Detect tampering and suspicious sign-ins in the events.
+    Detect,
 }
 
 impl From<Part> for round::Part {
@@ -64,6 +68,8 @@ impl From<Part> for round::Part {
             Part::Consolidate => Self::Consolidate,
             Part::Verify => Self::Verify,
             Part::Drift => Self::Drift,
+            Part::Reconcile => Self::Reconcile,
+            Part::Detect => Self::Detect,
         }
     }
 }
@@ -142,6 +148,12 @@ impl RoundWatcher {
                 self.context.out.data(verification::text(&done.subject, &done.verification))
             }
             Some(PartValue::Drift(done)) => self.context.out.data(report::drift::text(done)),
+            Some(PartValue::Reconciled(done)) => {
+                self.context.out.data(report::events::reconcile_text(done))
+            }
+            Some(PartValue::Detected(done)) => {
+                self.context.out.data(report::events::detect::text(done))
+            }
         }
     }
 }

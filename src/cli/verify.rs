@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Context, OpError, Outcome, Rendering};
 use crate::names::{AccountId, Arn, Region, TrailName};
+use crate::ops::instant;
 use crate::ops::verify::{Request, Scope, verify};
 use crate::report::verification;
 
@@ -129,7 +130,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let (subject, verification) = (&verified.subject, &verified.verification);
     match context.rendering {
         // A format that is not for this command was refused before.
-        Rendering::Text | Rendering::Sarif | Rendering::Ocsf | Rendering::Html | Rendering::Csv => {
+        Rendering::Text
+        | Rendering::Sarif
+        | Rendering::Ocsf
+        | Rendering::Html
+        | Rendering::Csv
+        | Rendering::Jsonl
+        | Rendering::Parquet
+        | Rendering::Ndjson => {
             context.head()?;
             context.out.data(verification::text(subject, verification))?;
         }
@@ -138,27 +146,4 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Rendering::AwsCli => context.out.data(verification::aws_cli(subject, verification))?,
     }
     Ok(verified.outcome())
-}
-
-/// A time with its zone, or a day, which stands for its beginning in UTC.
-pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    // A time without its zone would be read as its day.
-    let day = || jiff::civil::Date::strptime("%Y-%m-%d", text)?.to_zoned(jiff::tz::TimeZone::UTC);
-    text.parse::<Timestamp>()
-        .or_else(|_| day().map(|begins| begins.timestamp()))
-        .map_err(|_| "expected a time as in 2026-01-31T06:00:00Z, or a day".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_stands_for_its_beginning() {
-        assert_eq!(instant("2026-01-31"), instant("2026-01-31T00:00:00Z"));
-        assert_eq!(instant("2026-01-31T02:00:00+02:00"), instant("2026-01-31"));
-        for wrong in ["", "2026-02-30", "2026-01-31T06:00", "yesterday"] {
-            assert!(instant(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use super::document::{Node, Value};
 use super::finding::{Finding, Origin};
+use super::s3_location::SCHEME;
 use crate::names::BucketName;
 
-/// Fills in, in this order: `archive.region`, the access-log bucket, and the
-/// vault's account and Region.
+/// Fills in, in this order: `archive.region`, the access-log bucket, the vault's
+/// account and Region, and Athena's account, Region and results.
 pub(super) fn fill_in(root: &mut Node) {
     let home = text(root, &["organization", "home_region"]);
     set(root, &["archive"], "region", home);
     let bucket =
         text(root, &["archive", "bucket"]).filter(|name| name.parse::<BucketName>().is_ok());
+    let results = bucket.as_ref().map(|bucket| format!("{SCHEME}{bucket}-athena-results"));
     let logs = bucket.map(|bucket| format!("{bucket}-access-logs"));
     if root.child("archive").is_some() {
         set(root, &["archive", "access_logging"], "bucket", logs);
@@ -25,20 +27,28 @@ pub(super) fn fill_in(root: &mut Node) {
         let region = text(root, &["archive", "region"]);
         set(root, &["archive", "replication"], "region", region);
     }
+    if root.child("athena").is_some() {
+        let account = text(root, &["organization", "log_archive_account"]);
+        set(root, &["athena"], "account", account);
+        let region = text(root, &["archive", "region"]);
+        set(root, &["athena"], "region", region);
+        set(root, &["athena"], "results", results);
+    }
 }
 
 /// Says of a derived default that cannot be read what it was derived from.
 pub(super) fn explain(findings: &mut [Finding], origins: &BTreeMap<String, Origin>) {
-    for finding in findings {
-        if finding.key == "archive.access_logging.bucket" && finding.origin == Origin::Default {
-            if let Some(origin) = origins.get("archive.bucket") {
-                finding.origin = origin.clone();
-            }
-            finding.hint = Some(
-                "that is its default, `archive.bucket` with `-access-logs`; set another name"
-                    .to_owned(),
-            );
+    const FROM_THE_ARCHIVE: [(&str, &str); 2] =
+        [("archive.access_logging.bucket", "-access-logs"), ("athena.results", "-athena-results")];
+    for finding in findings.iter_mut().filter(|finding| finding.origin == Origin::Default) {
+        let derived = FROM_THE_ARCHIVE.iter().find(|(key, _)| finding.key == *key);
+        let Some((_, suffix)) = derived else { continue };
+        if let Some(origin) = origins.get("archive.bucket") {
+            finding.origin = origin.clone();
         }
+        finding.hint = Some(format!(
+            "that is its default, `archive.bucket` with `{suffix}`; set another name"
+        ));
     }
 }
 

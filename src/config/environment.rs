@@ -20,7 +20,7 @@ pub struct Environment {
 const PREFIX: &str = "ORGTRAIL__";
 
 /// The keys that say whose logs go where.
-const IDENTITY: [&str; 24] = [
+const IDENTITY: [&str; 29] = [
     "archive.access_logging.bucket",
     "archive.access_logging.prefix",
     "archive.bucket",
@@ -30,6 +30,11 @@ const IDENTITY: [&str; 24] = [
     "archive.replication.bucket",
     "archive.replication.key_alias",
     "archive.replication.region",
+    "athena.account",
+    "athena.export",
+    "athena.kms_key",
+    "athena.region",
+    "athena.results",
     "cloudwatch_logs.enabled",
     "cloudwatch_logs.group",
     "cloudwatch_logs.kms_key",

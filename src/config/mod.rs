@@ -10,6 +10,7 @@ mod alarms;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod archive;
+mod athena;
 mod check;
 mod check_id;
 mod cloudwatch_logs;
@@ -18,6 +19,7 @@ mod derived;
 mod document;
 mod drift;
 mod environment;
+mod events;
 mod finding;
 mod guardrail;
 mod key;
@@ -34,16 +36,19 @@ mod reference;
 mod replication;
 mod retire;
 mod roles;
+mod s3_location;
 mod schema;
 mod section;
 mod selectors;
 mod service;
 mod show;
+mod text;
 mod topic;
 mod trail;
 
 pub use alarms::Alarms;
 pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
+pub use athena::{AccountProjection, Athena};
 pub use check_id::{CHECK_IDS, CheckId};
 pub use cloudwatch_logs::CloudWatchLogs;
 pub use consolidate::{
@@ -52,6 +57,7 @@ pub use consolidate::{
 };
 pub use drift::{Drift, Neighbor, Suppress};
 pub use environment::Environment;
+pub use events::{Detect, Events};
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
 pub use key::Key;
@@ -67,6 +73,7 @@ pub use records::Records;
 pub use replication::{Replication, ReplicationStorageClass};
 pub use retire::Retire;
 pub use roles::{MemberRole, Roles};
+pub use s3_location::S3Location;
 pub use selectors::{
     AdvancedEventSelector, DataEvents, DataResource, EventSelector, FieldSelector,
     ManagementEventSource, ReadWriteType, Selectors,
@@ -114,12 +121,16 @@ section::section! {
         /// Alarms on the trail's log group. Off without this section, because each alarm costs
         /// money.
         alarms: Option<Alarms> = default(None::<Alarms>),
+        /// Tables and queries over the archive for Amazon Athena. Off without this section.
+        athena: Option<Athena> = default(None::<Athena>),
         /// A service control policy that denies members changes to the trail.
         guardrail: Guardrail = section,
         /// Accounts that join the organization, and the queue of their events.
         new_accounts: NewAccounts = section,
         /// Settings of `orgtrail drift`.
         drift: Drift = section,
+        /// Settings of `orgtrail events`.
+        events: Events = section,
         /// Consolidation of logs from other buckets.
         consolidate: Consolidate = section,
         /// Conditions for retiring a legacy trail.

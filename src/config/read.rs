@@ -244,29 +244,36 @@ impl Read for bool {
     }
 }
 
-impl Read for u32 {
-    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
-        const WANTED: &str = "a whole number, not negative";
-        let number = match &node.value {
-            Value::Integer(number) => Self::try_from(*number).ok(),
-            Value::String(text) if matches!(node.origin, Origin::Environment { .. }) => {
-                text.parse().ok()
+/// Makes unsigned numbers readable.
+macro_rules! read_numbers {
+    ($($type:ty),*) => { $(
+        impl Read for $type {
+            fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+                const WANTED: &str = "a whole number, not negative";
+                let number = match &node.value {
+                    Value::Integer(number) => Self::try_from(*number).ok(),
+                    Value::String(text) if matches!(node.origin, Origin::Environment { .. }) => {
+                        text.parse().ok()
+                    }
+                    _ => None,
+                };
+                match number {
+                    Some(_) => reader.leaf(node, path),
+                    None => reader.mismatch(node, path, WANTED),
+                }
+                number
             }
-            _ => None,
-        };
-        match number {
-            Some(_) => reader.leaf(node, path),
-            None => reader.mismatch(node, path, WANTED),
+            fn schema(generator: &mut SchemaGenerator) -> Schema {
+                generator.subschema_for::<Self>()
+            }
+            fn stand_in() -> Option<Self> {
+                Some(1)
+            }
         }
-        number
-    }
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<Self>()
-    }
-    fn stand_in() -> Option<Self> {
-        Some(1)
-    }
+    )* };
 }
+
+read_numbers!(u32, u64);
 
 impl Read for String {
     fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
@@ -389,6 +396,7 @@ read_names! {
     crate::names::AccountId = "an account id", "000000000000";
     crate::names::Arn = "an ARN", "arn:aws:iam::000000000000:root";
     crate::names::BucketName = "a bucket name", "stand-in";
+    crate::names::DatabaseName = "a database name", "stand_in";
     crate::names::ExternalId = "an external id", "stand-in";
     crate::names::KeyAlias = "a key alias", "alias/stand-in";
     crate::names::KeyPrefix = "a key prefix", "stand-in";
@@ -400,6 +408,7 @@ read_names! {
     crate::names::SessionName = "a session name", "stand-in";
     crate::names::TopicName = "a topic name", "stand-in";
     crate::names::TrailName = "a trail name", "stand-in";
+    crate::names::WorkgroupName = "a workgroup name", "stand-in";
     crate::names::UnitId = "an organizational unit id", "ou-0000-00000000";
     super::Principal = "a principal", "000000000000";
     super::GuardrailTarget = "a target", "000000000000";

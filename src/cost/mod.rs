@@ -1,5 +1,6 @@
 //! Costs: one dated table of prices, and the estimates made with it.
 
+pub mod athena;
 pub mod consolidation;
 pub mod duplicates;
 pub mod prices;

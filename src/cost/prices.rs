@@ -19,11 +19,12 @@ pub const AS_OF: Date = date(2026, 6, 1);
 /// The Region whose prices they are.
 pub const REGION: &str = "us-east-1";
 /// Where AWS publishes them.
-pub const SOURCES: [&str; 4] = [
+pub const SOURCES: [&str; 5] = [
     "https://aws.amazon.com/s3/pricing/",
     "https://aws.amazon.com/cloudtrail/pricing/",
     "https://aws.amazon.com/kms/pricing/",
     "https://aws.amazon.com/cloudwatch/pricing/",
+    "https://aws.amazon.com/athena/pricing/",
 ];
 
 /// What a storage class costs.
@@ -232,6 +233,17 @@ pub const LOGS_GB_MONTH: f64 = 0.03;
 /// A CloudWatch alarm on one metric, for a month. Source: AWS's page.
 pub const ALARM_MONTH: f64 = 0.1;
 
+/// A GB that CloudTrail Lake ingests with a year of retention that can be extended. Source:
+/// CloudTrail pricing; not confirmed.
+pub const LAKE_EXTENDABLE_GB: f64 = 0.75;
+/// A GB that CloudTrail Lake ingests with seven years of retention, of the first 5 TB a month.
+/// Source: CloudTrail pricing; not confirmed.
+pub const LAKE_FIXED_GB: f64 = 2.5;
+/// A TB of 2^40 bytes that Athena's queries scan. Source: AWS's page.
+pub const ATHENA_TB_SCANNED: f64 = 5.0;
+/// What a query is charged for at least. Units: bytes. Source: AWS's page, "10 MB minimum".
+pub const ATHENA_LEAST_SCAN_BYTES: u64 = 10 << 20;
+
 /// From when and where the prices are.
 #[derive(Debug, Clone, Copy)]
 pub struct PriceList {
@@ -242,7 +254,7 @@ pub struct PriceList {
     /// Their currency.
     pub currency: &'static str,
     /// Where AWS publishes them.
-    pub sources: [&'static str; 4],
+    pub sources: [&'static str; 5],
 }
 
 /// From when and where the prices are.

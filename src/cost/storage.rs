@@ -146,11 +146,13 @@ impl ClassCost {
     }
 }
 
-/// Lists everything below a prefix. Holds one page.
+/// Lists everything below a prefix, and calls `seen` with the key, storage class and size of
+/// each object. Holds one page.
 pub async fn stored_totals(
     clients: &Clients,
     bucket: &BucketName,
     prefix: &str,
+    mut seen: impl FnMut(&str, &str, u64),
 ) -> Result<StoredTotals, AwsError> {
     let mut stored_totals = StoredTotals::default();
     let mut token = None;
@@ -167,8 +169,9 @@ pub async fn stored_totals(
             .and_then(|page| whole(clients, page))?;
         for object in page.contents() {
             let class = object.storage_class().map_or("STANDARD", |class| class.as_str());
-            stored_totals
-                .add(class, object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0));
+            let size = object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
+            stored_totals.add(class, size);
+            seen(object.key().unwrap_or_default(), class, size);
         }
         token = page.next_continuation_token().map(str::to_owned);
         if token.is_none() {

@@ -77,7 +77,8 @@ fn ordered(operator: Operator, found: Option<Ordering>) -> bool {
 }
 
 /// Whether `found` matches `expected`, in which `*` matches any characters.
-fn is_like(expected: &str, found: &str) -> bool {
+#[must_use]
+pub fn is_like(expected: &str, found: &str) -> bool {
     let mut parts = expected.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = found.strip_prefix(first) else { return false };

@@ -7,10 +7,13 @@
 //! text and columns are refused by name.
 
 mod evaluate;
+mod literals;
 mod parse;
 mod print;
 #[cfg(test)]
 mod tests;
+
+pub use self::evaluate::is_like;
 
 /// The most characters that CloudWatch Logs takes.
 ///

@@ -1,15 +1,32 @@
 //! Creating the landing zone, and deleting what of it orgtrail created.
 
+use std::collections::BTreeSet;
+
 use super::{Env, OpError, Outcome};
 use crate::aws::Aws;
 use crate::plan::Plan;
 use crate::plan::apply::{Stale, StepOutcome, StepResult};
 use crate::plan::bootstrap::{
-    apply_bootstrap, kept_after_bootstrap, plan_bootstrap, plan_removal, remove,
+    apply_bootstrap, kept_after_bootstrap, plan_bootstrap, plan_removal,
+    plan_removal_of_old_stacks, remove,
 };
 use crate::plan::destroy::Remains;
 use crate::report::contract::bootstrap::{Mode, Report};
 use crate::resources::landing_zone::{LandingZone, ObservedZone, observe_zone};
+
+/// What is to be done with the landing zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// Creating it.
+    Create {
+        /// Whether the organization is created where there is none.
+        organization: bool,
+    },
+    /// Deleting what orgtrail created.
+    Remove,
+    /// Deleting these stacks and stack sets, which the configuration no longer declares.
+    RemoveOldStacks(BTreeSet<String>),
+}
 
 /// A plan of the landing zone, with what it was made from.
 #[derive(Debug)]
@@ -18,29 +35,43 @@ pub struct PlannedZone {
     zone: LandingZone,
     observed: ObservedZone,
     plan: Plan,
-    is_removal: bool,
+    purpose: Purpose,
 }
 
-/// Reads the landing zone, and plans what creates it; or with `is_removal`, what deletes the
-/// roles that orgtrail created.
+/// Reads the landing zone, and plans what creates it, or deletes what orgtrail created.
 ///
 /// # Errors
 /// The caller is not in the management account, or the organization is another one. What else
 /// is unreadable is in the plan.
-pub async fn plan(
-    env: &Env,
-    create_organization: bool,
-    is_removal: bool,
-) -> Result<PlannedZone, OpError> {
-    let zone = LandingZone::new(env.config()?.clone(), create_organization)?;
+pub async fn plan(env: &Env, purpose: Purpose) -> Result<PlannedZone, OpError> {
+    let creates = purpose == Purpose::Create { organization: true };
+    let zone = LandingZone::new(env.config()?.clone(), creates)?;
     let aws = env.aws_to_bootstrap().await?;
     let observed = Box::pin(observe_zone(&aws, &zone)).await;
-    let plan = planned(&zone, &observed, is_removal);
-    Ok(PlannedZone { aws, zone, observed, plan, is_removal })
+    let plan = planned(&zone, &observed, &purpose);
+    Ok(PlannedZone { aws, zone, observed, plan, purpose })
 }
 
-fn planned(zone: &LandingZone, observed: &ObservedZone, is_removal: bool) -> Plan {
-    if is_removal { plan_removal(zone, observed) } else { plan_bootstrap(zone, observed) }
+fn planned(zone: &LandingZone, observed: &ObservedZone, purpose: &Purpose) -> Plan {
+    match purpose {
+        Purpose::Create { .. } => plan_bootstrap(zone, observed),
+        Purpose::Remove => plan_removal(zone, observed),
+        Purpose::RemoveOldStacks(names) => plan_removal_of_old_stacks(zone, observed, names),
+    }
+}
+
+impl Purpose {
+    fn creates(&self) -> bool {
+        matches!(self, Self::Create { .. })
+    }
+
+    /// What stays after it.
+    fn kept(&self, zone: &LandingZone, observed: &ObservedZone) -> Vec<Remains> {
+        match self {
+            Self::Remove => kept_after_bootstrap(zone, observed),
+            Self::Create { .. } | Self::RemoveOldStacks(_) => Vec::new(),
+        }
+    }
 }
 
 impl PlannedZone {
@@ -71,7 +102,7 @@ impl PlannedZone {
     pub async fn check_unchanged(&self, env: &Env) -> Result<(), OpError> {
         let observing = Box::pin(observe_zone(&self.aws, &self.zone));
         let observed = env.unless_stopped(observing).await?;
-        let now = planned(&self.zone, &observed, self.is_removal);
+        let now = planned(&self.zone, &observed, &self.purpose);
         match self.plan.changed_since(&now) {
             Some(changed) => Err(Stale { changed }.into()),
             None => Ok(()),
@@ -97,8 +128,8 @@ impl PlannedZone {
     /// What the plan says, without carrying it out.
     #[must_use]
     pub fn into_result(self, env: &Env) -> BootstrapResult {
-        let kept = if self.is_removal { kept_after_bootstrap(&self.observed) } else { Vec::new() };
-        let mode = if self.is_removal { Mode::DestroyPlan } else { Mode::Plan };
+        let kept = self.purpose.kept(&self.zone, &self.observed);
+        let mode = if self.purpose.creates() { Mode::Plan } else { Mode::DestroyPlan };
         BootstrapResult {
             mode,
             zone: self.zone,
@@ -112,21 +143,21 @@ impl PlannedZone {
 
     /// Carries the plan out, and plans again.
     pub async fn apply(self, env: &Env) -> BootstrapResult {
-        let Self { aws, zone, observed, plan, is_removal } = self;
+        let Self { aws, zone, observed, plan, purpose } = self;
         let writes = plan.steps.iter().filter(|step| step.action.writes()).count();
-        let name = if is_removal { "deleting" } else { "applying" };
+        let name = if purpose.creates() { "applying" } else { "deleting" };
         let steps = {
             let phase = env.progress().phase(name, writes);
             let on_step = |result: &StepResult| phase.step_ended(result);
-            if is_removal {
-                remove(&aws, &zone, &plan, &on_step, env.stop()).await
-            } else {
+            if purpose.creates() {
                 apply_bootstrap(&aws, &zone, &plan, &on_step, env.stop()).await
+            } else {
+                remove(&aws, &zone, &observed, &plan, &on_step, env.stop()).await
             }
         };
         let again = env.unless_stopped(Box::pin(observe_zone(&aws, &zone))).await;
         let (observed, plan) = if let Ok(now) = again {
-            let left = planned(&zone, &now, is_removal);
+            let left = planned(&zone, &now, &purpose);
             (now, left)
         } else {
             // There is no time to read AWS again.
@@ -134,8 +165,8 @@ impl PlannedZone {
             let done = done.map(|step| step.id.as_ref()).collect();
             (observed, plan.without(&done))
         };
-        let kept = if is_removal { kept_after_bootstrap(&observed) } else { Vec::new() };
-        let mode = if is_removal { Mode::Destroy } else { Mode::Apply };
+        let kept = purpose.kept(&zone, &observed);
+        let mode = if purpose.creates() { Mode::Apply } else { Mode::Destroy };
         let stopped_by = env.stopped_by();
         BootstrapResult { mode, zone, observed, plan, steps, kept, stopped_by }
     }

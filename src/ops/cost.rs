@@ -7,21 +7,25 @@ use jiff::tz::TimeZone;
 use super::legacy::{self, Legacy, located};
 use super::sources::unreadable_regions;
 use super::{Env, OpError, Outcome, archive};
-use crate::archive::batches::day_folder;
+use crate::archive::batches::{LogPrefix, day_folder};
 use crate::archive::consolidate::discover::{self, Found, Selected};
 use crate::archive::consolidate::run::Archive;
 use crate::archive::consolidate::source::Source;
 use crate::archive::consolidate::source_stats::{self, CountMethod};
 use crate::archive::inventory;
+use crate::archive::key::LogClass;
 use crate::aws::{At as _, Aws, AwsError};
-use crate::config::Config;
+use crate::config::{Athena, Config};
 use crate::cost::Usd;
+use crate::cost::athena::{AthenaCosts, ScanCost, Scanned, day_of_export, day_of_log};
 use crate::cost::duplicates::{Duplicate, duplicate};
 use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
 use crate::cost::storage::{ClassCost, StoredTotals, stored_totals};
-use crate::names::prefix_folder;
+use crate::names::{OrgId, Region, prefix_folder};
+use crate::org::{EventDataStores, own_regions};
 use crate::report::contract;
 use crate::report::contract::sources::MissingSource;
+use crate::resources::athena_table_names;
 
 /// Sources and prefixes that are inspected at once.
 const AT_ONCE: usize = 8;
@@ -52,8 +56,12 @@ pub struct Costs {
     pub duplicates_sum: Usd,
     /// The price of the archive's storage.
     pub storage_sum: Usd,
+    /// What Athena costs; none where it is not configured, or could not be read.
+    pub athena: Option<AthenaCosts>,
     /// The legacy trails, and the accounts and Regions that were unreadable.
     pub found: Found,
+    /// The event data stores of CloudTrail Lake in the management and log-archive accounts.
+    pub event_data_stores: EventDataStores,
     /// Other reads that failed.
     pub failures: Vec<FailedRead>,
     is_stopped: bool,
@@ -94,8 +102,21 @@ pub async fn costs(env: &Env, counting: CountMethod) -> Result<Costs, OpError> {
         failures.push(FailedRead { reason, hint: why.hint });
     }
     let duplicates = duplicates(&aws, &archive, located.readable, &mut failures).await;
-    let stored = known(count(&archive, counting).await, &mut failures).unwrap_or_default();
+    let counted = count(&archive, &organization.id, counting).await;
+    let (stored, logs) = known(counted, &mut failures).unwrap_or_default();
+    let athena = match &config.athena {
+        Some(athena) => known(athena_costs(&aws, athena, &logs).await, &mut failures),
+        None => None,
+    };
+    let declared = &config.organization;
+    let mut owners = vec![&declared.management_account, &declared.log_archive_account];
+    owners.dedup();
+    let home = own_regions(&aws, &declared.management_account, &declared.management_account).await;
+    let regions: Vec<Region> = home.regions.into_iter().collect();
+    let event_data_stores = EventDataStores::read(&aws, &owners, &regions).await;
+    failures.extend(event_data_stores.unread.iter().map(|(.., error)| FailedRead::from(error)));
     Ok(Costs {
+        event_data_stores,
         prices: prices::LIST,
         organization_trail_logging,
         duplicates_sum: duplicates.iter().map(|one| one.usd_a_month).sum(),
@@ -106,6 +127,7 @@ pub async fn costs(env: &Env, counting: CountMethod) -> Result<Costs, OpError> {
         counting,
         kms_key: Usd(KMS_KEY_MONTH),
         storage_sum: stored.usd_a_month(),
+        athena,
         found,
         failures,
         is_stopped: env.stop().is_requested(),
@@ -113,10 +135,11 @@ pub async fn costs(env: &Env, counting: CountMethod) -> Result<Costs, OpError> {
 }
 
 impl Costs {
-    /// The price of all.
+    /// The price of all that is paid every month, so not of queries.
     #[must_use]
     pub fn sum(&self) -> Usd {
-        self.duplicates_sum + self.storage_sum + self.kms_key
+        let export = self.athena.as_ref().map(|athena| athena.export_usd_a_month);
+        self.duplicates_sum + self.storage_sum + self.kms_key + export.unwrap_or_default()
     }
 
     /// Whether everything was readable.
@@ -145,8 +168,10 @@ impl Costs {
             kms_key_usd_per_month: self.kms_key.0,
             duplicates_usd_per_month: self.duplicates_sum.0,
             storage_usd_per_month: self.storage_sum.0,
+            athena: self.athena.as_ref().map(contract::cost::Athena::from),
             total_usd_per_month: self.sum().0,
             unreadable_regions: unreadable_regions(&self.found.failed_reads),
+            event_data_stores: (&self.event_data_stores).into(),
             failures: self.failures.iter().map(failure).collect(),
         }
     }
@@ -211,34 +236,76 @@ async fn sampled(
     duplicate(&clients, source, log_prefixes, today).await
 }
 
-/// The archive's objects by storage class.
-async fn count(archive: &Archive, counting: CountMethod) -> Result<StoredTotals, AwsError> {
+/// The archive's objects by storage class, and the log files that Athena's table covers.
+async fn count(
+    archive: &Archive,
+    organization: &OrgId,
+    counting: CountMethod,
+) -> Result<(StoredTotals, Scanned), AwsError> {
     let (clients, bucket) = (&archive.target.clients, &archive.target.bucket);
     let prefix = archive.prefix.as_deref();
+    let folder = prefix_folder(prefix);
+    let covered = format!("{folder}AWSLogs/{organization}/");
+    let mut logs = Scanned::default();
     if counting == CountMethod::Exact {
-        let folder = prefix_folder(prefix);
-        return stored_totals(clients, bucket, &folder).await;
+        let mut seen = |key: &str, class: &str, bytes: u64| {
+            if let Some(day) = day_of_log(key).filter(|_| key.starts_with(&covered)) {
+                logs.add_file(class, bytes, day);
+            }
+        };
+        let all = stored_totals(clients, bucket, &folder, &mut seen).await?;
+        return Ok((all, logs));
     }
     let log_prefixes = inventory::log_prefixes(clients, bucket, prefix).await?.log_prefixes;
-    let counted: Vec<StoredTotals> = stream::iter(log_prefixes)
+    let counted: Vec<(LogPrefix, Vec<Date>, StoredTotals)> = stream::iter(log_prefixes)
         .map(|log_prefix| async move {
             let days = source_stats::days(clients, bucket, &log_prefix.prefix()).await?;
             let sample = spread(&days);
             let mut totals = StoredTotals::default();
             for day in &sample {
                 let prefix = format!("{}{}", log_prefix.prefix(), day_folder(*day));
-                totals += stored_totals(clients, bucket, &prefix).await?;
+                totals += stored_totals(clients, bucket, &prefix, |_, _, _| {}).await?;
             }
-            Ok::<_, AwsError>(totals.scaled(days.len() as u64, sample.len() as u64))
+            let totals = totals.scaled(days.len() as u64, sample.len() as u64);
+            Ok::<_, AwsError>((log_prefix, days, totals))
         })
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
     let mut all = StoredTotals::default();
-    for totals in counted {
+    for (log_prefix, days, totals) in counted {
+        if log_prefix.root == covered && log_prefix.folder == LogClass::Events.folder() {
+            logs.add(&totals, days);
+        }
         all += totals;
     }
-    Ok(all)
+    Ok((all, logs))
+}
+
+/// What the tables' queries scan, and what the exported events cost. All exported files are
+/// listed: there are few for each account, Region and day.
+async fn athena_costs(aws: &Aws, athena: &Athena, logs: &Scanned) -> Result<AthenaCosts, AwsError> {
+    let mut names = athena_table_names(athena);
+    let mut scans: Vec<ScanCost> =
+        names.next().map(|name| ScanCost::of(name, logs)).into_iter().collect();
+    let (mut stored, mut events) = (StoredTotals::default(), Scanned::default());
+    if let (Some(export), Some(name)) = (&athena.export, names.next()) {
+        let clients = aws.clients(&athena.account, &athena.region);
+        let folder = format!("{}events/", prefix_folder(export.prefix.as_ref()));
+        let seen = |key: &str, class: &str, bytes: u64| {
+            if let Some(day) = day_of_export(key) {
+                events.add_file(class, bytes, day);
+            }
+        };
+        match stored_totals(&clients, &export.bucket, &folder, seen).await {
+            Ok(found) => stored = found,
+            // Nothing was exported yet.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+        scans.push(ScanCost::of(name, &events));
+    }
+    Ok(AthenaCosts { export: stored.costs(), export_usd_a_month: stored.usd_a_month(), scans })
 }
 
 /// Some of the days, evenly spread over all.

@@ -6,6 +6,7 @@ use super::drift::{AccountPhase, declared};
 use super::{Env, OpError, Outcome};
 use crate::aws::Observation;
 use crate::checks::{Cell, Coverage, read_accounts};
+use crate::org::EventDataStores;
 use crate::policy::Unmanaged;
 use crate::report::contract::coverage::Report;
 
@@ -14,6 +15,8 @@ use crate::report::contract::coverage::Report;
 pub struct Covered {
     /// The coverage.
     pub coverage: Coverage,
+    /// The event data stores of CloudTrail Lake in the management and log-archive accounts.
+    pub event_data_stores: EventDataStores,
     at: Timestamp,
     is_stopped: bool,
 }
@@ -34,7 +37,10 @@ pub async fn coverage(env: &Env) -> Result<Covered, OpError> {
     };
     let at = aws.now();
     let coverage = Coverage::of(&desired, &accounts, at);
-    Ok(Covered { coverage, at, is_stopped: env.stop().is_requested() })
+    let mut owners = vec![desired.management(), desired.archive()];
+    owners.dedup();
+    let event_data_stores = EventDataStores::read(&aws, &owners, &coverage.regions).await;
+    Ok(Covered { coverage, event_data_stores, at, is_stopped: env.stop().is_requested() })
 }
 
 impl Covered {
@@ -46,7 +52,10 @@ impl Covered {
         };
         if any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
             Outcome::Drift
-        } else if self.is_stopped || any(|cell| matches!(cell, Cell::Unknown { .. })) {
+        } else if self.is_stopped
+            || !self.event_data_stores.unread.is_empty()
+            || any(|cell| matches!(cell, Cell::Unknown { .. }))
+        {
             Outcome::Incomplete
         } else {
             Outcome::Clean
@@ -56,7 +65,7 @@ impl Covered {
     /// The report.
     #[must_use]
     pub fn document(&self) -> Report {
-        Report::new(&self.coverage, self.at)
+        Report::new(&self.coverage, &self.event_data_stores, self.at)
     }
 }
 
@@ -78,7 +87,8 @@ mod tests {
                 cells,
             };
             let coverage = Coverage { regions: Vec::new(), accounts: vec![account] };
-            Covered { coverage, at: Timestamp::UNIX_EPOCH, is_stopped }.outcome()
+            let event_data_stores = EventDataStores::default();
+            Covered { coverage, event_data_stores, at: Timestamp::UNIX_EPOCH, is_stopped }.outcome()
         };
         assert_eq!(outcome(vec![covered(), Cell::NotEnabled], false), Outcome::Clean);
         assert_eq!(outcome(vec![covered(), unknown()], false), Outcome::Incomplete);

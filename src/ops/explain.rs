@@ -14,6 +14,7 @@ use crate::archive::verify::run::Unmatched;
 use crate::archive::verify::source::ListError;
 use crate::aws::{AwsError, ErrorKind};
 use crate::config::{ConfigError, Finding, Origin, Severity};
+use crate::events::export::{DestinationError, UnitError};
 use crate::org::IdentityError;
 use crate::plan::apply::{ApplyRefused, Stale};
 use crate::plan::mfa_delete::MfaDeleteError;
@@ -305,6 +306,26 @@ impl Explain for Unmatched {
 
     fn outcome(&self) -> Outcome {
         Outcome::Usage
+    }
+}
+
+impl Explain for UnitError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Sort(_) => {
+                Some("set TMPDIR to a directory with more space, and run again".to_owned())
+            }
+            Self::Destination(DestinationError::Object { source, .. }) => source.hint(),
+            Self::Destination(_) | Self::Export(_) => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Destination(DestinationError::Object { source, .. }) => source.outcome(),
+            Self::Destination(DestinationError::Contended { .. }) => Outcome::Incomplete,
+            Self::Sort(_) | Self::Destination(_) | Self::Export(_) => Outcome::Unexpected,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::role_stacks::RoleStacks;
 use super::{Env, OpError};
 use crate::aws::{At as _, Aws, AwsError, Observation, SignedCall, WriteAuthority, WriteClients};
 use crate::config::{Config, Regions};
@@ -83,6 +84,11 @@ impl AccountReader {
             Observation::Absent => Ok(false),
             Observation::Unreadable(error) => Err(error.into()),
         }
+    }
+
+    /// The state of the roles that `orgtrail bootstrap` creates.
+    pub async fn role_stacks(&self) -> RoleStacks {
+        RoleStacks::read(&self.aws, &self.config).await
     }
 
     /// How far an account is that joined at a time.

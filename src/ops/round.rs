@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::consolidate::{self, Consolidated, prepare};
+use super::events::{detect, reconcile};
 use super::verify::{self, Verified};
 use super::{Env, Interrupted, OpError, Outcome, Phase, Progress, archive, drift};
 use crate::archive::consolidate::pending::Unfinished;
@@ -13,7 +14,11 @@ use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::{At as _, WriteAuthority};
 use crate::checks::{self, Run, Verdict};
+use crate::events::detections::Detections;
+use crate::events::reconcile::Reconciled;
 use crate::report::contract::Emitted;
+use crate::report::contract::detections;
+use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::verification;
 use crate::words::counted;
@@ -27,6 +32,10 @@ pub enum Part {
     Verify,
     /// Check for drift, without fixing it.
     Drift,
+    /// Compare the archive with Event history.
+    Reconcile,
+    /// Detect tampering and suspicious sign-ins in the events.
+    Detect,
 }
 
 impl Part {
@@ -37,6 +46,8 @@ impl Part {
             Self::Consolidate => "consolidate",
             Self::Verify => "verify",
             Self::Drift => "drift",
+            Self::Reconcile => "reconcile",
+            Self::Detect => "detect",
         }
     }
 
@@ -93,6 +104,10 @@ pub enum PartValue {
     Verified(Box<Verified>),
     /// Of [`Part::Drift`].
     Drift(Box<Run>),
+    /// Of [`Part::Reconcile`].
+    Reconciled(Box<Reconciled>),
+    /// Of [`Part::Detect`].
+    Detected(Box<Detections>),
 }
 
 /// Runs the parts in order. A part that fails does not prevent the next one; a stop does.
@@ -183,6 +198,8 @@ impl From<Part> for contract::Part {
             Part::Consolidate => Self::Consolidate,
             Part::Verify => Self::Verify,
             Part::Drift => Self::Drift,
+            Part::Reconcile => Self::Reconcile,
+            Part::Detect => Self::Detect,
         }
     }
 }
@@ -195,6 +212,12 @@ impl From<&PartValue> for PartDocument {
             }
             PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(it.document()))),
             PartValue::Drift(it) => Self::Drift(Box::new(Emitted::new((&**it).into()))),
+            PartValue::Reconciled(it) => {
+                Self::Reconciliation(Box::new(Emitted::new(ReconcileReport::new(it))))
+            }
+            PartValue::Detected(it) => {
+                Self::Detection(Box::new(Emitted::new(detections::Report::from(&**it))))
+            }
         }
     }
 }
@@ -284,6 +307,8 @@ impl State<'_> {
             Part::Consolidate => self.consolidate().await,
             Part::Verify => self.verify().await,
             Part::Drift => self.drift().await,
+            Part::Reconcile => self.reconcile().await,
+            Part::Detect => self.detect().await,
         };
         ended.unwrap_or_else(|error| {
             self.env.progress().warn(&error.render());
@@ -378,6 +403,31 @@ impl State<'_> {
             summary: format!("{}, {} failed", counted(findings.len(), "check"), failed.count()),
             is_stopped: self.env.stop().is_requested(),
             result: Some(PartValue::Drift(Box::new(drift.run))),
+        })
+    }
+
+    async fn reconcile(&self) -> Result<Ended, OpError> {
+        let request =
+            reconcile::Request { samples: Some(reconcile::DEFAULT_SAMPLES), ..Default::default() };
+        let comparing = reconcile::reconcile(&self.muted, &request);
+        let reconciled = self.env.unless_ended(Box::pin(comparing)).await?;
+        Ok(Ended {
+            outcome: reconcile::outcome(&reconciled),
+            summary: reconcile::summary(&reconciled),
+            is_stopped: reconciled.was_stopped,
+            result: Some(PartValue::Reconciled(Box::new(reconciled))),
+        })
+    }
+
+    async fn detect(&self) -> Result<Ended, OpError> {
+        let request = detect::Request::of_round(self.env.config()?);
+        let detecting = detect::detect(&self.muted, &request);
+        let detections = self.env.unless_ended(Box::pin(detecting)).await?;
+        Ok(Ended {
+            outcome: detect::outcome(&detections, checks::Severity::High),
+            summary: detect::summary(&detections),
+            is_stopped: detections.was_stopped,
+            result: Some(PartValue::Detected(Box::new(detections))),
         })
     }
 }

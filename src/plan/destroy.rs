@@ -7,7 +7,7 @@ use crate::plan::apply::{StepOutcome, StepResult, entry};
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::destroy::{Deletion, Kept, KeptCost};
 use crate::resources::{
-    ApplyContext, Desired, Observed, StepError, ensure_unchanged, manager_of, reread,
+    ApplyContext, Desired, Location, Observed, StepError, ensure_unchanged, manager_of, reread,
 };
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
@@ -21,6 +21,8 @@ pub struct Remains {
     pub name: String,
     /// Why it is kept.
     pub why: String,
+    /// The command that removes it anyway, if nothing of value would be lost.
+    pub undo: Option<String>,
     /// Whether it could not be read, so that it may not exist.
     pub unreadable: bool,
     /// What it costs a month in US dollars, if that does not depend on its size.
@@ -43,9 +45,9 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         match (entry.deletion)(desired, observed) {
             Observation::Present(Deletion { field, value, why }) => {
                 let depends_on = steps.iter().map(|step| step.id.clone()).collect();
-                let region = (entry.location)(desired).region;
+                let Location { account, region } = (entry.location)(desired);
                 let step = delete(entry.id, desired, field, value);
-                steps.push(Step { region, why: why.to_owned(), depends_on, ..step });
+                steps.push(Step { account, region, why: why.to_owned(), depends_on, ..step });
             }
             Observation::Absent => {}
             Observation::Unreadable(error) => blocked.push(Step {
@@ -95,7 +97,8 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
                     (true, format!("if it exists, {why}; it could not be read: {error}"))
                 }
             };
-            Remains { id: entry.id.into(), name, why, unreadable, usd_a_month, cost }
+            let undo = None;
+            Remains { id: entry.id.into(), name, why, undo, unreadable, usd_a_month, cost }
         }));
     }
     all
@@ -159,16 +162,8 @@ pub async fn destroy_until(
         let outcome = if stop.is_requested() {
             StepOutcome::NotStarted
         } else if failed.is_empty() {
-            // What does not exist is already deleted, so each step can be repeated.
-            let again = |error: &AwsError| is_transient(error, false);
-            let checked = async {
-                let entry = entry(step)?;
-                Box::pin(check_unchanged(aws, desired, observed, entry)).await?;
-                let delete = || (entry.delete)(&context);
-                Ok::<_, StepError>(retry_while(aws.propagation(), again, delete).await?)
-            };
             tokio::select! {
-                ended = checked => match ended {
+                ended = delete_observed(aws, &context, step) => match ended {
                     Ok(()) => StepOutcome::Done,
                     Err(error @ StepError::Changed(_)) => {
                         StepOutcome::Refused { error: in_one_line(&error), hint: Some(AGAIN.to_owned()) }
@@ -185,6 +180,20 @@ pub async fn destroy_until(
         results.push(result);
     }
     results
+}
+
+/// Deletes the resource of a step, if it is as it was observed. What does not exist is already
+/// deleted, so each step can be repeated.
+pub(super) async fn delete_observed(
+    aws: &Aws,
+    context: &ApplyContext<'_>,
+    step: &Step,
+) -> Result<(), StepError> {
+    let again = |error: &AwsError| is_transient(error, false);
+    let entry = entry(step)?;
+    Box::pin(check_unchanged(aws, context.desired, context.observed, entry)).await?;
+    let delete = || (entry.delete)(context);
+    Ok(retry_while(aws.propagation(), again, delete).await?)
 }
 
 /// Reads a resource again immediately before it is deleted: only what was shown is

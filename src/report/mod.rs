@@ -2,8 +2,10 @@
 
 pub mod contract;
 pub mod drift;
+pub mod events;
 pub(crate) mod html;
 mod junit;
+mod spreadsheet;
 pub mod verification;
 
 use comfy_table::{ContentArrangement, Row, Table, presets};

@@ -1,16 +1,20 @@
 //! The list of managed resources, and what it generates: [`Observed`] with the state of
 //! each, and [`CATALOGUE`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use super::athena::{
+    Database, ExportTable, NamedQueries, QueryDefinitions, RawTable, ResultsBucket, Table,
+    Workgroup,
+};
 use super::bucket::{
-    AccessLogBucket, AccessLogging, ArchiveBucket, Encryption, Lifecycle, MfaDelete, Notifications,
-    ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, StateBucket, Tags,
-    Vault, VaultMfaDelete, Versioning,
+    AccessLogBucket, AccessLogging, ArchiveBucket, Encryption, ExpiringBucket, Lifecycle,
+    MfaDelete, Notifications, ObjectLock, Ownership, Policy, PublicAccess, Replication,
+    ReplicationRole, StateBucket, Tags, Vault, VaultMfaDelete, Versioning,
 };
 use super::destroy::{Deletion, Kept};
 use super::key::{Alias, KeyPolicy, KmsKey, Rotation};
@@ -27,7 +31,9 @@ use super::sns_topic::{SnsTopic, SnsTopicPolicy, Topic};
 use super::trail::{
     DeliveryTopic, EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails,
 };
-use super::{ApplyContext, Desired, Location, ObserveContext, Resource, StepError, Undeclared};
+use super::{
+    ApplyContext, Desired, Location, ObserveContext, Resource, StepError, Undeclared, athena,
+};
 use crate::aws::{AwsError, Observation};
 use crate::names::AccountId;
 use crate::org::ControlPolicies;
@@ -164,6 +170,8 @@ macro_rules! catalogue {
             /// The service control policies that bind the accounts that orgtrail writes
             /// to, except the management account, which none binds.
             pub scps: BTreeMap<AccountId, Observation<ControlPolicies>>,
+            /// The accounts of the organization, where a table lists them.
+            pub accounts: Observation<BTreeSet<AccountId>>,
         }
 
         /// What was read so far while everything is observed.
@@ -178,6 +186,7 @@ macro_rules! catalogue {
                 Self {
                     alarm_listeners: BTreeMap::new(),
                     scps: BTreeMap::new(),
+                    accounts: Observation::Unreadable(error.clone()),
                     $($field: Observation::Unreadable(error.clone()),)*
                 }
             }
@@ -185,12 +194,13 @@ macro_rules! catalogue {
             /// Reads every resource. Those that do not need the state of another one are
             /// read at the same time.
             pub(super) async fn read(context: &ObserveContext<'_>) -> Self {
-                let (alarm_listeners, scps, $($field),*) = tokio::join!(
+                let (alarm_listeners, scps, accounts, $($field),*) = tokio::join!(
                     Box::pin(AlarmSubscriptions::read_of_other_topics(context)),
                     Box::pin(service_control_policies::read(context)),
+                    Box::pin(athena::accounts(context)),
                     $(Box::pin(context.state_of::<resource!($state $(, $resource)?)>())),*
                 );
-                Self { alarm_listeners, scps, $($field: $field.clone()),* }
+                Self { alarm_listeners, scps, accounts, $($field: $field.clone()),* }
             }
         }
 
@@ -233,7 +243,7 @@ catalogue! {
     bucket_tags: Tags;
     access_log_bucket: AccessLogBucket;
     access_logging: AccessLogging;
-    state_bucket: StateBucket;
+    state_bucket: ExpiringBucket = StateBucket;
     bucket_policy: Policy;
     replication_role: ServiceRole = ReplicationRole;
     vault: Vault, VaultMfaDelete;
@@ -248,6 +258,12 @@ catalogue! {
     metric_alarms: MetricAlarms;
     account_queue: AccountQueue, AccountQueuePolicy;
     account_rule: AccountRule;
+    athena_results: ExpiringBucket = ResultsBucket;
+    athena_database: Database;
+    athena_table: Table = RawTable;
+    athena_export_table: Table = ExportTable;
+    athena_workgroup: Workgroup, NamedQueries;
+    query_definitions: QueryDefinitions;
     trails: Trails = OrganizationTrail;
     event_selectors: EventSelectors;
     insights: Insights;
@@ -258,8 +274,6 @@ catalogue! {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]

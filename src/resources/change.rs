@@ -1,7 +1,7 @@
 //! The result of comparing a resource with the configuration: types for changes.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -206,6 +206,30 @@ pub(crate) fn field_changes<T: Serialize>(before: Option<&T>, after: &T) -> Vec<
     let mut changes = Vec::new();
     compare("", before.map(json).as_ref(), Some(&json(after)), &mut changes);
     changes
+}
+
+/// The change of things with names: a field for each that is missing, and one for each
+/// setting that differs.
+pub(crate) fn named_change<T: Serialize>(
+    found: Option<&BTreeMap<String, T>>,
+    declared: &BTreeMap<String, T>,
+    in_short: impl Fn(&T) -> String,
+    why: &str,
+) -> Change {
+    let mut fields = Vec::new();
+    let mut none_exists = true;
+    for (name, wanted) in declared {
+        let Some(is) = found.and_then(|found| found.get(name)) else {
+            fields.push(FieldChange::new(name.as_str(), None::<String>, Some(in_short(wanted))));
+            continue;
+        };
+        none_exists = false;
+        let differs = field_changes(Some(is), wanted).into_iter();
+        let named =
+            |change: FieldChange| FieldChange { path: format!("{name}.{}", change.path), ..change };
+        fields.extend(differs.map(named));
+    }
+    if none_exists { Change::create(why, fields) } else { Change::update(why, fields) }
 }
 
 fn compare(

@@ -83,6 +83,13 @@ mod tests {
                 "new-accounts-queue",
                 "new-accounts-queue/policy",
                 "new-accounts-rule",
+                "athena-results",
+                "athena-database",
+                "athena-table",
+                "athena-export-table",
+                "athena-workgroup",
+                "athena-workgroup/named-queries",
+                "query-definitions",
                 "guardrail",
             ]
         );

@@ -6,6 +6,7 @@
 //! resource before it compares.
 
 mod apply_context;
+mod athena;
 pub mod bucket;
 pub(crate) mod catalogue;
 pub mod change;
@@ -29,6 +30,10 @@ mod undeclared;
 use std::fmt::Debug;
 
 pub(crate) use apply_context::{ApplyContext, StepError, ensure_unchanged};
+pub(crate) use athena::table_names as athena_table_names;
+pub use athena::{
+    Database, NamedQuery, QueryDefinition, QueryDefinitions, Table, Workgroup, WorkgroupSettings,
+};
 pub use catalogue::Observed;
 pub use desired::Desired;
 pub(crate) use key::is_key;

@@ -7,6 +7,9 @@
     reason = "tests use a part of it, and stop where they fail"
 )]
 
+#[path = "role_stack_samples.rs"]
+mod role_stacks;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use orgtrail::serve::app::{App, Setup};
 use orgtrail::serve::board::{self, Board, Reports, Sources};
 use orgtrail::serve::rounds::Rounds;
 use orgtrail::serve::store::{DirectoryStore, Store};
+pub(crate) use role_stacks::role_stacks;
 use serde_json::{Value, json};
 
 /// How many accounts the usual organization has.
@@ -268,6 +272,8 @@ pub(crate) fn consolidation() -> Value {
 fn reports(accounts: usize) -> Reports {
     let drift: drift::Report = serde_json::from_value(drift(accounts)).unwrap();
     Reports {
+        reconciliation: None,
+        detections: None,
         drift: Some((round_id(0), drift)),
         verifications: vec![serde_json::from_value(verification(accounts)).unwrap()],
         sources: Some(Sources {
@@ -411,6 +417,7 @@ pub(crate) fn memberships() -> Accounts {
     ];
     let mut accounts = Accounts::of(AccountHistory::of(Some(&baseline), &events));
     (accounts.as_of, accounts.count) = (Some(ago(12)), Some(ACCOUNTS));
+    accounts.role_stacks = Some(Arc::new(role_stacks("", ACCOUNTS)));
     accounts
 }
 

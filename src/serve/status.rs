@@ -94,6 +94,8 @@ impl From<RoundPart> for Part {
             RoundPart::Consolidate => Self::Consolidate,
             RoundPart::Verify => Self::Verify,
             RoundPart::Drift => Self::Drift,
+            RoundPart::Reconcile => Self::Reconcile,
+            RoundPart::Detect => Self::Detect,
         }
     }
 }

@@ -71,6 +71,15 @@ async fn from_nothing_to_a_guarded_trail_and_back() {
     assert!(unconfirmed.stderr.contains(id.as_str()), "{}", unconfirmed.text());
     let shown = env.ends(&["bootstrap", "--destroy", "--dry-run"], 10).await;
     assert!(shown.stdout.contains("role/member") && shown.stdout.contains("Not deleted"));
+    for undo in [
+        "delete-organization",
+        "disable-policy-type --root-id r-",
+        "deactivate-organizations-access",
+        "disable-aws-service-access --service-principal cloudtrail.amazonaws.com",
+        "delete-service-linked-role --role-name AWSServiceRoleForCloudTrail",
+    ] {
+        assert!(shown.stdout.contains(undo), "{undo}: {}", shown.text());
+    }
     assert!(env.has_role(MEMBER, "OrgTrailMember").await);
     let deleted = env.ends(&destroy, 0).await;
     let lines: Vec<&str> = deleted.stderr.lines().filter(|it| it.contains("delete done")).collect();
@@ -204,6 +213,74 @@ async fn a_runner_in_another_account_works_through_the_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_queue_of_account_events_is_as_apply_declares_it_and_deleted_before_the_roles() {
+    let env = BootstrapEnv::bootstrapped(4).await;
+    assert!(env.has_queue().await);
+    let keys = env.session("OrgTrailManagement").await;
+    let planned = env.ends_as(&keys, &["plan", "--format", "json"], 10).await.json();
+    let steps = planned["steps"].as_array().unwrap();
+    for id in ["new-accounts-queue", "new-accounts-queue/policy", "new-accounts-rule"] {
+        let step = steps.iter().find(|step| step["id"] == id).unwrap();
+        assert_eq!(step["action"], "nothing", "{step:#}");
+    }
+    // What could not be read is neither created nor deleted.
+    let id = env.sandbox.organization_id().unwrap();
+    let destroy = ["bootstrap", "--destroy", "--confirm-organization", id.as_str()];
+    env.sandbox.faults().inject(Fault::every("events:DescribeRule", Effect::Deny));
+    let planned = env.ends(&["bootstrap"], 14).await;
+    assert!(planned.stdout.contains("new-accounts-rule (blocked)"), "{}", planned.text());
+    env.ends(&destroy, 14).await;
+    env.sandbox.faults().clear();
+    let deleted = env.ends(&destroy, 0).await;
+    let lines: Vec<&str> = deleted.stderr.lines().filter(|it| it.contains("delete done")).collect();
+    assert!(lines[0].starts_with("new-accounts-rule"), "{lines:?}");
+    assert!(lines[1].starts_with("new-accounts-queue"), "{lines:?}");
+    assert!(!env.has_queue().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stacks_of_another_prefix_are_listed_and_deleted_only_by_name() {
+    let env = BootstrapEnv::bootstrapped(4).await;
+    let id = env.sandbox.organization_id().unwrap();
+    let other = CONFIG.replace("[landing_zone]", "[landing_zone]\nprefix = \"acme\"");
+    let refused = env.runs(&other, &["bootstrap"]).await;
+    assert_eq!(refused.code, 12, "{}", refused.text());
+    for name in ["orgtrail-archive", "orgtrail-management", "orgtrail-member"] {
+        let command = format!("--old-stack {name} --confirm-organization {id}");
+        assert!(refused.stdout.contains(&command), "{}", refused.text());
+    }
+    // The usual removal leaves them: another configuration may use them.
+    let confirm = ["--confirm-organization", id.as_str()];
+    let destroy = [&["bootstrap", "--destroy"][..], &confirm].concat();
+    let removed = env.runs(&other, &destroy).await;
+    assert!(removed.stdout.contains("old-stacks/orgtrail-member"), "{}", removed.text());
+    assert!(env.has_role(MEMBER, "OrgTrailMember").await);
+    let of = |names: &[&'static str]| -> Vec<&str> {
+        let names = names.iter().flat_map(|name| ["--old-stack", name]);
+        ["bootstrap", "--destroy", "--yes"].into_iter().chain(names).collect()
+    };
+    let all = ["orgtrail-archive", "orgtrail-management", "orgtrail-member"];
+    let unconfirmed = env.runs(&other, &of(&all)).await;
+    assert_eq!(unconfirmed.code, 12, "{}", unconfirmed.text());
+    assert!(env.has_role(MEMBER, "OrgTrailMember").await);
+    // Neither what the configuration declares nor somebody else's.
+    let declared = [&of(&["acme-member"])[..], &confirm].concat();
+    assert_eq!(env.runs(&other, &declared).await.code, 12);
+    let unknown = env.runs(&other, &[&of(&["payroll-member"])[..], &confirm].concat()).await;
+    assert!(unknown.stdout.contains("orgtrail created no stack"), "{}", unknown.text());
+    let deleted = env.runs(&other, &[&of(&all)[..], &confirm].concat()).await;
+    assert_eq!(deleted.code, 0, "{}", deleted.text());
+    assert!(!env.has_role(MEMBER, "OrgTrailMember").await);
+    // The name of the queue that was deleted is free again after a minute.
+    env.sandbox.tick(SignedDuration::from_mins(2));
+    let applied = env.runs(&other, &["bootstrap", "--apply", "--yes"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.text());
+    assert!(env.has_role(MEMBER, "OrgTrailMember").await);
+    let planned = env.runs(&other, &["bootstrap"]).await;
+    assert!(!planned.stdout.contains("--old-stack"), "{}", planned.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pilot_unit_is_deployed_before_the_organization() {
     let env = BootstrapEnv::invited(6).await;
     let management = env.management().await;
@@ -244,6 +321,8 @@ async fn what_may_not_be_read_is_reported_and_nothing_is_created_in_its_place() 
         "cloudformation:DescribeStacks",
         "cloudformation:DescribeOrganizationsAccess",
         "organizations:ListAccountsForParent",
+        "cloudformation:ListStackSets",
+        "sqs:GetQueueUrl",
     ] {
         env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
         let planned = env.ends(&["bootstrap"], 14).await;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aws_credential_types::Credentials;
+use orgtrail::aws::SignedRead;
 use orgtrail::names::AccountId;
 use orgtrail::sandbox::{Effect, Fault};
 
@@ -32,6 +33,8 @@ pilot_account = "333333333333"
 bucket = "acme-log-archive"
 [guardrail]
 enabled = true
+[new_accounts]
+queue = "orgtrail-accounts"
 "#;
 
 pub(crate) struct BootstrapEnv {
@@ -162,6 +165,16 @@ impl BootstrapEnv {
     pub(crate) async fn has_role(&self, account: &str, role: &str) -> bool {
         let clients = self.root(account).await;
         clients.iam().get_role().role_name(role).send().await.is_ok()
+    }
+
+    /// Whether the queue of account events exists.
+    pub(crate) async fn has_queue(&self) -> bool {
+        let named = serde_json::json!({ "QueueName": "orgtrail-accounts" });
+        match self.management().await.read(SignedRead::GetQueueUrl, &named).await {
+            Ok(_) => true,
+            Err(error) if error.is_not_found() => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Creates a role that anybody of its account may assume.

@@ -30,6 +30,10 @@ async fn bootstrap_that_is_killed_at_each_call_is_completed_by_the_next_run() {
         ("cloudformation:DescribeStackSetOperation", 0),
         ("cloudformation:CreateStackInstances", 1),
         ("iam:CreateServiceLinkedRole", 0),
+        ("sqs:CreateQueue", 0),
+        ("sqs:SetQueueAttributes", 0),
+        ("events:PutRule", 0),
+        ("events:PutTargets", 0),
     ] {
         env.killed_before(None, &APPLY, call, after).await;
     }
@@ -45,6 +49,9 @@ async fn a_removal_that_is_killed_at_each_call_is_completed_by_the_next_run() {
     let id = env.sandbox.organization_id().unwrap();
     let destroy = ["bootstrap", "--destroy", "--confirm-organization", id.as_str()];
     for (call, after) in [
+        ("events:RemoveTargets", 0),
+        ("events:DeleteRule", 0),
+        ("sqs:DeleteQueue", 0),
         ("cloudformation:DeleteStackInstances", 0),
         ("cloudformation:DescribeStackSetOperation", 0),
         ("cloudformation:DeleteStackSet", 0),
@@ -54,6 +61,7 @@ async fn a_removal_that_is_killed_at_each_call_is_completed_by_the_next_run() {
         env.killed_before(None, &destroy, call, after).await;
     }
     env.ends(&destroy, 0).await;
+    assert!(!env.has_queue().await);
     for account in env.all_accounts() {
         for role in ["OrgTrailManagement", "OrgTrailArchive", "OrgTrailMember"] {
             assert!(!env.has_role(account.as_str(), role).await, "{account}: {role}");
@@ -83,11 +91,18 @@ async fn calls_whose_responses_are_lost_are_recognized() {
         env.sandbox.join(account).unwrap();
     }
     lose("cloudformation:CreateStackInstances");
+    for call in ["sqs:CreateQueue", "sqs:SetQueueAttributes", "events:PutRule", "events:PutTargets"]
+    {
+        lose(call);
+    }
     env.ends(&APPLY, 0).await;
     let id = env.sandbox.organization_id().unwrap();
     let destroy = ["bootstrap", "--destroy", "--confirm-organization", id.as_str()];
     for call in ["DeleteStackInstances", "DeleteStackSet", "DeleteStack"] {
         lose(&format!("cloudformation:{call}"));
+    }
+    for call in ["events:RemoveTargets", "events:DeleteRule", "sqs:DeleteQueue"] {
+        lose(call);
     }
     env.ends(&destroy, 0).await;
     let struck = env.sandbox.faults().triggered();

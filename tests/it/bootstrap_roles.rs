@@ -63,9 +63,15 @@ async fn the_permissions_that_are_printed_for_bootstrap_are_enough_and_needed() 
         .replace("orgtrail-test", "another")
         .replace("[roles]\n", "delegated_administrators = [\"333333333333\"]\n[roles]\n")
         .replace("[landing_zone]", &format!("[landing_zone]\ntrusted_principal = \"{INSTALLER}\""));
+    // So is a role of its own for an account, which the second run finds as an old stack set.
+    let other = format!("{other}[roles.accounts.333333333333]\nname = \"OrgTrailTools\"\n");
     env.ends_with(&keys, &other, &apply, 0).await;
     env.ends_as(&keys, &apply, 0).await;
     let id = env.sandbox.organization_id().unwrap();
+    let old = ["--old-stack", "orgtrail-member-333333333333"];
+    let confirm = ["--confirm-organization", id.as_str()];
+    env.ends_as(&keys, &[&["bootstrap", "--destroy"][..], &old, &confirm].concat(), 0).await;
+    assert!(!env.has_role(MEMBER, "OrgTrailTools").await);
     let destroy = ["bootstrap", "--destroy", "--confirm-organization", id.as_str()];
     env.ends_as(&keys, &destroy, 0).await;
 

@@ -60,6 +60,15 @@ async fn plant(env: &ConfiguredEnv) -> String {
     planted
 }
 
+/// A manifest below a folder of an export.
+fn first_manifest(folder: &Path) -> Option<std::path::PathBuf> {
+    let mut paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.find_map(|path| {
+        let is_manifest = path.to_string_lossy().contains("/_manifest-");
+        if path.is_dir() { first_manifest(&path) } else { is_manifest.then_some(path) }
+    })
+}
+
 fn run(env: &ConfiguredEnv, folder: &Path, arguments: &[&str]) -> Vec<u8> {
     let arguments = [arguments, &["--format", "json"]].concat();
     let output = env.command(folder, &config(), &arguments).output().unwrap();
@@ -96,6 +105,11 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
         &["consolidate", "--yes"],
         &["records"],
         &["verify"],
+        &["events", "search", "--limit", "20", "--proof"],
+        &["events", "who", "orgtrail", "--sessions"],
+        &["events", "reconcile"],
+        &["events", "detect", "--since", "2d", "--baseline", "1d", "--proof"],
+        &["events", "export", "--to", "lake"],
         &["cost"],
         &["drift"],
         &["drift", "--baseline", "drift.json"],
@@ -161,6 +175,8 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
     for file in ["manifest.json", "report.json"] {
         seen.check(file, &std::fs::read(bundle.path(file)).unwrap());
     }
+    let manifest = first_manifest(&folder.join("lake/events")).unwrap();
+    seen.check("a manifest of an export", &std::fs::read(manifest).unwrap());
     for key in env.sandbox.keys_raw(ARCHIVE, "orgtrail/") {
         let body = env.sandbox.body_raw(ARCHIVE, &key).unwrap();
         // The public keys are in the form in which AWS lists them.

@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 7] = [
     &["local_file", "names", "policy", "printable", "stop", "words", "filter_pattern"],
     &["alarms", "aws", "config", "org"],
     &["resources"],
-    &["archive", "checks", "cost", "plan", "report"],
+    &["archive", "checks", "cost", "events", "plan", "report"],
     &["ops"],
     &["serve"],
     &["cli"],

@@ -20,11 +20,12 @@ import time
 sys.dont_write_bytecode = True
 
 from deployments import Checks, Files, Program, commands, container, ecs, kubernetes, mutations  # noqa: E402
-from deployments import smoke, systemd, terraform  # noqa: E402
+from deployments import monitoring, smoke, systemd, terraform  # noqa: E402
 from sandbox import ORGTRAIL, PEERS, ROOT  # noqa: E402
 
 BIN = os.path.join(PEERS, "deployment/bin")
 DOCS = [os.path.join(ROOT, "docs", name) for name in ("deployment.md", "service.md", "rounds.md")]
+ALERTS = os.path.join(ROOT, "docs", "service-api.md")
 
 # What checkov reports and is no defect, with the reason. The Terraform module has its own beside
 # the resources.
@@ -71,16 +72,18 @@ def static(check, files, program, directory, about=""):
     """What needs no image. `about` is a file: then only the checks of its folder."""
     folder = about.partition("/")[0]
     service = balanced = None
-    if folder not in ("kubernetes", "terraform"):
+    if folder not in ("kubernetes", "terraform", "service"):
         commands.run(check, files, program, DOCS)
         commands.configurations(check, files, program)
-    if folder not in ("kubernetes", "terraform", "systemd"):
+    if folder not in ("kubernetes", "terraform", "service", "systemd"):
         balanced = ecs.run(check, files, program)
     if folder in ("", "kubernetes"):
         service = kubernetes.run(check, files, program, os.path.join(BIN, "kubectl"))
         check.equal("what restarts a pod is the documented path", service["paths"]["livenessProbe"], "/livez")
     if folder in ("", "terraform", "state"):
         terraform.run(check, files)
+    if folder in ("", "service"):
+        monitoring.run(check, files, ALERTS)
     if folder in ("", "systemd"):
         systemd.run(check, files, program, directory)
     return service, balanced

@@ -21,7 +21,7 @@ MUTED = [
     (
         "archive",
         "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
-        r"on arn:aws:s3:::acme-(log-archive(-access-logs)?|orgtrail-state) due to s3:(Get|Put|Delete)Object not being "
+        r"on arn:aws:s3:::acme-(log-archive(-(access-logs|athena-results))?|orgtrail-state) due to s3:(Get|Put|Delete)Object not being "
         r"allowed, but does allow s3:(PutBucketPolicy|PutLifecycleConfiguration)",
         "orgtrail writes the bucket's policy and lifecycle: who has this role could let itself read and "
         "delete. Object Lock, the vault and the guardrail are for that, and `drift` reports it.",
@@ -86,6 +86,12 @@ MUTED = [
         r"^\['organizations:EnablePolicyType'\]$",
         "The root's id is not known in advance. The condition `organizations:PolicyType` limits it to service "
         "control policies.",
+    ),
+    (
+        "archive",
+        "RESOURCE_MISMATCH",
+        r"^\[\{'action': 'athena:ListTagsForResource', .*'athena:TagResource', .*datacatalog/\*'\}\]$",
+        "Data catalogs and capacity reservations have tags too. orgtrail creates neither.",
     ),
 ]
 

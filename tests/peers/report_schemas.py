@@ -225,6 +225,7 @@ def documents(folder, sandbox, environment):
         ("doctor-report", ("doctor",)), ("records-report", ("records",)), ("acceptance-list", ("accept", "--list")),
         ("evidence-report", ("evidence", *window, "-o", "bundle.tar.zst")),
         ("round-report", ("run", "consolidate,verify,drift", "--yes")),
+        ("event-export", ("events", "export", "--to", "lake")),
         ("sandbox-clock", ("sandbox", "tick", "--endpoint", sandbox.endpoint)),
         ("sandbox-confirmation", ("sandbox", "confirm", "--endpoint", sandbox.endpoint)),
     ):
@@ -302,7 +303,7 @@ def main():
         # tests/it/documents.rs validates these. The other answers of the service's API are
         # validated by service_api.py against the same schemas.
         api = {name for name in known.schemas if name.startswith("service-")}
-        elsewhere = api - known.seen | {"acceptance", "acceptance-report", "bundle-manifest", "demo-report", "retired-trail", "run-record"}
+        elsewhere = api - known.seen | {"acceptance", "acceptance-report", "bundle-manifest", "demo-report", "event-export-manifest", "retired-trail", "run-record"}
         check("every other document was seen", known.seen == set(known.schemas) - elsewhere,
               set(known.schemas) - elsewhere - known.seen)
     print(f"{COUNTS['passed']} passed, {COUNTS['failed']} failed")

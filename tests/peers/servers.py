@@ -116,7 +116,8 @@ class Sandbox(Server):
     """orgtrail's own."""
 
     name = "sandbox"
-    has = CONTROL | {"cloudformation", "config", "events", "guardduty", "mfa-device", "securityhub", "sqs"}
+    has = CONTROL | {"athena", "cloudformation", "config", "events", "glue", "guardduty", "mfa-device", "query-definitions", "securityhub",
+                     "sqs"}
 
     def program(self):
         return ORGTRAIL
@@ -147,7 +148,7 @@ class Moto(Server):
     """moto, which has all the services and accounts, and enforces few policies."""
 
     name = "moto"
-    has = CONTROL | {"cloudformation", "config", "events", "guardduty", "securityhub", "sqs"}
+    has = CONTROL | {"athena", "cloudformation", "config", "events", "glue", "guardduty", "securityhub", "sqs"}
 
     def program(self):
         return os.path.join(PEERS, "moto", "bin", "moto_server")

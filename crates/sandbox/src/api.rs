@@ -19,6 +19,8 @@ use super::simulation::Simulation;
 pub(super) enum Service {
     /// AWS Account Management.
     Account,
+    /// Amazon Athena.
+    Athena,
     /// AWS CloudFormation.
     CloudFormation,
     /// AWS CloudTrail.
@@ -31,6 +33,8 @@ pub(super) enum Service {
     Monitoring,
     /// Amazon EventBridge.
     Events,
+    /// AWS Glue.
+    Glue,
     /// Amazon GuardDuty.
     GuardDuty,
     /// AWS Identity and Access Management.
@@ -58,12 +62,14 @@ impl Service {
     pub(super) fn from_signing_name(name: &str) -> Option<Self> {
         Some(match name {
             "account" => Self::Account,
+            "athena" => Self::Athena,
             "cloudformation" => Self::CloudFormation,
             "cloudtrail" => Self::CloudTrail,
             "config" => Self::Config,
             "controltower" => Self::ControlTower,
             "monitoring" => Self::Monitoring,
             "events" => Self::Events,
+            "glue" => Self::Glue,
             "guardduty" => Self::GuardDuty,
             "iam" => Self::Iam,
             "kms" => Self::Kms,
@@ -83,12 +89,14 @@ impl Service {
     pub(super) fn action_prefix(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::Athena => "athena",
             Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
             Self::Config => "config",
             Self::ControlTower => "controltower",
             Self::Monitoring => "cloudwatch",
             Self::Events => "events",
+            Self::Glue => "glue",
             Self::GuardDuty => "guardduty",
             Self::Iam => "iam",
             Self::Kms => "kms",

@@ -11,6 +11,7 @@ use super::services::organizations::{
     FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit,
 };
 use super::simulation::{ALPHANUMERIC, AccessKey, Account, BASE32, Control, LOWER, random_text};
+use super::simulator;
 use super::start::{Options, StartError};
 
 /// The role that Organizations makes in every account that it creates.
@@ -74,7 +75,8 @@ pub(super) fn control(
     let workloads = unit("Workloads", &root)?;
     let production = unit("Production", &workloads)?;
 
-    let mut control = Control::default();
+    let mut control =
+        Control { simulator: simulator::State::new(options.seed), ..Control::default() };
     for index in 0..options.accounts.max(1) {
         let id = account_id(index)?;
         let name = NAMED
@@ -138,8 +140,11 @@ pub(super) fn new_account(
     now: Timestamp,
     random: &mut fastrand::Rng,
 ) -> Account {
-    let mut account =
-        Account { enabled_regions: Region::enabled_by_default().collect(), ..Account::default() };
+    let mut account = Account {
+        created_at: Some(now),
+        enabled_regions: Region::enabled_by_default().collect(),
+        ..Account::default()
+    };
     let serial = iam::arn(partition, id, "mfa", "/", "root-account-mfa-device");
     let seed = (0..20).map(|_| random.u8(..)).collect();
     account
@@ -204,6 +209,7 @@ pub(super) fn add_key(
         expires_at: None,
         mfa_at: None,
         session_policy: None,
+        source_identity: None,
         active: true,
         created_at: now,
     };

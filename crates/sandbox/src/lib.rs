@@ -16,6 +16,7 @@ mod bootstrap;
 mod clock;
 mod faults;
 mod http;
+mod missing;
 mod persist;
 mod policy;
 mod principals;
@@ -31,11 +32,10 @@ mod transient;
 
 pub use clock::{Pace, real_now};
 pub use faults::{Effect, Fault, Faults, Propagation};
+pub use missing::{NoSuchAccount, NoSuchObject, NoSuchUser};
 pub use persist::{DataError, keep_from_saving};
 pub use policy::AuthorizationRecord;
 pub use recorder::S3Request;
-pub use simulator::{DigestEncryption, Legacy, LegacyError};
-pub use start::{
-    Credentials, MfaDevice, NoSuchAccount, NoSuchObject, Options, Sandbox, StartError,
-};
+pub use simulator::{DigestEncryption, Legacy, LegacyError, Person, SignIn, TrueHop, TrueSession};
+pub use start::{Credentials, MfaDevice, Options, Sandbox, StartError};
 pub use transient::transient;

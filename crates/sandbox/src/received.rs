@@ -3,6 +3,7 @@
 use orgtrail_base::names::{AccountId, Arn, Region};
 use serde_json::Value;
 
+use super::services::cloudtrail::lake::EventDataStore;
 use super::services::sqs;
 use super::start::Sandbox;
 
@@ -73,6 +74,24 @@ impl Sandbox {
             }
         }
         drop(control);
+        self.simulation.touch();
+    }
+
+    /// Lets an account have an event data store of CloudTrail Lake, as a customer of before has.
+    pub fn have_event_data_store(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        name: &str,
+        organization: bool,
+    ) {
+        let id = self.simulation.uuid();
+        let place = (self.simulation.partition, region, account);
+        let now = self.simulation.clock.now();
+        let store = EventDataStore::new(place, &id, name, organization, now);
+        if let Some(account) = self.simulation.control.write().accounts.get_mut(account) {
+            account.cloudtrail.event_data_stores.push(store);
+        }
         self.simulation.touch();
     }
 

@@ -129,6 +129,13 @@ impl Simulation {
         confirmed
     }
 
+    /// Records a login to the console; whether there is such an account and user.
+    pub(super) fn sign_in(&self, sign_in: &simulator::SignIn) -> bool {
+        let signed_in = simulator::sign_in(&mut self.control.write(), self, sign_in);
+        self.touch();
+        signed_in
+    }
+
     /// Lets all temporary credentials that were given out expire.
     pub(super) fn expire_sessions(&self) {
         for key in self.control.write().access_keys.values_mut() {
@@ -240,9 +247,14 @@ pub(super) struct Control {
 /// One account and what its services hold.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Account {
+    /// When it was made; `None` if that is not known.
+    #[serde(default)]
+    pub(super) created_at: Option<jiff::Timestamp>,
     /// Regions that the account has enabled.
     pub(super) enabled_regions: BTreeSet<Region>,
     pub(super) iam: services::iam::State,
+    #[serde(default)]
+    pub(super) athena: services::athena::State,
     #[serde(default)]
     pub(super) cloudformation: services::cloudformation::State,
     pub(super) cloudtrail: services::cloudtrail::State,
@@ -253,6 +265,8 @@ pub(super) struct Account {
     pub(super) config: services::config::State,
     #[serde(default)]
     pub(super) control_tower: services::control_tower::State,
+    #[serde(default)]
+    pub(super) glue: services::glue::State,
     #[serde(default)]
     pub(super) guardduty: services::guardduty::State,
     pub(super) sns: services::sns::State,
@@ -277,6 +291,9 @@ pub(super) struct AccessKey {
     /// By the real clock.
     pub(super) mfa_at: Option<jiff::Timestamp>,
     pub(super) session_policy: Option<Document>,
+    /// What `AssumeRole` was told, or inherited.
+    #[serde(default)]
+    pub(super) source_identity: Option<String>,
     /// Whether it may be used.
     pub(super) active: bool,
     /// Whether it is the sandbox's own way to act as a root user: in AWS, a new account has no

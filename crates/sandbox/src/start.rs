@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::auth::Identity;
 use super::clock::{Clock, Pace, real_now};
 use super::faults::Faults;
+use super::missing::{NoSuchAccount, NoSuchObject, NoSuchUser};
 use super::persist::{self, DataError, DataFolder};
 use super::policy::MalformedPolicy;
 use super::services::iam::Holder;
@@ -294,9 +295,30 @@ impl Sandbox {
 
     /// Sets how many events an hour happen in each account and active Region, at
     /// the busy time of the day, and which Regions are active (`None`: the home
-    /// Region and two more).
+    /// Region and two more): from now on, or all along if nothing was delivered yet.
     pub fn set_volume(&self, events_per_hour: f64, regions: Option<Vec<Region>>) {
-        self.simulation.control.write().simulator.set_volume(events_per_hour, regions);
+        let now = self.simulation.clock.now();
+        self.simulation.control.write().simulator.set_volume(now, events_per_hour, regions);
+    }
+
+    /// Who is really behind the sessions that are made up: those that began from `from` on
+    /// and before `until`, by account, Region and time. The same for the same seed, volumes,
+    /// accounts and home Region.
+    #[must_use]
+    pub fn true_sessions(&self, from: Timestamp, until: Timestamp) -> Vec<simulator::TrueSession> {
+        simulator::sessions(&self.simulation, &self.simulation.control.read(), (from, until))
+    }
+
+    /// Lets somebody sign in to the console, which no client's call does: CloudTrail records
+    /// a `ConsoleLogin`.
+    ///
+    /// # Errors
+    /// There is no such account or user.
+    pub fn sign_in(&self, sign_in: &simulator::SignIn) -> Result<(), NoSuchUser> {
+        self.simulation.sign_in(sign_in).then_some(()).ok_or_else(|| NoSuchUser {
+            account: sign_in.account.clone(),
+            user: sign_in.user.clone(),
+        })
     }
 
     /// Sets with what digests are encrypted from now on, where their trail has a key:
@@ -467,30 +489,6 @@ impl Sandbox {
     #[must_use]
     pub fn keys_raw(&self, bucket: &str, prefix: &str) -> Vec<String> {
         self.simulation.s3.keys_raw(bucket, prefix).unwrap_or_default()
-    }
-}
-
-/// There is no such account, or no organization that it could join.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the sandbox has no account {account}, or no organization")]
-pub struct NoSuchAccount {
-    /// The account.
-    pub account: AccountId,
-}
-
-/// There is no such bucket or object in the sandbox.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the sandbox has no object `{key}` in a bucket `{bucket}`")]
-pub struct NoSuchObject {
-    /// The requested bucket.
-    pub bucket: String,
-    /// The requested key.
-    pub key: String,
-}
-
-impl NoSuchObject {
-    fn new(bucket: &str, key: &str) -> Self {
-        Self { bucket: bucket.to_owned(), key: key.to_owned() }
     }
 }
 

@@ -98,6 +98,16 @@ impl Form {
         Self::json(action, ("EventBridge", "events"), "application/x-amz-json-1.1", target)
     }
 
+    /// Source: the Smithy model `glue` (AWS JSON 1.1).
+    const fn glue(action: &'static str, target: &'static str) -> Self {
+        Self::json(action, ("Glue", "glue"), "application/x-amz-json-1.1", target)
+    }
+
+    /// Source: the Smithy model `athena` (AWS JSON 1.1).
+    const fn athena(action: &'static str, target: &'static str) -> Self {
+        Self::json(action, ("Athena", "athena"), "application/x-amz-json-1.1", target)
+    }
+
     /// Source: the Smithy model `sqs` (AWS JSON 1.0).
     const fn sqs(action: &'static str, target: &'static str) -> Self {
         Self::json(action, ("SQS", "sqs"), "application/x-amz-json-1.0", target)

@@ -7,12 +7,16 @@ use super::Form;
 /// A call that only reads, and is sent without an SDK client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignedRead {
+    /// Amazon Athena: saved queries by their ids.
+    BatchGetNamedQuery,
     /// AWS Config: whether the configuration recorders record.
     DescribeConfigurationRecorderStatus,
     /// AWS Security Hub: reads the hub.
     DescribeHub,
     /// Amazon EventBridge: describes a rule.
     DescribeRule,
+    /// AWS Glue: a database.
+    GetDatabase,
     /// Amazon GuardDuty: reads a detector.
     GetDetector,
     /// AWS Control Tower: reads a landing zone.
@@ -21,27 +25,44 @@ pub enum SignedRead {
     GetQueueAttributes,
     /// Amazon SQS: the URL of a queue.
     GetQueueUrl,
+    /// AWS Glue: a table.
+    GetTable,
+    /// AWS Glue: the tables of a database.
+    GetTables,
+    /// Amazon Athena: a workgroup.
+    GetWorkGroup,
     /// Amazon GuardDuty: lists detectors.
     ListDetectors,
     /// AWS Control Tower: lists landing zones.
     ListLandingZones,
+    /// Amazon Athena: the ids of a workgroup's saved queries.
+    ListNamedQueries,
     /// Amazon EventBridge: lists the targets of a rule.
     ListTargetsByRule,
+    /// Amazon Athena: the tags of a workgroup.
+    ListWorkGroupTags,
 }
 
 impl SignedRead {
     /// Every one of them.
     pub const ALL: &[Self] = &[
+        Self::BatchGetNamedQuery,
         Self::DescribeConfigurationRecorderStatus,
         Self::DescribeHub,
         Self::DescribeRule,
+        Self::GetDatabase,
         Self::GetDetector,
         Self::GetLandingZone,
         Self::GetQueueAttributes,
         Self::GetQueueUrl,
+        Self::GetTable,
+        Self::GetTables,
+        Self::GetWorkGroup,
         Self::ListDetectors,
         Self::ListLandingZones,
+        Self::ListNamedQueries,
         Self::ListTargetsByRule,
+        Self::ListWorkGroupTags,
     ];
 
     /// The IAM action that the call needs.
@@ -96,6 +117,19 @@ impl SignedRead {
                 Method::POST,
                 "/list-landingzones",
             ),
+            Self::GetDatabase => Form::glue("glue:GetDatabase", "AWSGlue.GetDatabase"),
+            Self::GetTable => Form::glue("glue:GetTable", "AWSGlue.GetTable"),
+            Self::GetTables => Form::glue("glue:GetTables", "AWSGlue.GetTables"),
+            Self::BatchGetNamedQuery => {
+                Form::athena("athena:BatchGetNamedQuery", "AmazonAthena.BatchGetNamedQuery")
+            }
+            Self::GetWorkGroup => Form::athena("athena:GetWorkGroup", "AmazonAthena.GetWorkGroup"),
+            Self::ListNamedQueries => {
+                Form::athena("athena:ListNamedQueries", "AmazonAthena.ListNamedQueries")
+            }
+            Self::ListWorkGroupTags => {
+                Form::athena("athena:ListTagsForResource", "AmazonAthena.ListTagsForResource")
+            }
             Self::ListTargetsByRule => {
                 Form::event_bridge("events:ListTargetsByRule", "AWSEvents.ListTargetsByRule")
             }

@@ -47,6 +47,8 @@ stack_calls! {
         DescribeStackSet,
         /// An operation's status.
         DescribeStackSetOperation,
+        /// The names of the stack sets.
+        ListStackSets,
         /// A stack set's stacks.
         ListStackInstances,
         /// A stack set's operations.

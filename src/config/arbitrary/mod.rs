@@ -1,11 +1,13 @@
 //! Configs for property tests: every one that comes out passes `config check`.
 
 mod archive;
+mod athena;
 mod service;
 
 use std::collections::BTreeMap;
 
 use archive::archive;
+use athena::athena;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -14,10 +16,10 @@ use service::service;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
-    DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    LandingZone, ManagementEventSource, MemberRole, Neighbor, NewAccounts, Organization, Origin,
-    Principal, ReadWriteType, Records, Regions, Retire, Roles, Selectors, Severity, Suppress,
-    Topic, Trail, TrailManager,
+    DeclaredSource, Detect, Drift, EventSelector, Events, Guardrail, GuardrailTarget,
+    InsightEvents, Insights, Key, LandingZone, ManagementEventSource, MemberRole, Neighbor,
+    NewAccounts, Organization, Origin, Principal, ReadWriteType, Records, Regions, Retire, Roles,
+    Selectors, Severity, Suppress, Topic, Trail, TrailManager,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region, RoleName};
 
@@ -37,11 +39,12 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             (
                 guardrail().boxed(),
                 new_accounts().boxed(),
-                drift().boxed(),
+                (drift(), events()).boxed(),
                 (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
                 records(organization.home_region.clone()).boxed(),
                 service(partition).boxed(),
                 landing_zone(partition).boxed(),
+                athena(&organization).boxed(),
             ),
             consolidate(&organization.home_region, organization.excluded_accounts).boxed(),
         )
@@ -54,7 +57,16 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, new_accounts, drift, retire, records, service, landing_zone),
+                    (
+                        guardrail,
+                        new_accounts,
+                        (drift, events),
+                        retire,
+                        records,
+                        service,
+                        landing_zone,
+                        athena,
+                    ),
                     consolidate,
                 )| {
                     Config {
@@ -67,9 +79,11 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         cloudwatch_logs,
                         topic,
                         alarms,
+                        athena,
                         guardrail,
                         new_accounts,
                         drift,
+                        events,
                         consolidate,
                         retire,
                         records,
@@ -399,6 +413,14 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
 fn new_accounts() -> impl Strategy<Value = NewAccounts> {
     (option::of(name("[A-Za-z0-9_-]{1,64}")), 10_u32..=10_000)
         .prop_map(|(queue, covered_within_minutes)| NewAccounts { queue, covered_within_minutes })
+}
+
+fn events() -> impl Strategy<Value = Events> {
+    (option::of("[a-z/]{1,20}"), 1..2000_u32, 0..366_u32).prop_map(
+        |(rules, since_hours, baseline_days)| Events {
+            detect: Detect { rules, since_hours, baseline_days },
+        },
+    )
 }
 
 fn drift() -> impl Strategy<Value = Drift> {

@@ -4,8 +4,10 @@
 mod access;
 mod alarms;
 mod archive;
+mod athena;
 mod consolidate;
 mod drift;
+mod events;
 mod key;
 mod landing_zone;
 mod lifecycle;
@@ -47,8 +49,10 @@ pub(super) fn check(
     topic::check(config, &mut checker);
     logs::check(config, &mut checker);
     alarms::check(config, &mut checker);
+    athena::check(config, &mut checker);
     new_accounts::check(config, &mut checker);
     drift::check(config, &mut checker);
+    events::check(config, &mut checker);
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);
     records::check(config, &mut checker);

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::WebUrl;
-use super::text::read_text;
 use crate::config::section::{choice, section};
+use crate::config::text::read_text;
 use crate::names::Arn;
 
 section! {

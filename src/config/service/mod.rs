@@ -3,7 +3,6 @@ mod notify;
 mod schedule;
 mod secret;
 mod state;
-mod text;
 mod url;
 
 pub use access::{Access, AccessScope, HeaderName, HostName, ListenAddress, ListenPlace, Network};

@@ -1,10 +1,10 @@
 use std::str::FromStr;
 
 use super::secret::{self, Secret, SecretError};
-use super::text::read_text;
 use super::{ScheduleName, WebUrl};
 use crate::config::Environment;
 use crate::config::section::{choice, section};
+use crate::config::text::read_text;
 use crate::names::Arn;
 
 section! {

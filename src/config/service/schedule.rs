@@ -2,8 +2,8 @@ use std::str::FromStr;
 
 use croner::parser::{CronParser, Seconds};
 
-use super::text::read_text;
 use crate::config::section::{choice, section};
+use crate::config::text::read_text;
 
 section! {
     /// A round that the service runs at certain times.
@@ -38,6 +38,10 @@ choice! {
         Verify = "verify",
         /// Check for drift, without fixing it.
         Drift = "drift",
+        /// Compare the archive with Event history.
+        Reconcile = "reconcile",
+        /// Detect tampering and suspicious sign-ins in the events.
+        Detect = "detect",
     }
 }
 

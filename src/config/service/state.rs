@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::text::read_text;
+use crate::config::s3_location::{S3Location, SCHEME};
+use crate::config::text::read_text;
 use crate::names::{BucketName, KeyPrefix};
 
 /// Where the service keeps its state.
@@ -54,15 +55,10 @@ impl FromStr for StatePlace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let place = match text.strip_prefix("s3://") {
+        let place = match text.strip_prefix(SCHEME) {
             Some(place) => {
-                let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-                let prefix = prefix.trim_end_matches('/');
-                let prefix = (!prefix.is_empty()).then(|| prefix.parse()).transpose();
-                Place::Bucket {
-                    bucket: bucket.parse().map_err(|error| format!("{STATE}: {error}"))?,
-                    prefix: prefix.map_err(|error| format!("{STATE}: {error}"))?,
-                }
+                let S3Location { bucket, prefix } = S3Location::of_path(place, STATE)?;
+                Place::Bucket { bucket, prefix }
             }
             None if text.is_empty() || text.contains("://") => return Err(STATE.to_owned()),
             None => Place::Directory(PathBuf::from(text)),

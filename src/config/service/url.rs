@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::text::read_text;
+use crate::config::text::read_text;
 
 /// An address of the web: `https://…` or `http://…`, without credentials.
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]

@@ -35,6 +35,7 @@ use futures::future::join_all;
 
 use self::inputs::Inputs;
 pub use self::item::{Item, Verdict};
+pub use self::stack_sets::of_stack_sets;
 use super::{Env, OpError, Outcome};
 use crate::config::Roles;
 use crate::report::contract::doctor::Report;

@@ -7,7 +7,7 @@ use super::item::{Item, in_accounts};
 use crate::aws::Observation;
 use crate::names::AccountId;
 use crate::resources::landing_zone::{
-    Access, Deployment, LandingZone, Reading, StackSetState, observe_zone,
+    Access, Deployment, LandingZone, ObservedZone, Reading, StackSetState, observe_declared,
 };
 use crate::words::{counted, with_causes};
 
@@ -31,7 +31,12 @@ pub(super) async fn examine(inputs: &Inputs<'_>) -> Vec<Item> {
             return vec![Item::problem(ID, with_causes(&error), fix)];
         }
     };
-    let observed = Box::pin(observe_zone(&inputs.aws, &zone)).await;
+    of_stack_sets(&zone, &Box::pin(observe_declared(&inputs.aws, &zone)).await)
+}
+
+/// What an observation shows of the stack sets. Pure.
+#[must_use]
+pub fn of_stack_sets(zone: &LandingZone, observed: &ObservedZone) -> Vec<Item> {
     let mut items = Vec::new();
     match &observed.access {
         Observation::Present(Access::Enabled) => {}

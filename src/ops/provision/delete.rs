@@ -137,6 +137,7 @@ mod tests {
             id: "topic".into(),
             name: String::new(),
             why: String::new(),
+            undo: None,
             unreadable,
             usd_a_month: None,
             cost: String::new(),

@@ -288,7 +288,7 @@ impl Candidate {
         let mut stored = StoredTotals::default();
         for log_prefix in log_prefixes {
             let prefix = log_prefix.prefix();
-            let found = stored_totals(&clients, &self.source.bucket, &prefix).await;
+            let found = stored_totals(&clients, &self.source.bucket, &prefix, |_, _, _| {}).await;
             stored += found.map_err(|error| error.in_full())?;
         }
         Ok(stored)

@@ -1,6 +1,7 @@
 //! Verification of digest chains and log files.
 
 mod embedded;
+mod file_verdicts;
 mod reader;
 mod target;
 
@@ -11,13 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(super) use self::file_verdicts::FileVerdicts;
+pub(super) use self::reader::{Reader, reader};
 pub(super) use self::target::Target;
 use super::{Env, OpError, Outcome, Phase};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest_delay::digests_due;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::run::{
-    self as chains, Progress, PublicKeySource, Selection, Verification, unmatched, unmatched_trail,
+    self as chains, FileVerdict, Progress, PublicKeySource, Selection, Verification, unmatched,
+    unmatched_trail,
 };
 use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::report::contract;
@@ -216,10 +220,20 @@ pub(super) async fn chosen(request: chains::Request, env: &Env) -> Result<Verifi
 
 /// Verifies, and reports the progress.
 pub(super) async fn checked(request: chains::Request, env: &Env) -> Result<Verification, OpError> {
+    checked_with(request, None, env).await
+}
+
+/// The same, and notes the verdict on each log file.
+pub(super) async fn checked_with(
+    request: chains::Request,
+    files: Option<Arc<FileVerdicts>>,
+    env: &Env,
+) -> Result<Verification, OpError> {
     let watched = Arc::new(Watched {
         phase: env.progress().phase("verifying chains", 0),
         logs: AtomicU64::new(0),
         stop: env.stop().clone(),
+        files,
     });
     Ok(chains::verify(request, watched).await?)
 }
@@ -255,6 +269,7 @@ struct Watched {
     phase: Box<dyn Phase>,
     logs: AtomicU64,
     stop: Stop,
+    files: Option<Arc<FileVerdicts>>,
 }
 
 impl Progress for Watched {
@@ -269,6 +284,12 @@ impl Progress for Watched {
     fn logs(&self, count: u64) {
         let logs = self.logs.fetch_add(count, Ordering::Relaxed) + count;
         self.phase.set_name(&format!("verifying chains: {logs} log files"));
+    }
+
+    fn log_file(&self, key: &str, verdict: FileVerdict) {
+        if let Some(files) = &self.files {
+            files.note(key, verdict);
+        }
     }
 
     fn stop(&self) -> Stop {

@@ -9,10 +9,10 @@ use crate::names::{AccountId, BucketName};
 use crate::ops::legacy;
 
 /// The way into a bucket.
-pub(super) struct Reader {
-    pub(super) aws: Aws,
+pub(in crate::ops) struct Reader {
+    pub(in crate::ops) aws: Aws,
     /// Of an account that may list the bucket, in the bucket's Region.
-    pub(super) clients: Clients,
+    pub(in crate::ops) clients: Clients,
 }
 
 /// Who may read a bucket, and who must own it.
@@ -38,7 +38,7 @@ impl Named {
 ///
 /// # Errors
 /// The bucket does not exist: usage. No known account may list it: incomplete.
-pub(super) async fn reader(
+pub(in crate::ops) async fn reader(
     bucket: &BucketName,
     owner: Option<&AccountId>,
     env: &Env,
@@ -106,6 +106,9 @@ fn named(config: &Config, bucket: &BucketName) -> Vec<Named> {
     }
     let vault = config.archive.replication.iter().filter(|vault| vault.bucket == *bucket);
     named.extend(vault.map(|vault| Named::own(&vault.account)));
+    let athena = config.athena.iter();
+    let athena = athena.filter(|it| it.export.as_ref().is_some_and(|to| to.bucket == *bucket));
+    named.extend(athena.map(|athena| Named::own(&athena.account)));
     let declared = config.consolidate.sources.iter().filter(|source| source.bucket == *bucket);
     named.extend(declared.map(|source| Named {
         reader: source.account.clone(),
@@ -136,12 +139,15 @@ mod tests {
     #[test]
     fn the_configuration_names_who_reads_its_own_buckets() {
         let more = "[archive.replication]\nbucket = \"acme-vault\"\naccount = \"555555555555\"\n\
+                    [athena]\nfirst_day = \"2026-01-01\"\naccount = \"666666666666\"\n\
+                    export = \"s3://acme-events/trail\"\n\
                     [[consolidate.sources]]\nbucket = \"legacy-a\"\naccount = \"444444444444\"\n";
         let config: Config = format!("{}{more}", crate::config::SMALLEST).parse().unwrap();
         for (bucket, account) in [
             ("acme-log-archive", Some("222222222222")),
             ("acme-vault", Some("555555555555")),
             ("legacy-a", Some("444444444444")),
+            ("acme-events", Some("666666666666")),
             ("other", None),
         ] {
             let found = named(&config, &bucket.parse().unwrap());

@@ -95,6 +95,16 @@ impl Target {
         }
     }
 
+    /// What a person should know about it.
+    pub(in crate::ops) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether CloudTrail may still be writing into it.
+    pub(in crate::ops) fn is_live(&self) -> bool {
+        self.is_live
+    }
+
     /// The request.
     pub(in crate::ops) fn request(self, selection: Selection, window: Window) -> Request {
         Request {

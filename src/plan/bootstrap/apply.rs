@@ -8,12 +8,12 @@ use super::{ACCESS, ORGANIZATION, POLICY_TYPE};
 use crate::aws::{Aws, WriteAuthority, WriteClients};
 use crate::org::Organization;
 use crate::plan::apply::{StepOutcome, StepResult};
-use crate::plan::{Plan, ResourceId, Step};
+use crate::plan::{Action, Plan, ResourceId, Step};
 use crate::policy::Unmanaged;
-use crate::resources::catalogue::Entry;
+use crate::resources::catalogue::{Entry, ObservedJson};
 use crate::resources::landing_zone::{
     LandingZone, OrganizationState, Place, SHARED, ZoneWriter, activate, create_organization,
-    enable_policy_type, ensure_stack, ensure_stack_set, ensure_wave, organization_state,
+    enable_policy_type, ensure_stack, ensure_stack_set, ensure_wave, failed, organization_state,
 };
 use crate::resources::{ApplyContext, Desired, StepError, read_some};
 use crate::stop::{GRACE, Stop};
@@ -122,6 +122,16 @@ impl Context<'_> {
         let config = self.writer.zone.config.clone();
         let desired = Desired::new(config, facts, Unmanaged::Keep);
         let observed = read_some(self.aws, &desired, &[id]).await;
+        // INVARIANT: what could not be read is never created.
+        if let ObservedJson::Unreadable(error) = (entry.observed_json)(&observed) {
+            return Err(error.clone().into());
+        }
+        match (entry.diff)(&desired, &observed) {
+            // A run that was killed may have created it.
+            Some(change) if change.action == Action::Nothing => return Ok(()),
+            Some(change) if change.action.stops() => return Err(failed(change.why, change.hint)),
+            _ => {}
+        }
         let context = ApplyContext::new(self.authority, self.aws, &desired, &observed);
         // An earlier step may have created what it needs.
         let context = context.for_step(true);

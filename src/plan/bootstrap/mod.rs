@@ -2,12 +2,16 @@
 
 mod apply;
 mod destroy;
+mod kept;
+mod old_stacks;
 mod roles;
 
 use std::collections::BTreeMap;
 
 pub use apply::apply_bootstrap;
-pub use destroy::{kept_after_bootstrap, plan_removal, remove};
+pub use destroy::{plan_removal, remove};
+pub use kept::kept_after_bootstrap;
+pub use old_stacks::plan_removal_of_old_stacks;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,6 +19,7 @@ use super::build::blocked_by_unreadable;
 use super::{Action, Change, FieldChange, Plan, Step, fingerprint};
 use crate::aws::{AwsError, Observation};
 use crate::names::{AccountId, Region};
+use crate::resources::Location;
 use crate::resources::catalogue::{Entry, ObservedJson};
 use crate::resources::change::ResourceId;
 use crate::resources::landing_zone::{Access, LandingZone, ObservedZone, SHARED};
@@ -23,6 +28,10 @@ use crate::resources::landing_zone::{Access, LandingZone, ObservedZone, SHARED};
 pub(crate) const ORGANIZATION: &str = "organization";
 pub(crate) const POLICY_TYPE: &str = "policy-type";
 pub(crate) const ACCESS: &str = "stack-sets-access";
+pub(crate) const OLD_STACKS: &str = "old-stacks";
+
+/// The type of policies of the guardrail.
+const SCP: &str = "SERVICE_CONTROL_POLICY";
 
 /// The plan that creates the landing zone. Pure.
 #[must_use]
@@ -33,7 +42,9 @@ pub fn plan_bootstrap(zone: &LandingZone, observed: &ObservedZone) -> Plan {
     builder.access();
     builder.roles();
     builder.shared();
-    Plan::new(builder.steps, builder.digests)
+    builder.unreadable_old_stacks();
+    let undeclared = old_stacks::undeclared(zone, observed);
+    Plan { undeclared, ..Plan::new(builder.steps, builder.digests) }
 }
 
 struct Builder<'a> {
@@ -155,16 +166,15 @@ impl<'a> Builder<'a> {
     }
 
     fn policy_type(&mut self) {
-        const TYPE: &str = "SERVICE_CONTROL_POLICY";
         if !self.zone.config.guardrail.enabled {
             return;
         }
         let read = self.observed.organization.as_ref();
-        let is_enabled = read.present().is_some_and(|found| found.policy_types.contains(TYPE));
+        let is_enabled = read.present().is_some_and(|found| found.policy_types.contains(SCP));
         let change = if is_enabled {
             Change::nothing()
         } else {
-            let field = FieldChange::new("policy_type", None::<String>, Some(TYPE));
+            let field = FieldChange::new("policy_type", None::<String>, Some(SCP));
             Change::create("the guardrail is a service control policy", vec![field])
         };
         let state = match &self.observed.organization {
@@ -201,13 +211,10 @@ impl<'a> Builder<'a> {
     /// The resources that `apply` manages too.
     fn shared(&mut self) {
         let Some((desired, observed)) = &self.observed.others else {
-            for id in SHARED {
-                let why = "the organization trail needs it";
-                let change = match id {
-                    // None is declared, or the plan after the organization's shows them.
-                    "delegated-administrators" => continue,
-                    _ => Change::create(why, Vec::new()),
-                };
+            // What the configuration may declare as well is in the plan that follows the
+            // organization's creation.
+            for id in ["trusted-access", "service-linked-role"] {
+                let change = Change::create("the organization trail needs it", Vec::new());
                 // Nothing of it can exist where there is no organization.
                 let state = match &self.observed.organization {
                     Observation::Unreadable(error) => Err(error),
@@ -226,9 +233,16 @@ impl<'a> Builder<'a> {
                 ObservedJson::Unreadable(error) => Err(error),
             };
             let change = (entry.diff)(desired, observed).unwrap_or_else(Change::nothing);
-            let depends_on: Vec<&str> =
-                [ORGANIZATION].into_iter().chain(entry.depends_on.iter().copied()).collect();
-            self.add(entry.id, state, change, &depends_on);
+            let depends_on = std::iter::once(ORGANIZATION).chain(entry.depends_on.iter().copied());
+            let Location { account, region } = (entry.location)(desired);
+            self.push(Planned {
+                id: entry.id.into(),
+                account,
+                region,
+                state,
+                change,
+                depends_on: depends_on.map(ResourceId::from).collect(),
+            });
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::aws::ErrorKind;
 use crate::config::Config;
 use crate::names::AccountId;
 use crate::org::{Account, AccountState, Organization, Unit};
-use crate::plan::bootstrap::plan_removal;
+use crate::plan::bootstrap::{kept_after_bootstrap, plan_removal, plan_removal_of_old_stacks};
 use crate::resources::landing_zone::{
-    InstanceState, OrganizationState, Place, Reading, StackSetState, StackState,
+    InstanceState, OldStack, OrganizationState, Place, Reading, StackSetState, StackState,
 };
 
 const NAMED: &str = "[roles]\nname = \"OrgTrailMember\"\n\
@@ -88,6 +88,7 @@ fn complete(zone: &LandingZone) -> ObservedZone {
         accounts: Observation::Present(tree()),
         access: Observation::Present(Access::Enabled),
         roles,
+        old_stacks: Observation::Present(Vec::new()),
         trail: Observation::Absent,
         others: None,
     }
@@ -264,4 +265,81 @@ fn an_account_outside_of_the_organization_is_reported_and_blocks_its_role_only()
     assert_eq!(archive.action, Action::Blocked);
     assert!(archive.why.contains("222222222222 is not in the organization"), "{}", archive.why);
     assert_eq!(action(&plan, "role/member/organization"), Action::Nothing);
+}
+
+/// A landing zone with a stack and a stack set of an earlier configuration.
+fn with_old_stacks(zone: &LandingZone) -> ObservedZone {
+    let old = |name: &str, stack_set| OldStack { name: name.to_owned(), stack_set };
+    let old = vec![old("acme-hub", false), old("orgtrail-vault", true)];
+    ObservedZone { old_stacks: Observation::Present(old), ..complete(zone) }
+}
+
+#[test]
+fn old_stacks_are_listed_with_the_command_that_deletes_each() {
+    let zone = zone(false);
+    let plan = plan_bootstrap(&zone, &with_old_stacks(&zone));
+    let found: Vec<_> = plan.undeclared.iter().map(|one| (&*one.id, one.key.as_str())).collect();
+    assert_eq!(
+        found,
+        [("old-stacks/acme-hub", "landing_zone.prefix"), ("old-stacks/orgtrail-vault", "roles")]
+    );
+    let command = "--old-stack orgtrail-vault --confirm-organization o-exampleorgid";
+    assert!(plan.undeclared[1].what.contains(command), "{}", plan.undeclared[1].what);
+    // They are not changes, and the usual removal leaves them.
+    assert!(plan.step("old-stacks/acme-hub").is_none());
+    let removal = plan_removal(&zone, &with_old_stacks(&zone));
+    assert_eq!(removal.undeclared, plan.undeclared);
+    assert!(removal.step("old-stacks/acme-hub").is_none());
+}
+
+#[test]
+fn only_old_stacks_that_are_named_are_deleted_even_while_the_trail_exists() {
+    let zone = zone(false);
+    let observed = ObservedZone { trail: Observation::Present(()), ..with_old_stacks(&zone) };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let plan = plan_removal_of_old_stacks(&zone, &observed, &names(&["orgtrail-vault"]));
+    let steps: Vec<_> = plan.steps.iter().map(|step| (&*step.id, step.action)).collect();
+    assert_eq!(steps, [("old-stacks/orgtrail-vault", Action::Delete)]);
+    // What the configuration declares is refused, and what is unknown is no change.
+    let plan =
+        plan_removal_of_old_stacks(&zone, &observed, &names(&["orgtrail-member", "payroll"]));
+    assert_eq!(action(&plan, "old-stacks/orgtrail-member"), Action::Refused);
+    let unknown = plan.step("old-stacks/payroll").unwrap();
+    assert_eq!((unknown.action, unknown.notes.len()), (Action::Nothing, 1));
+}
+
+#[test]
+fn old_stacks_that_could_not_be_read_are_reported_and_not_deleted() {
+    let zone = zone(false);
+    let observed =
+        ObservedZone { old_stacks: Observation::Unreadable(unreadable()), ..complete(&zone) };
+    let plan = plan_bootstrap(&zone, &observed);
+    assert!(plan.has_unreadable());
+    assert_eq!(action(&plan, "old-stacks"), Action::Blocked);
+    let names = ["orgtrail-vault".to_owned()].into();
+    let plan = plan_removal_of_old_stacks(&zone, &observed, &names);
+    assert!(plan.steps.iter().all(|step| step.action == Action::Blocked));
+    // Where nobody searched for them, nothing is said.
+    let observed = ObservedZone { old_stacks: Observation::Absent, ..complete(&zone) };
+    assert!(!plan_bootstrap(&zone, &observed).has_unreadable());
+}
+
+#[test]
+fn what_a_removal_keeps_is_listed_with_the_command_that_removes_it() {
+    let zone = zone(false);
+    let mut observed = complete(&zone);
+    let ids = |observed: &ObservedZone| -> Vec<(String, bool)> {
+        let kept = kept_after_bootstrap(&zone, observed);
+        assert!(kept.iter().all(|one| one.undo.is_some()), "{kept:?}");
+        kept.into_iter().map(|one| (one.id.into_owned(), one.unreadable)).collect()
+    };
+    let known = |id: &str| (id.to_owned(), false);
+    let all = [known("organization"), known("stack-sets-access"), known("stack-sets-role")];
+    assert_eq!(ids(&observed), all);
+    observed.access = Observation::Present(Access::Disabled);
+    assert_eq!(ids(&observed), all[..1]);
+    observed.access = Observation::Unreadable(unreadable());
+    assert_eq!(ids(&observed)[1], ("stack-sets-access".to_owned(), true));
+    observed.organization = Observation::Absent;
+    assert_eq!(ids(&observed), []);
 }

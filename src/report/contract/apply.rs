@@ -84,6 +84,8 @@ mirror! {
         name: String,
         /// Why it is kept.
         why: String,
+        /// The command that removes it anyway; null if orgtrail names no such command.
+        undo: Option<String>,
         /// Whether it could not be read, so that it may not exist.
         unreadable: bool,
         /// What it costs, where that does not depend on its size.
@@ -153,6 +155,7 @@ mod tests {
             id: "archive-bucket".into(),
             name: "acme-log-archive".to_owned(),
             why: "it holds the logs".to_owned(),
+            undo: None,
             unreadable: false,
             usd_a_month: None,
             cost: "$0.023 a GB in STANDARD".to_owned(),

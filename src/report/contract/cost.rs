@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::event_data_store::EventDataStores;
 use super::mirror;
 use super::prices::PriceList;
 use super::sources::{Counting, MissingSource, Source, UnreadableRegion};
-use crate::cost::{duplicates, storage};
+use crate::cost::{athena, duplicates, storage};
 use crate::names::Arn;
 
 /// What the trails and the archive cost a month.
@@ -33,10 +34,15 @@ pub struct Report {
     pub duplicates_usd_per_month: f64,
     /// The price of the archive's storage.
     pub storage_usd_per_month: f64,
-    /// The sum.
+    /// What Athena costs; null where it is not configured, or could not be read.
+    pub athena: Option<Athena>,
+    /// The sum, without queries.
     pub total_usd_per_month: f64,
     /// The accounts and Regions that could not be read, and trails that cannot be used.
     pub unreadable_regions: Vec<UnreadableRegion>,
+    /// Event data stores of CloudTrail Lake: they are charged for what they ingest, which AWS
+    /// does not report.
+    pub event_data_stores: EventDataStores,
     /// Other reads that failed.
     pub failures: Vec<FailedRead>,
 }
@@ -105,6 +111,46 @@ pub struct StoredObjects {
     pub monitored_objects: u64,
     /// Their price; null for a class without a known price.
     pub usd_per_month: Option<f64>,
+}
+
+/// What Athena costs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Athena {
+    /// The exported events, by storage class.
+    pub export: Vec<StoredObjects>,
+    /// Their price.
+    pub export_usd_per_month: f64,
+    /// What queries scan at most, and cost, by table.
+    pub scans: Vec<Scan>,
+}
+
+mirror! {
+    /// What queries of a table scan at most, and cost.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Scan from athena::ScanCost {
+        /// The name of the table.
+        table: String => into,
+        /// Days with files.
+        days: u64,
+        /// What a query without conditions scans.
+        size_bytes: u64 = bytes,
+        /// Its price.
+        usd_per_query: f64 = usd => into,
+        /// What a query of one day of all accounts scans, on average.
+        size_bytes_per_day: u64 = bytes_a_day,
+        /// Its price.
+        usd_per_query_of_a_day: f64 = usd_a_day => into,
+    }
+}
+
+impl From<&athena::AthenaCosts> for Athena {
+    fn from(costs: &athena::AthenaCosts) -> Self {
+        Self {
+            export: costs.export.iter().map(StoredObjects::from).collect(),
+            export_usd_per_month: costs.export_usd_a_month.0,
+            scans: costs.scans.iter().map(Scan::from).collect(),
+        }
+    }
 }
 
 impl From<duplicates::Basis> for Basis {

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event_data_store::EventDataStores;
 use super::mirror;
-use crate::checks;
 use crate::names::{AccountId, Region};
+use crate::{checks, org};
 
 /// The coverage of the organization trail.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -16,6 +17,8 @@ pub struct Report {
     /// The coverage.
     #[serde(flatten)]
     pub coverage: Coverage,
+    /// Event data stores of CloudTrail Lake, which record events as well.
+    pub event_data_stores: EventDataStores,
 }
 
 mirror! {
@@ -83,8 +86,13 @@ pub struct Deliveries {
 impl Report {
     /// The report of a coverage.
     #[must_use]
-    pub fn new(coverage: &checks::Coverage, created_at: Timestamp) -> Self {
-        Self { created_at, coverage: coverage.clone().into() }
+    pub fn new(
+        coverage: &checks::Coverage,
+        event_data_stores: &org::EventDataStores,
+        created_at: Timestamp,
+    ) -> Self {
+        let event_data_stores = event_data_stores.into();
+        Self { created_at, coverage: coverage.clone().into(), event_data_stores }
     }
 }
 

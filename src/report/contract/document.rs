@@ -7,14 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, bootstrap, checks, config,
-    consolidation, cost, coverage, doctor, drift, evidence, live, new_accounts, notification, plan,
-    records, retirement, roles, round, service, sources, verification,
+    ApplyReport, DestroyReport, Emitted, acceptance, accounts, api, attribution, bootstrap, checks,
+    config, consolidation, cost, coverage, detections, doctor, drift, event_export, events,
+    evidence, live, new_accounts, notification, plan, records, retirement, roles, round, service,
+    sources, verification,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
 use crate::archive::consolidate::record;
 use crate::archive::{accept, bundle, retired};
+use crate::events::export;
 
 /// A JSON document: a body with a name and a version.
 pub trait Document: Serialize + JsonSchema {
@@ -95,6 +97,13 @@ documents! {
     emitted DestroyReport = "destroy-report";
     emitted doctor::Report = "doctor-report";
     emitted drift::Report = "drift-report";
+    emitted detections::Report = "event-detections";
+    emitted event_export::Report = "event-export";
+    stored export::ExportManifest = "event-export-manifest";
+    emitted events::ReconcileReport = "event-reconciliation";
+    emitted attribution::Report = "event-attribution";
+    emitted detections::LintReport = "event-rules";
+    emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";
     emitted records::Report = "records-report";

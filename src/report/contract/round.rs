@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Emitted, consolidation, drift, verification};
+use super::{Emitted, consolidation, detections, drift, events, verification};
 
 /// The result of a round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -74,9 +74,17 @@ pub enum Part {
     Verify,
     /// `orgtrail drift`
     Drift,
+    /// `orgtrail events reconcile`
+    Reconcile,
+    /// `orgtrail events detect`
+    Detect,
 }
 
 impl Part {
+    /// Every part, in the order of a round.
+    pub const ALL: [Self; 5] =
+        [Self::Consolidate, Self::Verify, Self::Drift, Self::Reconcile, Self::Detect];
+
     /// Its name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -84,6 +92,8 @@ impl Part {
             Self::Consolidate => "consolidate",
             Self::Verify => "verify",
             Self::Drift => "drift",
+            Self::Reconcile => "reconcile",
+            Self::Detect => "detect",
         }
     }
 }
@@ -117,4 +127,8 @@ pub enum PartDocument {
     Verification(Box<Emitted<verification::Report>>),
     /// Of `orgtrail drift`.
     Drift(Box<Emitted<drift::Report>>),
+    /// Of `orgtrail events reconcile`.
+    Reconciliation(Box<Emitted<events::ReconcileReport>>),
+    /// Of `orgtrail events detect`.
+    Detection(Box<Emitted<detections::Report>>),
 }

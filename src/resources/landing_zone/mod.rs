@@ -6,6 +6,7 @@ mod access;
 mod causes;
 mod deployment;
 mod observed;
+mod old_stacks;
 mod organization;
 mod parameters;
 mod stack;
@@ -17,7 +18,8 @@ pub(crate) use access::activate;
 pub use causes::{Cause, causes};
 pub use deployment::{Deployment, LandingZoneError, Place, deployments};
 pub(crate) use observed::SHARED;
-pub use observed::{ObservedZone, Reading, observe_zone};
+pub use observed::{ObservedZone, Reading, observe_declared, observe_zone};
+pub use old_stacks::OldStack;
 pub use organization::OrganizationState;
 pub(crate) use organization::{
     create as create_organization, enable_policy_type, read as organization_state,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Access, Deployment, LandingZone, OrganizationState, Place, StackSetState, StackState, access,
-    organization, stack, stack_set,
+    Access, Deployment, LandingZone, OldStack, OrganizationState, Place, StackSetState, StackState,
+    access, old_stacks, organization, stack, stack_set,
 };
 use crate::aws::{At as _, Aws, AwsError, Clients, Observation};
 use crate::org::Organization;
@@ -31,18 +31,36 @@ pub struct ObservedZone {
     pub access: Observation<Access>,
     /// The roles, by the ids of their first steps.
     pub roles: BTreeMap<String, Reading>,
+    /// What orgtrail created for roles that the configuration no longer declares; absent where
+    /// it was not searched for.
+    pub old_stacks: Observation<Vec<OldStack>>,
     /// Whether the trail exists, which needs the roles.
     pub trail: Observation<()>,
     /// The resources that `apply` manages too; absent as long as there is no organization.
     pub others: Option<(Desired, Box<Observed>)>,
 }
 
-/// The resources that bootstrap shares with `apply`, which names them the same.
-pub(crate) const SHARED: [&str; 3] =
-    ["trusted-access", "service-linked-role", "delegated-administrators"];
+/// The resources that bootstrap shares with `apply`, which names them the same. They need no
+/// role in another account; what depends on others follows them.
+pub(crate) const SHARED: [&str; 6] = [
+    "trusted-access",
+    "service-linked-role",
+    "delegated-administrators",
+    "new-accounts-queue",
+    "new-accounts-queue/policy",
+    "new-accounts-rule",
+];
 
 /// Reads everything. Never fails: what could not be read is unreadable.
 pub async fn observe_zone(aws: &Aws, zone: &LandingZone) -> ObservedZone {
+    let clients = &aws.clients(zone.management(), zone.region());
+    let old_stacks = old_stacks::read(clients, zone).await;
+    ObservedZone { old_stacks, ..Box::pin(observe_declared(aws, zone)).await }
+}
+
+/// The same without a search for old stacks and stack sets, which needs to read those of others
+/// too.
+pub async fn observe_declared(aws: &Aws, zone: &LandingZone) -> ObservedZone {
     let clients = &aws.clients(zone.management(), zone.region());
     let (organization, trail) =
         tokio::join!(Box::pin(organization::read(clients)), Box::pin(trail(clients, zone)));
@@ -69,7 +87,8 @@ pub async fn observe_zone(aws: &Aws, zone: &LandingZone) -> ObservedZone {
             Some((desired, Box::new(observed)))
         }
     };
-    ObservedZone { organization, accounts, access, roles, trail, others }
+    let old_stacks = Observation::Absent;
+    ObservedZone { organization, accounts, access, roles, old_stacks, trail, others }
 }
 
 async fn read_role(clients: &Clients, deployment: &Deployment) -> Reading {

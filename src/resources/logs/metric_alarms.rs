@@ -3,12 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Statistic};
 use serde::Serialize;
 
-use super::metric_filters::{
-    Metric, MetricFilters, deletion, kept, named_change, own_names, undeclared,
-};
+use super::metric_filters::{Metric, MetricFilters, deletion, kept, own_names, undeclared};
 use crate::alarms::ALARMS;
 use crate::aws::{At, AwsError, Observation};
-use crate::resources::change::{Change, Confirmation};
+use crate::resources::change::{Change, Confirmation, named_change};
 use crate::resources::destroy::{Deletion, Kept, KeptCost, ignore_missing};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, AwsError, Observation};
-use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
+use crate::resources::change::{Change, Confirmation, named_change};
 use crate::resources::destroy::{Deletion, Kept, KeptCost, ignore_missing};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -59,30 +59,6 @@ fn missing(desired: &Desired, found: Option<&MetricFilters>) -> BTreeMap<String,
     let mut declared = declared(desired);
     declared.retain(|name, filter| found.and_then(|f| f.filters.get(name)) != Some(filter));
     declared
-}
-
-/// The change of things with names: a field for each that is missing, and one for each
-/// setting that differs.
-pub(super) fn named_change<T: Serialize>(
-    found: Option<&BTreeMap<String, T>>,
-    declared: &BTreeMap<String, T>,
-    in_short: impl Fn(&T) -> String,
-    why: &str,
-) -> Change {
-    let mut fields = Vec::new();
-    let mut none_exists = true;
-    for (name, wanted) in declared {
-        let Some(is) = found.and_then(|found| found.get(name)) else {
-            fields.push(FieldChange::new(name.as_str(), None::<String>, Some(in_short(wanted))));
-            continue;
-        };
-        none_exists = false;
-        let differs = field_changes(Some(is), wanted).into_iter();
-        let named =
-            |change: FieldChange| FieldChange { path: format!("{name}.{}", change.path), ..change };
-        fields.extend(differs.map(named));
-    }
-    if none_exists { Change::create(why, fields) } else { Change::update(why, fields) }
 }
 
 /// The names of those that orgtrail declares: nobody else's are deleted.

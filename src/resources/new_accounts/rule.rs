@@ -202,10 +202,22 @@ impl Resource for AccountRule {
             match clients.send(SignedCall::RemoveTargets, &body).await {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
-                Ok(answer) => accepted(&clients, "events:RemoveTargets", &answer)?,
+                Ok(mut answer) => {
+                    forget_missing(&mut answer);
+                    accepted(&clients, "events:RemoveTargets", &answer)?;
+                }
             }
         }
         ignore_missing(clients.send(SignedCall::DeleteRule, &json!({ "Name": name })).await)
+    }
+}
+
+/// Leaves out the entries that failed because what they name is removed already, as after a call
+/// whose response was lost.
+fn forget_missing(answer: &mut Value) {
+    let failed = answer.get_mut("FailedEntries").and_then(Value::as_array_mut);
+    if let Some(entries) = failed {
+        entries.retain(|entry| entry["ErrorCode"] != "ResourceNotFoundException");
     }
 }
 

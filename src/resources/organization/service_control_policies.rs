@@ -18,7 +18,9 @@ pub(in crate::resources) async fn read(
 ) -> BTreeMap<AccountId, Observation<ControlPolicies>> {
     let (management, desired) = (&context.management(), context.desired);
     let vault = desired.config.archive.replication.as_ref().map(|vault| &vault.account);
-    let accounts: BTreeSet<&AccountId> = vault.into_iter().chain([desired.archive()]).collect();
+    let athena = desired.config.athena.as_ref().map(|athena| &athena.account);
+    let accounts: BTreeSet<&AccountId> =
+        vault.into_iter().chain(athena).chain([desired.archive()]).collect();
     let mut read = BTreeMap::new();
     for account in accounts {
         if account != desired.management() {
@@ -119,7 +121,9 @@ fn note_unreadable(
 
 fn is_write(action: &str) -> bool {
     let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-    !["Get", "List", "Describe", "Head"].iter().any(|prefix| operation.starts_with(prefix))
+    !["Get", "BatchGet", "List", "Describe", "Head"]
+        .iter()
+        .any(|prefix| operation.starts_with(prefix))
 }
 
 fn creates(action: &str) -> bool {
@@ -136,6 +140,10 @@ fn resource_arn(entry: &Entry, desired: &Desired, observed: &Observed) -> String
         "state-bucket" => {
             let state = desired.config.service.state.as_ref().and_then(|state| state.bucket());
             state.map_or_else(|| "*".to_owned(), bucket)
+        }
+        "athena-results" => {
+            let athena = desired.config.athena.as_ref();
+            athena.map_or_else(|| "*".to_owned(), |athena| bucket(&athena.results.bucket))
         }
         "vault" => archive
             .replication

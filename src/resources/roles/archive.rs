@@ -1,6 +1,7 @@
 //! What orgtrail does in the log-archive account: it configures the archive and writes to it.
 
 use super::grant::{Grant, Scope};
+use super::hub::read_event_data_stores;
 use super::service_role;
 use crate::config::ObjectLockMode;
 use crate::names::prefix_folder;
@@ -8,6 +9,9 @@ use crate::names::prefix_folder;
 pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     let archive = &scope.config.archive;
     let mut grants = vec![configure_archive(scope), write_logs(scope)];
+    if scope.archive() != scope.management() {
+        grants.extend(read_event_data_stores(scope));
+    }
     if archive.access_logging.enabled {
         grants.push(configure_access_logs(scope));
     }

@@ -1,8 +1,9 @@
 //! What `orgtrail bootstrap` does in the management account: it lets CloudTrail and stack sets
-//! work in the organization, and creates the other roles.
+//! work in the organization, creates the other roles, and the queue of account events. And what
+//! the other roles read of it.
 
 use super::grant::{Grant, Scope};
-use super::{Role, hub};
+use super::{Role, hub, new_accounts};
 use crate::names::Arn;
 use crate::resources::landing_zone::OWNER_TAG;
 
@@ -19,6 +20,7 @@ pub(super) fn grants(scope: &Scope<'_>, roles: &[Role]) -> Vec<Grant> {
     grants.extend(service_linked_roles(scope));
     grants.extend(stacks(scope));
     grants.extend(management_roles(scope, roles));
+    grants.extend(new_accounts::manage(scope));
     if scope.partition().has_cloudtrail_delegated_administrators() {
         grants.extend(hub::delegated_administrators());
     }
@@ -108,9 +110,67 @@ fn service_linked_roles(scope: &Scope<'_>) -> [Grant; 1] {
     .when("StringEquals", "iam:AWSServiceName", services.map(|(service, _)| service))]
 }
 
-fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
+/// What the management account's role reads of the other roles, for `orgtrail doctor` and the
+/// service.
+pub(super) fn read(scope: &Scope<'_>, roles: &[Role]) -> Vec<Grant> {
+    let prefix = &scope.config.landing_zone.prefix;
+    let mut grants = vec![
+        Grant::new(
+            "ReadStackSetsAccess",
+            ["cloudformation:DescribeOrganizationsAccess"],
+            ["*"],
+            "Checks whether stack sets may work in the organization. AWS has no resource for this \
+             action.",
+        ),
+        Grant::new(
+            "ReadStacks",
+            [
+                "cloudformation:DescribeStackSet",
+                "cloudformation:DescribeStacks",
+                "cloudformation:GetTemplate",
+                "cloudformation:ListStackInstances",
+                "cloudformation:ListStackSetOperations",
+            ],
+            [
+                scope.at_home("cloudformation", format!("stack/{prefix}-*/*")),
+                scope.at_home("cloudformation", format!("stackset/{prefix}-*:*")),
+            ],
+            "Reads which accounts have their role, and whether it is the one of this version. The \
+             ids in the ARNs of stacks are not known in advance.",
+        ),
+    ];
+    let arns = arns_in_management(scope, roles);
+    if !arns.is_empty() {
+        grants.push(Grant::new(
+            "ReadRoles",
+            ["iam:GetRole"],
+            arns,
+            "Checks whether the roles of the management account exist.",
+        ));
+    }
+    grants
+}
+
+/// The ARNs of the roles in the management account.
+fn arns_in_management(scope: &Scope<'_>, roles: &[Role]) -> Vec<String> {
+    let own = roles.iter().filter(|role| role.account.as_ref() == Some(scope.management()));
+    own.filter_map(Role::arn).map(|arn: Arn| arn.to_string()).collect()
+}
+
+fn stacks(scope: &Scope<'_>) -> [Grant; 5] {
     let prefix = &scope.config.landing_zone.prefix;
     [
+        Grant::new(
+            "FindOldStacks",
+            [
+                "cloudformation:DescribeStackSet",
+                "cloudformation:DescribeStacks",
+                "cloudformation:ListStackSets",
+            ],
+            ["*"],
+            "Finds the stacks and stack sets of roles that an earlier configuration declared: \
+             their names are not known. AWS has no resource for the list of stack sets.",
+        ),
         Grant::new(
             "ActivateStackSets",
             [
@@ -126,7 +186,6 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
                 "cloudformation:CreateStack",
                 "cloudformation:DeleteStack",
                 "cloudformation:DescribeStackEvents",
-                "cloudformation:DescribeStacks",
                 "cloudformation:GetTemplate",
                 "cloudformation:UpdateStack",
             ],
@@ -148,7 +207,6 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
                 "cloudformation:CreateStackInstances",
                 "cloudformation:DeleteStackInstances",
                 "cloudformation:DeleteStackSet",
-                "cloudformation:DescribeStackSet",
                 "cloudformation:DescribeStackSetOperation",
                 "cloudformation:ListStackInstances",
                 "cloudformation:ListStackSetOperations",
@@ -171,8 +229,7 @@ fn stacks(scope: &Scope<'_>) -> [Grant; 4] {
 /// The roles of the management account, which CloudFormation creates with its caller's
 /// permissions.
 fn management_roles(scope: &Scope<'_>, roles: &[Role]) -> Option<Grant> {
-    let own = roles.iter().filter(|role| role.account.as_ref() == Some(scope.management()));
-    let arns: Vec<String> = own.filter_map(Role::arn).map(|arn: Arn| arn.to_string()).collect();
+    let arns = arns_in_management(scope, roles);
     let mut actions = vec![
         "iam:CreateRole",
         "iam:DeleteRole",

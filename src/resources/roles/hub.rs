@@ -2,6 +2,7 @@
 //! is started, to all other accounts.
 
 use super::grant::{Grant, Scope};
+use crate::names::AccountId;
 
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 
@@ -73,6 +74,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             "Lists the alarms: those that orgtrail did not create are not known in advance.",
         ),
     ];
+    grants.extend(read_event_data_stores(scope));
     grants.extend(service_linked_role(scope));
     if scope.partition().has_cloudtrail_delegated_administrators() {
         grants.extend(delegated_administrators());
@@ -85,6 +87,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     }
     grants.extend(topics(scope));
     grants.extend(super::new_accounts::grants(scope));
+    grants.extend(super::athena::definitions(scope));
     if scope.config.alarms.is_some() {
         grants.push(alarms(scope));
     }
@@ -108,6 +111,26 @@ fn service_linked_role(scope: &Scope<'_>) -> [Grant; 2] {
             ["iam:GetRole"],
             [role],
             "CloudTrail looks for that role with its caller's permissions.",
+        ),
+    ]
+}
+
+/// Reading the event data stores of CloudTrail Lake.
+pub(super) fn read_event_data_stores(scope: &Scope<'_>) -> [Grant; 2] {
+    let account = scope.account.map_or("*", AccountId::as_str);
+    [
+        Grant::new(
+            "ListEventDataStores",
+            ["cloudtrail:ListEventDataStores"],
+            ["*"],
+            "Finds the event data stores of CloudTrail Lake, which record events as well and are \
+             charged for. AWS has no resource for this action.",
+        ),
+        Grant::new(
+            "ReadEventDataStores",
+            ["cloudtrail:GetEventDataStore"],
+            [format!("arn:{}:cloudtrail:*:{account}:eventdatastore/*", scope.partition())],
+            "Reports their scope, retention and protection. Their ids are not known in advance.",
         ),
     ]
 }

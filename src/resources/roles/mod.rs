@@ -6,6 +6,7 @@
 //! uses; another one compares them with the actions that resources declare.
 
 mod archive;
+mod athena;
 mod bootstrap;
 #[cfg(test)]
 mod deployment;
@@ -158,12 +159,16 @@ pub fn roles(config: &Config) -> Vec<Role> {
         .chain(config.roles.accounts.keys())
         .chain(notify::accounts(config))
         .chain(state::owner(config))
+        .chain(athena::account(config))
         .map(|account| (kind(account), account))
         .collect();
     roles.extend(accounts.into_iter().map(|(kind, account)| {
         Role::new(config, kind, Some(account), grants(config, Some(account)))
     }));
     roles.push(Role::new(config, RoleKind::Member, None, grants(config, None)));
+    let read = bootstrap::read(&Scope { config, account: Some(management) }, &roles);
+    let manager = roles.iter_mut().find(|role| role.kind == RoleKind::Management);
+    manager.into_iter().for_each(|role| role.grants.extend(read.iter().cloned()));
     let assumed = |role: &&mut Role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub);
     roles.iter_mut().filter(assumed).for_each(Role::let_simulate_itself);
     let bootstrap = bootstrap::grants(&Scope { config, account: None }, &roles);
@@ -191,6 +196,9 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
         grants.extend(archive::vault(&scope));
     }
     grants.extend(log_keys::grants(&scope));
+    if account.is_some() && account == athena::account(config) {
+        grants.extend(athena::grants(&scope));
+    }
     if account.is_some() {
         grants.extend(notify::grants(&scope));
         if account == state::owner(config) {

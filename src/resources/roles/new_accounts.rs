@@ -3,13 +3,23 @@
 use super::grant::{Grant, Scope};
 use crate::names::Arn;
 
+/// Creating and deleting the queue and its rule, and receiving what it holds.
 pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
-    let Some(name) = &scope.config.new_accounts.queue else { return Vec::new() };
-    let region = scope.config.organization.events_region();
-    let arn = |service: &str, resource: String| {
-        Arn::regional(scope.partition(), service, &region, scope.management(), resource).to_string()
-    };
-    let (queue, rule) = (arn("sqs", name.to_string()), arn("events", format!("rule/{name}")));
+    let mut grants = manage(scope);
+    grants.extend(queue(scope).map(|queue| {
+        Grant::new(
+            "ReceiveAccountEvents",
+            ["sqs:DeleteMessage", "sqs:ReceiveMessage"],
+            [queue],
+            "The service receives account events, and deletes them then.",
+        )
+    }));
+    grants
+}
+
+/// Creating and deleting the queue and its rule.
+pub(super) fn manage(scope: &Scope<'_>) -> Vec<Grant> {
+    let (Some(queue), Some(rule)) = (queue(scope), rule(scope)) else { return Vec::new() };
     vec![
         Grant::new(
             "ManageAccountQueue",
@@ -20,14 +30,8 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
                 "sqs:GetQueueUrl",
                 "sqs:SetQueueAttributes",
             ],
-            [queue.clone()],
-            "Creates, configures and deletes the queue of account events.",
-        ),
-        Grant::new(
-            "ReceiveAccountEvents",
-            ["sqs:DeleteMessage", "sqs:ReceiveMessage"],
             [queue],
-            "The service receives account events, and deletes them then.",
+            "Creates, configures and deletes the queue of account events.",
         ),
         Grant::new(
             "ManageAccountRule",
@@ -43,4 +47,19 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             "Creates, configures and deletes the rule that fills the queue.",
         ),
     ]
+}
+
+fn queue(scope: &Scope<'_>) -> Option<String> {
+    let name = scope.config.new_accounts.queue.as_ref()?;
+    Some(arn(scope, "sqs", name.to_string()))
+}
+
+fn rule(scope: &Scope<'_>) -> Option<String> {
+    let name = scope.config.new_accounts.queue.as_ref()?;
+    Some(arn(scope, "events", format!("rule/{name}")))
+}
+
+fn arn(scope: &Scope<'_>, service: &str, resource: String) -> String {
+    let region = scope.config.organization.events_region();
+    Arn::regional(scope.partition(), service, &region, scope.management(), resource).to_string()
 }

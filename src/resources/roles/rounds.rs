@@ -6,7 +6,8 @@ use crate::config::Config;
 
 /// Actions without `Get`, `List`, `Describe` or `Lookup` in their names that change nothing in
 /// the account.
-const ALSO: [&str; 3] = ["kms:Decrypt", "kms:VerifyMac", "sts:AssumeRole"];
+const ALSO: [&str; 4] =
+    ["athena:BatchGetNamedQuery", "kms:Decrypt", "kms:VerifyMac", "sts:AssumeRole"];
 
 /// The statements that are kept whole: they write what rounds write.
 const WHOLE: [&str; 8] = [

@@ -1,6 +1,7 @@
 //! Follows the accounts of the organization while the service runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::names::AccountId;
 use crate::ops::OpError;
 use crate::ops::new_accounts::{AccountProgress, AccountQueue, AccountReader};
+use crate::ops::role_stacks::RoleStacks;
 use crate::org::Organization;
 use crate::report::contract::new_accounts::{
     AccountBaseline, AccountEvent, AccountStep, BaselineAccount, DepartedAccount, JoinedAccount,
@@ -24,6 +26,9 @@ use crate::stop::Stop;
 const LIST_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// The shortest time between two readings: a flood of messages costs no more calls.
 const LIST_AT_MOST: SignedDuration = SignedDuration::from_secs(30);
+/// The shortest time between two readings of the roles' stacks, of which there is one in every
+/// account.
+const STACKS_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
 /// How long nothing is read after a failure.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(5);
 /// The first wait before an account that joined is looked at again; it doubles.
@@ -54,6 +59,8 @@ pub struct Accounts {
     pub error: Option<String>,
     /// The number of accounts.
     pub count: Option<usize>,
+    /// The stacks of the roles; none before they were first read.
+    pub role_stacks: Option<Arc<RoleStacks>>,
     /// Accounts that nobody looks at, and why.
     excluded: BTreeMap<AccountId, String>,
     /// Why accounts that joined are not covered yet.
@@ -286,6 +293,10 @@ impl AccountWatcher {
         self.failed_at = None;
         if is_due {
             Box::pin(self.read_list(&reader, now)).await?;
+            let read_at = self.accounts.role_stacks.as_ref().map(|it| it.as_of);
+            if read_at.is_none_or(|at| now.duration_since(at) >= STACKS_AT_MOST) {
+                self.accounts.role_stacks = Some(Arc::new(Box::pin(reader.role_stacks()).await));
+            }
         }
         let looks = self.due(now).into_iter().map(|membership| async {
             let progress = reader.progress(&membership.account, membership.joined_at).await;

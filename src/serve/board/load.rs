@@ -94,6 +94,9 @@ impl Loader {
                 report,
             });
         }
+        let reconciled = self.first(rounds, Part::Reconcile).await?;
+        reports.reconciliation = reconciled.map(|(_, report)| report);
+        reports.detections = self.first(rounds, Part::Detect).await?.map(|(_, report)| report);
         // Only those that reach further back than all newer ones know something more.
         let mut known_from = None;
         for round in rounds {

@@ -24,7 +24,9 @@ pub use self::signals::{
 pub use self::verdict::{knowledge, sentence};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::report::contract::checks::Check;
+use crate::report::contract::detections;
 use crate::report::contract::drift::{self, Cause, Finding};
+use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::new_accounts::{DepartedAccount, JoinedAccount};
 use crate::report::contract::service::{Round, Signals};
 
@@ -43,6 +45,10 @@ pub struct Board {
     pub chains: Chains,
     /// The newest consolidation.
     pub sources: Option<Sources>,
+    /// The newest comparison with Event history.
+    pub reconciliation: Option<ReconcileReport>,
+    /// What the newest detection found.
+    pub detections: Option<detections::Report>,
     /// Accounts that joined and are not covered in time, while signals are made.
     pub late: Vec<JoinedAccount>,
     /// Accounts that left lately, while signals are made.
@@ -102,15 +108,19 @@ pub struct Reports {
     pub verifications: Vec<Verification>,
     /// The newest consolidation.
     pub sources: Option<Sources>,
+    /// The newest comparison with Event history.
+    pub reconciliation: Option<ReconcileReport>,
+    /// What the newest detection found.
+    pub detections: Option<detections::Report>,
 }
 
 impl Board {
     /// What reports know together.
     #[must_use]
     pub fn of(reports: Reports) -> Self {
-        let Reports { drift, verifications, sources } = reports;
+        let Reports { drift, verifications, sources, reconciliation, detections } = reports;
         let chains = Chains::of(verifications);
-        let mut board = Self { chains, sources, ..Self::default() };
+        let mut board = Self { chains, sources, reconciliation, detections, ..Self::default() };
         if let Some((round, report)) = drift {
             let coverage = Coverage::of(report.coverage, report.created_at, &board.chains);
             let units = coverage.accounts.iter();

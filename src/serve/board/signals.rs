@@ -11,7 +11,9 @@ use super::Board;
 use super::chains::ChainFinding;
 use crate::names::{AccountId, Region};
 use crate::report::contract::checks::Severity;
+use crate::report::contract::detections::{CertaintyWord, Detection};
 use crate::report::contract::drift::{Finding, Scope, Verdict};
+use crate::report::contract::events::ReconciledPlace;
 use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{
     Problem, RoundPart, Signal, SignalCounts, SignalState, Signals,
@@ -90,6 +92,8 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.extend(board.of_drift());
     signals.extend(board.of_chains());
     signals.extend(board.of_consolidation());
+    signals.extend(board.of_reconciliation());
+    signals.extend(board.of_detection());
     signals.extend(board.of_parts());
     signals.extend(board.of_membership());
     let mut since: HashMap<&str, Timestamp> = HashMap::new();
@@ -107,6 +111,25 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.dedup_by(|one, other| one.fingerprint == other.fingerprint);
     let round = board.newest().map(|round| round.id.clone()).unwrap_or_default();
     Signals { round, parts: board.parts(), signals }
+}
+
+/// Where the events of a finding happened, as far as they say it.
+fn event_scope(found: &Detection) -> Scope {
+    let event = found.events.first();
+    let account = event.and_then(|event| event.account.as_ref()?.parse::<AccountId>().ok());
+    let region = event.and_then(|event| event.region.as_ref()?.parse::<Region>().ok());
+    match (account, region) {
+        (Some(account), Some(region)) => Scope::Region { account, region },
+        (Some(account), None) => Scope::Account { account },
+        (None, _) => Scope::Organization,
+    }
+}
+
+fn scope_account(scope: &Scope) -> Option<&AccountId> {
+    match scope {
+        Scope::Account { account } | Scope::Region { account, .. } => Some(account),
+        _ => None,
+    }
 }
 
 /// Signals with something in common.
@@ -347,12 +370,114 @@ impl Board {
         failures.chain(of_source).collect()
     }
 
+    /// Events that the archive lacks, and what could not be compared.
+    fn of_reconciliation(&self) -> Vec<Signal> {
+        let places = self.reconciliation.iter().flat_map(|report| &report.places);
+        let signal = |place: &ReconciledPlace, check: &str, title: &str, found: String| {
+            let (account, region) = (place.account.clone(), place.region.clone());
+            let scope = Scope::Region { account, region };
+            Signal {
+                fingerprint: fingerprint(Part::Reconcile, check, &scope_text(&scope)),
+                part: Part::Reconcile,
+                check: check.to_owned(),
+                severity: Severity::High,
+                state: SignalState::Failing,
+                unit_path: self.unit_path(Some(&place.account)),
+                scope,
+                title: title.to_owned(),
+                expected: None,
+                found,
+                fix: None,
+                cause: None,
+                suppressed: false,
+                since: Timestamp::MIN,
+            }
+        };
+        let mut signals = Vec::new();
+        for place in places {
+            if place.missing > 0 {
+                let first = place.first_missing.first();
+                let first = first.map(|event| {
+                    format!(", the first is {} at {}", event.event_name, event.happened_at)
+                });
+                signals.push(Signal {
+                    fix: Some(format!(
+                        "orgtrail events reconcile --account {} --region {} --all",
+                        place.account, place.region
+                    )),
+                    ..signal(
+                        place,
+                        "events-missing",
+                        "Event history has events that the archive lacks",
+                        format!(
+                            "{} of {} sampled events{}",
+                            place.missing,
+                            place.sampled,
+                            first.unwrap_or_default()
+                        ),
+                    )
+                });
+            }
+            if let Some(reason) = &place.reason {
+                signals.push(Signal {
+                    severity: Severity::Medium,
+                    state: SignalState::Unreadable,
+                    ..signal(
+                        place,
+                        "events-not-compared",
+                        "the archive could not be compared with Event history",
+                        reason.clone(),
+                    )
+                });
+            }
+        }
+        signals
+    }
+
+    /// What was detected in the events. What is only of note is in the report alone.
+    fn of_detection(&self) -> Vec<Signal> {
+        let found = self.detections.iter().flat_map(|report| &report.findings);
+        found
+            .filter(|one| one.severity != Severity::Low)
+            .map(|one| {
+                let scope = event_scope(one);
+                let event = one.events.first();
+                let id = event.and_then(|event| event.id.as_deref()).unwrap_or_default();
+                let place = format!("{} {} {id}", scope_text(&scope), one.about);
+                let name = event.and_then(|event| event.name.as_deref()).unwrap_or("an event");
+                let who = event.and_then(|event| event.principal.as_deref());
+                let who = who.unwrap_or("someone unknown");
+                let failed = if one.failed { ", which failed" } else { "" };
+                let possible = match one.certainty {
+                    CertaintyWord::Possible => ", possibly",
+                    CertaintyWord::Certain => "",
+                };
+                Signal {
+                    fingerprint: fingerprint(Part::Detect, &one.rule.id, &place),
+                    part: Part::Detect,
+                    check: one.rule.id.clone(),
+                    severity: one.severity,
+                    state: SignalState::Failing,
+                    unit_path: self.unit_path(scope_account(&scope)),
+                    title: one.rule.title.clone(),
+                    expected: None,
+                    found: format!("{name} by {who}: {}{possible}{failed}", one.about),
+                    fix: Some(one.rule.fix.clone()).filter(|fix| !fix.is_empty()),
+                    cause: None,
+                    suppressed: false,
+                    since: Timestamp::MIN,
+                    scope,
+                }
+            })
+            .collect()
+    }
+
     /// The parts that last ended without a report: what they would have found is unknown.
     fn of_parts(&self) -> Vec<Signal> {
         let newest = |part: Part| {
             self.rounds.iter().find_map(|round| round.parts.iter().find(|it| it.part == part))
         };
-        let newest = [Part::Consolidate, Part::Verify, Part::Drift].into_iter().filter_map(newest);
+        let newest = Part::ALL.into_iter().filter_map(newest);
         let failed =
             newest.filter(|part| part.report_bytes.is_none() && part.outcome != Outcome::Clean);
         let signal = |part: &RoundPart| Signal {
@@ -383,7 +508,7 @@ impl Board {
         let has_run = |part: &Part| {
             self.rounds.iter().any(|round| round.parts.iter().any(|it| it.part == *part))
         };
-        [Part::Consolidate, Part::Verify, Part::Drift].into_iter().filter(has_run).collect()
+        Part::ALL.into_iter().filter(has_run).collect()
     }
 }
 

@@ -319,6 +319,14 @@ fn fix(group: &Group<'_>) -> Markup {
             (None, Part::Consolidate) => {
                 (note(&html! { "See the " a href="/sources" { "sources" } "." }))
             },
+            (None, Part::Reconcile) => {
+                p { "Compare again:" }
+                (command("Compare again", "orgtrail events reconcile"))
+            },
+            (None, Part::Detect) => {
+                p { "List the events:" }
+                (command("List the events", "orgtrail events detect"))
+            },
             (None, Part::Drift) => {
                 p { "What the check tests, and how to fix it:" }
                 (command(&format!("Explain: {}", problem.check),

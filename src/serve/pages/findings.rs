@@ -101,6 +101,10 @@ pub(super) fn next_step(group: &Group<'_>) -> String {
         }
         (None, Part::Verify) => "Verify again; the chain's page has the command.".to_owned(),
         (None, Part::Consolidate) => "See the sources and the report of the round.".to_owned(),
+        (None, Part::Reconcile) => "Run `orgtrail events reconcile` again.".to_owned(),
+        (None, Part::Detect) => {
+            "Find out who did it: `orgtrail events detect` lists the events.".to_owned()
+        }
         (None, Part::Drift) => {
             format!("`orgtrail explain {}` says how to fix it.", problem.check)
         }

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::components::{card, command, list, only_note, tag, verdict, weight};
 use super::layout::{Page, Section};
 use super::view::{View, respond};
-use super::{findings, time};
+use super::{findings, role_stacks, time};
 use crate::config::{ObjectLockMode, Regions};
 use crate::printable::plain;
 use crate::report::contract::drift::Scope;
@@ -32,11 +32,17 @@ pub(super) async fn page(Extracted(app): Extracted<App>, uri: Uri) -> Response {
 /// The page.
 pub(super) fn landing_zone(view: &View) -> Markup {
     let open = of_the_organization(view);
+    let problems = role_stacks::problems(view);
     let (border, line, sentence) = match (&view.board.drift, open.len()) {
         (None, _) => (
             "run",
             tag("waiting", "Waiting"),
             "No round has checked the organization yet.".to_owned(),
+        ),
+        (Some(_), 0) if problems > 0 => (
+            "bad",
+            tag("failed", "Roles"),
+            format!("{} with the stacks of orgtrail's roles.", counted(problems, "problem")),
         ),
         (Some(_), 0) => (
             "",
@@ -63,6 +69,7 @@ pub(super) fn landing_zone(view: &View) -> Markup {
     let main = html! {
         (verdict(border, &line, &sentence, &more, &Markup::default()))
         div.two { (organization(view)) (archive(view)) }
+        (role_stacks::cards(view))
         (joined_card(view))
         (departed_card(view))
         (findings_card(view, &open))
@@ -262,10 +269,8 @@ fn findings_card(view: &View, open: &[&Signal]) -> Markup {
 fn not_checked() -> Markup {
     let body = html! { div.pad {
         ul.plain role="list" {
-            li { (tag("excluded", "not checked")) " The steps that created the organization and \
-                its organizational units." }
-            li { (tag("excluded", "not checked")) " CloudFormation stack sets and their instances \
-                in member accounts." }
+            li { (tag("excluded", "not checked")) " Organizational units, except those that the \
+                configuration names." }
             li { (tag("excluded", "not checked")) " Settings of AWS Control Tower." }
         }
         p { "To see what orgtrail would change in AWS now:" }

@@ -19,6 +19,7 @@ mod landing_zone;
 mod layout;
 mod overview;
 mod query;
+mod role_stacks;
 mod round;
 mod rounds;
 mod running;

@@ -282,7 +282,7 @@ fn diff(view: &View, finished: &Finished) -> Markup {
 /// The formats of a part's report.
 const fn formats(part: Part) -> &'static [(&'static str, &'static str)] {
     match part {
-        Part::Consolidate | Part::Verify => &[("json", "JSON")],
+        Part::Consolidate | Part::Verify | Part::Reconcile | Part::Detect => &[("json", "JSON")],
         Part::Drift => &[
             ("html", "HTML"),
             ("json", "JSON"),

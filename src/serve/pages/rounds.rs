@@ -172,7 +172,7 @@ pub(super) fn table<'a>(view: &View, rounds: impl Iterator<Item = &'a Arc<Round>
                 td { (tag("running", "running")) }
                 td { (time::recent(live.started_at, view.now)) }
                 td.num { (time::between(live.started_at, view.now)) }
-                @for part in [Part::Consolidate, Part::Verify, Part::Drift] {
+                @for part in Part::ALL {
                     td {
                         @match live.parts.iter().find(|it| it.part == part) {
                             Some(part) => {
@@ -198,6 +198,8 @@ pub(super) fn table<'a>(view: &View, rounds: impl Iterator<Item = &'a Arc<Round>
         "Consolidate",
         "Verify",
         "Drift",
+        "Reconcile",
+        "Detect",
         "Changes",
     ];
     list("Rounds", &columns, &rows)
@@ -215,7 +217,7 @@ fn row(view: &View, round: &Round) -> Markup {
             td { span.nowrap { (outcome(round.outcome)) " " (round.exit_code) } }
             td { (time::recent(round.started_at, view.now)) }
             td.num { (time::between(round.started_at, round.ended_at)) }
-            @for part in [Part::Consolidate, Part::Verify, Part::Drift] {
+            @for part in Part::ALL {
                 td { @match summary(part) {
                     Some(part) => { (plain(&part.summary)) },
                     None => { "–" },

@@ -66,6 +66,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
         env.runs(&["retire", &trail.arn, "--yes"], 0).await;
     }
     env.runs(&["drift"], 0).await;
+    env.create_stacks().await;
     env.runs(&["doctor"], 0).await;
     env.runs(&["run", "consolidate,verify,drift", "--yes"], 0).await;
     env.runs(&["destroy", "--confirm-trail", "orgtrail"], 0).await;

@@ -9,9 +9,10 @@ use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
-use orgtrail::aws::{Settings, SignedCall, SignedRead, WriteClients};
+use orgtrail::aws::{Settings, SignedCall, SignedRead, StackWrite, WriteClients};
 use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn, Region};
+use orgtrail::resources::landing_zone::LandingZone;
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
 use orgtrail::serve::store::{S3Store, Store};
@@ -186,6 +187,52 @@ impl RolesEnv {
         command
     }
 
+    /// A stack and a stack set of the roles, as `orgtrail bootstrap` would create them: without
+    /// the roles, which exist.
+    pub(super) async fn create_stacks(&self) {
+        let zone = LandingZone::new(self.config.clone(), false).unwrap();
+        let clients = self.root(MANAGEMENT).await;
+        let activate = StackWrite::ActivateOrganizationsAccess;
+        clients.write_stacks(activate, &Vec::new()).await.unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let tagged = || {
+            vec![
+                pair("Tags.member.1.Key", "orgtrail:managed-by"),
+                pair("Tags.member.1.Value", "orgtrail-bootstrap"),
+                pair("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+            ]
+        };
+        let member = zone.deployments.iter().find(|one| &*one.id == "role/member").unwrap();
+        let organization = self.sandbox.organization_id();
+        let values = member.parameters(&zone.trusted(member), organization.as_ref());
+        let mut set = tagged();
+        set.extend([
+            pair("StackSetName", &member.name),
+            pair("PermissionModel", "SERVICE_MANAGED"),
+            pair("AutoDeployment.Enabled", "false"),
+            pair("TemplateBody", &member.template.to_string()),
+        ]);
+        for (at, (key, value)) in values.iter().enumerate() {
+            set.push(pair(&format!("Parameters.member.{}.ParameterKey", at + 1), key));
+            set.push(pair(&format!("Parameters.member.{}.ParameterValue", at + 1), value));
+        }
+        clients.write_stacks(StackWrite::CreateStackSet, &set).await.unwrap();
+        let body = json!({ "Resources": { "Role": { "Type": "AWS::IAM::Role", "Properties": {
+            "RoleName": "Other",
+            "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:aws:iam::{MANAGEMENT}:root") },
+                "Action": "sts:AssumeRole",
+            }] },
+        } } } });
+        let mut stack = tagged();
+        stack.extend([
+            pair("StackName", "orgtrail-management"),
+            pair("TemplateBody", &body.to_string()),
+        ]);
+        clients.write_stacks(StackWrite::CreateStack, &stack).await.unwrap();
+    }
+
     /// What the service stores, in the declared state bucket.
     pub(super) async fn store_state(&self) {
         let bucket = self.config.service.state.as_ref().unwrap().bucket().unwrap().clone();
@@ -277,6 +324,30 @@ impl RolesEnv {
         let put = archive.kms().put_key_policy().key_id(&id).policy(policy.to_string());
         put.send().await.unwrap();
         archive.kms().disable_key().key_id(id).send().await.unwrap();
+        self.change_athena(&archive).await;
+    }
+
+    /// Tables, a workgroup and a named query that are not as they were.
+    async fn change_athena(&self, archive: &WriteClients) {
+        for name in ["cloudtrail_logs", "cloudtrail_events"] {
+            let owner = self.sandbox.organization_id().unwrap();
+            let parameters = json!({ "orgtrail:organization": owner.as_str() });
+            let input = json!({ "Name": name, "Parameters": parameters });
+            let body = json!({ "DatabaseName": "orgtrail", "TableInput": input });
+            archive.send(SignedCall::UpdateTable, &body).await.unwrap();
+        }
+        let updates = json!({ "RequesterPaysEnabled": true });
+        let body = json!({ "WorkGroup": "orgtrail", "ConfigurationUpdates": updates });
+        archive.send(SignedCall::UpdateWorkGroup, &body).await.unwrap();
+        let ids = json!({ "WorkGroup": "orgtrail" });
+        let ids = archive.read(SignedRead::ListNamedQueries, &ids).await.unwrap();
+        let some = json!({ "NamedQueryIds": ids["NamedQueryIds"] });
+        let found = archive.read(SignedRead::BatchGetNamedQuery, &some).await.unwrap();
+        let query = &found["NamedQueries"][0];
+        let body = json!({
+            "NamedQueryId": query["NamedQueryId"], "Name": query["Name"], "QueryString": "SELECT 1",
+        });
+        archive.send(SignedCall::UpdateNamedQuery, &body).await.unwrap();
     }
 }
 

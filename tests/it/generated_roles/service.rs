@@ -105,6 +105,13 @@ async fn rounds_and_the_service_need_what_their_policy_allows_and_can_apply_noth
         }
     }
 
+    // The stacks of the roles can be read too.
+    env.create_stacks().await;
+    let doctor = env.output(&["doctor", "--format", "json"]).await;
+    let items = serde_json::from_str::<Value>(&doctor.stdout).unwrap()["items"].clone();
+    let stacks = items.as_array().unwrap().iter().find(|item| item["item"] == "stack-sets");
+    assert_eq!(stacks.unwrap()["verdict"], "ok", "{items:#}");
+
     // Another place of the state is not its own.
     let elsewhere =
         env.declaring(|config| config.replace("acme-round-state/prod", "acme-other-state"));

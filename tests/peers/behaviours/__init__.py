@@ -55,4 +55,4 @@ def code(error):
 
 
 from . import (  # noqa: E402,F401
-    guards, identity, keys, neighbors, notifications, objects, organization, queues, stacks, trails)
+    athena, guards, identity, keys, neighbors, notifications, objects, organization, queues, stacks, trails)

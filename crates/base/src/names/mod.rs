@@ -5,6 +5,7 @@
 
 mod account_id;
 mod arn;
+mod athena;
 mod bucket_name;
 mod key_alias;
 mod key_prefix;
@@ -19,6 +20,7 @@ mod trail_name;
 
 pub use account_id::AccountId;
 pub use arn::Arn;
+pub use athena::{DatabaseName, WorkgroupName};
 pub use bucket_name::BucketName;
 pub use key_alias::KeyAlias;
 pub use key_prefix::{KeyPrefix, MOST_CHARACTERS, prefix_folder};

@@ -23,6 +23,8 @@ pub(super) fn is_over_tls(headers: &HeaderMap) -> bool {
     headers.get(INSECURE).is_none_or(|value| value != "true")
 }
 
+/// Characters of a client's name for itself that are recorded.
+const MAX_USER_AGENT: usize = 1024;
 /// How far a client's clock may be off.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
@@ -49,7 +51,7 @@ pub(super) fn authenticate(
             format!("Credential should be scoped to a valid region, not '{}'", signature.region),
         )
     })?;
-    let caller = {
+    let mut caller = {
         let control = simulation.control.read();
         let key = control.access_keys.get(signature.access_key_id).ok_or_else(invalid_token)?;
         signature
@@ -68,7 +70,14 @@ pub(super) fn authenticate(
             signature.session_token.as_deref(),
         )?
     };
+    caller.user_agent = user_agent(&parts.headers);
     Ok((caller, region))
+}
+
+/// What a client says that it is, as far as records have room for it.
+pub(super) fn user_agent(headers: &HeaderMap) -> String {
+    let text = headers.get("user-agent").and_then(|value| value.to_str().ok());
+    text.unwrap_or_default().chars().take(MAX_USER_AGENT).collect()
 }
 
 /// Refuses calls to a Region that the caller's account has not opted into: its
@@ -158,6 +167,9 @@ impl AccessKey {
             access_key_id: access_key_id.to_owned(),
             mfa_at: self.mfa_at,
             temporary: self.session_token.is_some(),
+            issued_at: self.session_token.is_some().then_some(self.created_at),
+            source_identity: self.source_identity.clone(),
+            user_agent: String::new(),
             session_policy: self.session_policy.clone(),
         })
     }
@@ -185,6 +197,12 @@ pub(super) struct Caller {
     pub(super) mfa_at: Option<Timestamp>,
     /// Whether the credentials are temporary (a role's or a session token's).
     pub(super) temporary: bool,
+    /// When temporary credentials were issued, by the simulated clock.
+    pub(super) issued_at: Option<Timestamp>,
+    /// The source identity of the session, which those assumed with it inherit.
+    pub(super) source_identity: Option<String>,
+    /// What the client says that it is.
+    pub(super) user_agent: String,
     /// The session policy passed to `AssumeRole`.
     pub(super) session_policy: Option<Document>,
 }
@@ -228,6 +246,9 @@ impl Caller {
             access_key_id: String::new(),
             mfa_at: None,
             temporary: false,
+            issued_at: None,
+            source_identity: None,
+            user_agent: String::new(),
             session_policy: None,
         }
     }

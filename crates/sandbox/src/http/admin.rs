@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::route::plain;
 use crate::faults::{Fault, Propagation};
 use crate::simulation::Simulation;
+use crate::simulator::SignIn;
 
 /// What the paths of the sandbox's own calls begin with.
 pub(super) const PREFIX: &str = "/_sandbox/";
@@ -62,6 +63,10 @@ pub(super) fn answer(simulation: &Simulation, parts: &Parts, body: &[u8]) -> Res
         (&Method::POST, "confirm") => {
             Ok(json!({ "confirmed": simulation.confirm_subscriptions() }))
         }
+        (&Method::POST, "sign-in") => read::<SignIn>(body).and_then(|sign_in| {
+            let signed_in = simulation.sign_in(&sign_in);
+            signed_in.then(|| json!({})).ok_or_else(|| "there is no such account or user".into())
+        }),
         (&Method::POST, "faults") => read::<Change>(body).map(|change| {
             apply(simulation, change);
             faults(simulation)

@@ -12,6 +12,7 @@ use super::checksum::Claims;
 use super::context::CallContext;
 use super::error::{access_denied, refuse};
 use super::put::MAX_PUT_BYTES;
+use super::recorded::{self, Recorded};
 use super::session::Session;
 use super::{
     acl_calls, buckets, copy, delete, encryption, get, lifecycle, listing, lock, multipart,
@@ -51,27 +52,37 @@ impl Content for dto::UploadPartInput {
 }
 
 impl Backend {
-    fn run<I, O>(
+    fn run<I: 'static, O>(
         &self,
+        name: &str,
         req: S3Request<I>,
         op: impl FnOnce(&CallContext<'_>, I) -> S3Result<O>,
     ) -> S3Result<S3Response<O>> {
-        let Some(session) = req.extensions.get::<Arc<Session>>() else {
+        let Some(session) = req.extensions.get::<Arc<Session>>().map(Arc::clone) else {
             return Err(access_denied("Access Denied"));
         };
         let region = req.region.as_ref().and_then(|region| region.as_str().parse::<Region>().ok());
+        let recorded = recorded::event_name(name)
+            .and_then(|name| Recorded::new(&self.0, name, &session, region.as_ref(), &req));
         let control = self.0.control.read();
-        let mut cx = CallContext::new(&self.0, &control, session, &req.headers);
+        let mut cx = CallContext::new(&self.0, &control, &session, &req.headers);
         cx.region = region.as_ref();
-        let output = op(&cx, req.input)?;
+        let output = op(&cx, req.input);
+        let status = cx.status.get();
+        drop(control);
+        if let Some(recorded) = recorded {
+            recorded.record(&self.0, output.as_ref().err());
+        }
+        let output = output?;
         if !req.method.is_safe() {
             self.0.touch();
         }
-        Ok(S3Response { status: cx.status.get(), ..S3Response::new(output) })
+        Ok(S3Response { status, ..S3Response::new(output) })
     }
 
-    async fn run_with_content<I: Content, O>(
+    async fn run_with_content<I: Content + 'static, O>(
         &self,
+        name: &str,
         mut req: S3Request<I>,
         op: impl FnOnce(&CallContext<'_>, I, Bytes, Claims) -> S3Result<O>,
     ) -> S3Result<S3Response<O>> {
@@ -79,7 +90,7 @@ impl Backend {
         // Trailers are there once the content has been read.
         let trailers = req.trailing_headers.take().and_then(|trailers| trailers.take());
         let claims = Claims::read(&req.headers, trailers.as_ref())?;
-        self.run(req, |cx, input| op(cx, input, body, claims))
+        self.run(name, req, |cx, input| op(cx, input, body, claims))
     }
 }
 
@@ -144,13 +155,13 @@ macro_rules! backend {
                 &self,
                 req: S3Request<dto::$input>,
             ) -> S3Result<S3Response<dto::$output>> {
-                self.run(req, $path)
+                self.run(stringify!($name), req, $path)
             })*
             $(async fn $body_name(
                 &self,
                 req: S3Request<dto::$body_input>,
             ) -> S3Result<S3Response<dto::$body_output>> {
-                self.run_with_content(req, $body_path).await
+                self.run_with_content(stringify!($body_name), req, $body_path).await
             })*
         }
     };

@@ -39,6 +39,7 @@ mod page;
 mod persist;
 mod put;
 mod raw;
+mod recorded;
 mod replication;
 mod restore;
 mod service_access;

@@ -10,7 +10,7 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::error::{access_denied, custom, refuse};
-use crate::auth::{Caller, is_over_tls, valid_for};
+use crate::auth::{Caller, is_over_tls, user_agent, valid_for};
 use crate::simulation::Simulation;
 
 /// Says which version of TLS a request stands for having come over.
@@ -71,7 +71,9 @@ impl S3Access for S3Authenticator {
                 let query = cx.uri().query().unwrap_or_default();
                 check_life(query)?;
                 let token = token.or_else(|| in_query(query, "x-amz-security-token"));
-                Some(self.caller(&credentials.access_key, token.as_deref())?)
+                let mut caller = self.caller(&credentials.access_key, token.as_deref())?;
+                caller.user_agent = user_agent(cx.headers());
+                Some(caller)
             }
         };
         cx.extensions_mut().insert(Arc::new(Session { caller, tls }));

@@ -69,6 +69,7 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         duration: jiff::SignedDuration::from_secs(wanted),
         mfa_at: None,
         policy: Some(policy),
+        source_identity: None,
     };
     Ok(json!({
         "Credentials": issue(control, call, session),

@@ -95,6 +95,11 @@ pub(crate) fn limit(input: &Value, name: &str, usual: usize, most: usize) -> Opt
     usize::try_from(limit).ok().filter(|limit| (1..=most).contains(limit))
 }
 
+/// The key after which the page of a token begins; `None` if it is no token.
+pub(crate) fn token_key(token: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()
+}
+
 /// One page of `items`, which are ordered by their keys, after the one that ended with
 /// `token`, and the token of the next.
 ///
@@ -107,14 +112,12 @@ pub(crate) fn page(
 ) -> Option<(Vec<Value>, Option<String>)> {
     let after = match token {
         None => None,
-        Some(token) => {
-            let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-            Some(String::from_utf8(bytes).ok()?)
-        }
+        Some(token) => Some(token_key(token)?),
     };
     let mut rest: Vec<_> = items
         .into_iter()
         .skip_while(|(key, _)| after.as_ref().is_some_and(|after| key <= after))
+        .take(limit.saturating_add(1))
         .collect();
     let more = rest.len() > limit;
     rest.truncate(limit);

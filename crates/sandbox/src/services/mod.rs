@@ -5,12 +5,14 @@ use super::simulation::Control;
 
 pub(super) mod account;
 mod assume_root;
+pub(super) mod athena;
 pub(crate) mod cloudformation;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
 pub(super) mod config;
 pub(super) mod control_tower;
 pub(super) mod events;
+pub(super) mod glue;
 pub(super) mod guardduty;
 pub(super) mod iam;
 pub(crate) mod input;
@@ -26,19 +28,24 @@ pub(super) mod sts;
 /// Runs one call under the control plane's write lock.
 pub(super) fn dispatch(control: &mut Control, call: &Call<'_>) -> Reply {
     let reply = answer(control, call);
-    super::simulator::record(control, call, reply.as_ref().map(|_| ()));
+    // Leaving the organization ends what its trail records: the call is recorded before.
+    if call.operation != "LeaveOrganization" || reply.is_err() {
+        super::simulator::record(control, call, &reply);
+    }
     reply
 }
 
 fn answer(control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(control, call),
+        Service::Athena => athena::call(control, call),
         Service::CloudFormation => cloudformation::call(control, call),
         Service::CloudTrail => cloudtrail::call(control, call),
         Service::Config => config::call(control, call),
         Service::ControlTower => control_tower::call(control, call),
         Service::Monitoring => cloudwatch::call(control, call),
         Service::Events => events::call(control, call),
+        Service::Glue => glue::call(control, call),
         Service::GuardDuty => guardduty::call(control, call),
         Service::Iam => iam::call(control, call),
         Service::Kms => kms::call(control, call),

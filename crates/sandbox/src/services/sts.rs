@@ -90,6 +90,13 @@ fn assume_role(control: &mut Control, call: &Call<'_>) -> Reply {
         // STS does not report to strangers what a trust policy lacks.
         if denial.explicit { denial.into() } else { denied() }
     })?;
+    let source_identity = source_identity(call)?;
+    if let Some(source) = &source_identity {
+        let mut context = context.clone();
+        context.push(("sts:SourceIdentity", source.clone()));
+        let request = Request { action: "sts:SetSourceIdentity", context: &context, ..request };
+        control.decide(Some(call.caller), &request).map_err(|_| denied())?;
+    }
     let chained =
         call.caller.temporary && matches!(call.caller.identity, Identity::AssumedRole { .. });
     let wanted = number(call.input, "DurationSeconds");
@@ -112,12 +119,42 @@ fn assume_role(control: &mut Control, call: &Call<'_>) -> Reply {
     let packed = session_policy.as_ref().map(|policy| policy.text().len() * 100 / 2048);
     // A trust policy can demand MFA; the session itself does not carry it.
     let mfa_at = None;
-    let session = Session { account, identity, duration, mfa_at, policy: session_policy };
+    let session = Session {
+        account,
+        identity,
+        duration,
+        mfa_at,
+        policy: session_policy,
+        source_identity: source_identity.clone(),
+    };
     Ok(json!({
         "Credentials": issue(control, call, session),
         "AssumedRoleUser": { "AssumedRoleId": assumed_id, "Arn": assumed.arn() },
         "PackedPolicySize": packed,
+        "SourceIdentity": source_identity,
     }))
+}
+
+/// The source identity of the session to be: the caller's, which cannot be changed.
+///
+/// Source: IAM User Guide, "Monitor and control actions taken with assumed roles".
+fn source_identity(call: &Call<'_>) -> Result<Option<String>, ApiError> {
+    let stated = text(call.input, "SourceIdentity");
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if let Some(stated) = stated
+        && (!(2..=64).contains(&stated.len()) || !stated.chars().all(allowed))
+    {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{stated}' at 'sourceIdentity' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"
+        )));
+    }
+    match (&call.caller.source_identity, stated) {
+        (Some(inherited), Some(stated)) if inherited != stated => Err(ApiError::access_denied(
+            "The source identity of a session cannot be changed by role chaining",
+        )),
+        (Some(inherited), _) => Ok(Some(inherited.clone())),
+        (None, stated) => Ok(stated.map(str::to_owned)),
+    }
 }
 
 fn session_token(control: &mut Control, call: &Call<'_>) -> Reply {
@@ -132,7 +169,8 @@ fn session_token(control: &mut Control, call: &Call<'_>) -> Reply {
     let duration =
         duration(number(call.input, "DurationSeconds"), default, max, "allowed maximum")?;
     let (account, identity) = (call.caller.account.clone(), call.caller.identity.clone());
-    let session = Session { account, identity, duration, mfa_at, policy: None };
+    let session =
+        Session { account, identity, duration, mfa_at, policy: None, source_identity: None };
     Ok(json!({ "Credentials": issue(control, call, session) }))
 }
 
@@ -197,6 +235,7 @@ pub(super) struct Session {
     pub(super) duration: SignedDuration,
     pub(super) mfa_at: Option<Timestamp>,
     pub(super) policy: Option<Document>,
+    pub(super) source_identity: Option<String>,
 }
 
 /// Gives out temporary credentials.
@@ -214,6 +253,7 @@ pub(super) fn issue(control: &mut Control, call: &Call<'_>, session: Session) ->
         expires_at: Some(real_now() + session.duration),
         mfa_at: session.mfa_at,
         session_policy: session.policy,
+        source_identity: session.source_identity,
         active: true,
         built_in: false,
         created_at: call.now,

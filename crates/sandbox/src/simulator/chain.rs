@@ -70,6 +70,11 @@ impl Chain {
         self.files.push((at, file));
     }
 
+    /// Whether files are not listed yet.
+    pub(super) fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// Delivers the digests of the hours that ended by `until`; with `ends`,
     /// the rest of the last hour too. Gives when the last one was delivered.
     ///

@@ -1,122 +1,27 @@
-//! What happens: made-up events in the shape of real ones, the same for the
-//! same seed, account, Region and slot.
+//! The records of what happens: made-up events in the shape of real ones, the same for the
+//! same seed, account, Region and slot, and what clients really called.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
 use orgtrail_base::cloudtrail::key::LogClass;
-use orgtrail_base::names::{AccountId, Arn, Partition, Region};
+use orgtrail_base::names::{AccountId, Arn, Region};
 use serde_json::{Value, json};
 
-use super::identities;
-use crate::services::cloudtrail::Trail;
+use super::issued::{Issued, Lane, Side, event_id, shared_id, user_identity};
+use super::kinds::{Actor, KINDS, Kind};
+use super::record::{
+    BROWSER, By, CLI, Login, Named, Recorded, api_call, console_login, foreign, uuid,
+};
+use super::schedule::{Beginning, Draft, Schedule, What};
+use super::{SLOT, cast, issue, place};
 use crate::services::cloudtrail::selectors::Facts;
+use crate::services::cloudtrail::{StoredEvent, Trail};
 use crate::simulation::{Control, Simulation};
 
-/// Who does it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Actor {
-    User,
-    Session,
-    Root,
-    Service(&'static str),
-}
-
-/// Something that happens.
-struct Kind {
-    source: &'static str,
-    name: &'static str,
-    read_only: bool,
-    actor: Actor,
-    /// Of a service that has no Regions.
-    global: bool,
-    /// Error code and message, of those that are refused.
-    error: Option<(&'static str, &'static str)>,
-    /// The type of the resource of a data event.
-    data: Option<&'static str>,
-}
-
-const fn kind(source: &'static str, name: &'static str, read_only: bool, actor: Actor) -> Kind {
-    Kind { source, name, read_only, actor, global: false, error: None, data: None }
-}
-
-const fn global(source: &'static str, name: &'static str, read_only: bool, actor: Actor) -> Kind {
-    Kind { global: true, ..kind(source, name, read_only, actor) }
-}
-
-const fn refused(mut kind: Kind, code: &'static str, message: &'static str) -> Kind {
-    kind.error = Some((code, message));
-    kind
-}
-
-const fn data(mut kind: Kind, of: &'static str) -> Kind {
-    kind.data = Some(of);
-    kind
-}
-
-const KINDS: [Kind; 30] = [
-    kind("ec2.amazonaws.com", "DescribeInstances", true, Actor::Session),
-    kind("ec2.amazonaws.com", "DescribeVolumes", true, Actor::Session),
-    kind("ec2.amazonaws.com", "RunInstances", false, Actor::Session),
-    kind("ec2.amazonaws.com", "CreateTags", false, Actor::User),
-    kind("ec2.amazonaws.com", "AuthorizeSecurityGroupIngress", false, Actor::User),
-    kind("s3.amazonaws.com", "ListBuckets", true, Actor::User),
-    kind("s3.amazonaws.com", "GetBucketAcl", true, Actor::Service("cloudtrail.amazonaws.com")),
-    kind("s3.amazonaws.com", "PutBucketPolicy", false, Actor::User),
-    kind("kms.amazonaws.com", "Decrypt", true, Actor::Session),
-    kind("kms.amazonaws.com", "GenerateDataKey", true, Actor::Service("cloudtrail.amazonaws.com")),
-    kind("logs.amazonaws.com", "CreateLogStream", false, Actor::Session),
-    kind("lambda.amazonaws.com", "ListFunctions20150331", true, Actor::User),
-    kind("lambda.amazonaws.com", "UpdateFunctionCode20150331v2", false, Actor::Session),
-    kind("rds.amazonaws.com", "DescribeDBInstances", true, Actor::User),
-    kind("ssm.amazonaws.com", "UpdateInstanceInformation", false, Actor::Session),
-    kind("secretsmanager.amazonaws.com", "GetSecretValue", true, Actor::Session),
-    kind("cloudtrail.amazonaws.com", "DescribeTrails", true, Actor::User),
-    kind("sts.amazonaws.com", "AssumeRole", true, Actor::Service("ec2.amazonaws.com")),
-    kind("sts.amazonaws.com", "GetCallerIdentity", true, Actor::User),
-    refused(
-        kind("ec2.amazonaws.com", "TerminateInstances", false, Actor::User),
-        "Client.UnauthorizedOperation",
-        "You are not authorized to perform this operation.",
-    ),
-    refused(
-        kind("secretsmanager.amazonaws.com", "GetSecretValue", true, Actor::User),
-        "AccessDenied",
-        "User is not authorized to perform: secretsmanager:GetSecretValue because no identity-based policy allows the secretsmanager:GetSecretValue action",
-    ),
-    refused(
-        kind("s3.amazonaws.com", "GetBucketPolicy", true, Actor::Session),
-        "NoSuchBucketPolicy",
-        "The bucket policy does not exist",
-    ),
-    global("iam.amazonaws.com", "ListRoles", true, Actor::User),
-    global("iam.amazonaws.com", "GetRole", true, Actor::Session),
-    global("iam.amazonaws.com", "AttachRolePolicy", false, Actor::User),
-    global("signin.amazonaws.com", "ConsoleLogin", false, Actor::User),
-    // A login that fails says so in its answer as well as at the top.
-    refused(
-        global("signin.amazonaws.com", "ConsoleLogin", false, Actor::Root),
-        "",
-        "Failed authentication",
-    ),
-    data(kind("s3.amazonaws.com", "GetObject", true, Actor::Session), "AWS::S3::Object"),
-    data(kind("s3.amazonaws.com", "PutObject", false, Actor::Session), "AWS::S3::Object"),
-    data(kind("lambda.amazonaws.com", "Invoke", false, Actor::Session), "AWS::Lambda::Function"),
-];
-
-/// The Region that records what services without Regions do.
-pub(super) fn global_region(partition: Partition) -> Region {
-    let code = match partition {
-        Partition::AwsCn => "cn-north-1",
-        Partition::AwsUsGov => "us-gov-west-1",
-        Partition::AwsEusc => "eusc-de-east-1",
-        Partition::AwsIso => "us-iso-east-1",
-        Partition::AwsIsoB => "us-isob-east-1",
-        Partition::AwsIsoE => "eu-isoe-west-1",
-        Partition::AwsIsoF => "us-isof-south-1",
-        Partition::Aws => "us-east-1",
-    };
-    #[expect(clippy::expect_used, reason = "the codes above are Regions")]
-    code.parse().expect("a Region")
-}
+/// Services without Regions: a trail may leave their events out.
+const GLOBAL: [&str; 3] =
+    ["iam.amazonaws.com", "organizations.amazonaws.com", "signin.amazonaws.com"];
 
 /// An event with what decides who records it.
 pub(super) struct Event {
@@ -126,8 +31,10 @@ pub(super) struct Event {
 }
 
 impl Event {
-    /// A management event that was really called.
-    pub(super) fn called(record: Value, global: bool) -> Self {
+    /// A management event.
+    pub(super) fn management(record: Value) -> Self {
+        let source = record["eventSource"].as_str().unwrap_or_default();
+        let global = GLOBAL.contains(&source);
         Self { record, global, data: None }
     }
 
@@ -156,54 +63,33 @@ impl Event {
 
 /// Makes the events of one account and Region.
 pub(super) struct EventGenerator<'a> {
-    partition: Partition,
+    schedule: Schedule<'a>,
     account: &'a AccountId,
     region: &'a Region,
-    seed: u64,
-    per_hour: f64,
-    takes_global: bool,
-    active: bool,
-    called: Vec<&'a Value>,
+    /// What was really called, oldest first.
+    called: Option<&'a VecDeque<StoredEvent>>,
 }
 
 impl<'a> EventGenerator<'a> {
     pub(super) fn new(
-        simulation: &Simulation,
+        simulation: &'a Simulation,
         control: &'a Control,
         account: &'a AccountId,
         region: &'a Region,
     ) -> Self {
-        let volume = &control.simulator.volume;
-        let called = control
-            .simulator
-            .activity
-            .iter()
-            .filter(|record| {
-                record["recipientAccountId"] == account.as_str()
-                    && record["awsRegion"] == region.as_str()
-            })
-            .collect();
+        let state = &control.simulator;
+        let known = control.accounts.get(account).filter(|_| state.filling.is_none());
         Self {
-            partition: simulation.partition,
+            schedule: super::schedule_of(simulation, control),
             account,
             region,
-            seed: volume.seed,
-            per_hour: volume.events_per_hour,
-            takes_global: global_region(simulation.partition) == *region,
-            active: super::active_regions(simulation, control).contains(region),
-            called,
+            called: known.map(|known| &known.cloudtrail.recent),
         }
     }
 
     /// A generator for one slot and purpose.
     pub(super) fn random(&self, purpose: &str, slot: Timestamp) -> fastrand::Rng {
-        let text = [self.account.as_str(), self.region.as_str(), purpose];
-        let mut seed =
-            self.seed ^ slot.as_second().cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for byte in text.iter().flat_map(|part| part.bytes()) {
-            seed = (seed ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        fastrand::Rng::with_seed(seed)
+        self.schedule.random(self.account, self.region, purpose, slot)
     }
 
     /// The sixteen characters of the name of one of a trail's files.
@@ -220,145 +106,250 @@ impl<'a> EventGenerator<'a> {
         self.region
     }
 
-    /// Everything that happens in a slot, oldest first.
+    /// Everything that happens in a slot or a part of one, oldest first.
     pub(super) fn slot(&self, start: Timestamp, end: Timestamp) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut random = self.random("events", end);
-        let seconds = end.as_second() - start.as_second();
-        if self.active && seconds > 0 {
-            for _ in 0..self.count(&mut random, end) {
-                let at = start + SignedDuration::from_secs(random.i64(0..seconds));
-                let kind = &KINDS[random.usize(..KINDS.len())];
-                if kind.global && !self.takes_global {
-                    continue;
-                }
-                events.push(self.event(&mut random, kind, at));
-            }
-        }
-        for record in &self.called {
-            let at = super::activity::made_at(record);
-            if at.is_some_and(|at| start <= at && at < end) {
-                let source = record["eventSource"].as_str().unwrap_or_default();
-                let global = matches!(source, "iam.amazonaws.com" | "organizations.amazonaws.com");
-                events.push(Event::called((*record).clone(), global));
-            }
-        }
+        let mut events =
+            self.made_up(place::slot_start(start) + SLOT, |at| start <= at && at < end);
+        events.extend(self.called(start, end).map(|call| Event::management(call.record())));
+        // Events within a second stay in their order.
         events.sort_by(|a, b| a.record["eventTime"].as_str().cmp(&b.record["eventTime"].as_str()));
         events
     }
 
-    /// How many events a slot has: none in the dead of night.
-    fn count(&self, random: &mut fastrand::Rng, slot: Timestamp) -> u32 {
-        let hour = slot.as_second().div_euclid(3600).rem_euclid(24);
-        let busy = match hour {
-            2..=4 => 0.0,
-            8..=17 => 1.0,
-            _ => 0.5,
-        };
-        let mean = self.per_hour / 12.0 * busy;
-        // Knuth's draw from a Poisson distribution.
-        let (limit, mut product, mut count) = ((-mean.min(500.0)).exp(), random.f64(), 0);
-        while product > limit {
-            product *= random.f64();
-            count += 1;
-        }
-        count
+    fn called(&self, start: Timestamp, end: Timestamp) -> impl Iterator<Item = &'a StoredEvent> {
+        let from = self.called.map_or(0, |all| all.partition_point(|call| call.at() < start));
+        let rest = self.called.into_iter().flat_map(move |all| all.range(from..));
+        rest.take_while(move |call| call.at() < end)
+            .filter(|call| call.region() == self.region.as_str())
     }
 
-    fn event(&self, random: &mut fastrand::Rng, kind: &Kind, at: Timestamp) -> Event {
-        let (partition, account, region) = (self.partition, self.account, self.region);
-        let time = super::chain::iso(at);
-        let began = super::chain::iso(at - SignedDuration::from_mins(random.i64(1..55)));
-        let identity = match kind.actor {
-            Actor::User => identities::user(random, partition, account),
-            Actor::Session => identities::session(random, partition, account, &began),
-            Actor::Root => identities::root(partition, account),
-            Actor::Service(principal) => identities::service(principal),
-        };
-        let login = kind.name == "ConsoleLogin";
-        let service = kind.source.split('.').next().unwrap_or_default();
-        let (from, agent) = match kind.actor {
-            Actor::Service(principal) => (principal, principal),
-            _ if login => (
-                identities::SOURCES[random.usize(..5)],
-                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-            ),
-            _ => (
-                identities::SOURCES[random.usize(..5)],
-                "aws-cli/2.31.4 md/awscrt#0.27.6 ua/2.1 os/linux#6.12 md/arch#x86_64 lang/python#3.13.7 md/pyimpl#CPython",
-            ),
-        };
-        let mut record = json!({
-            "eventVersion": if kind.data.is_some() { "1.11" } else { "1.10" },
-            "userIdentity": identity,
-            "eventTime": time,
-            "eventSource": kind.source,
-            "eventName": kind.name,
-            "awsRegion": region,
-            "sourceIPAddress": from,
-            "userAgent": agent,
-            "requestParameters": null,
-            "responseElements": null,
-            "eventID": uuid(random),
-            "readOnly": kind.read_only,
-            "eventType": if login { "AwsConsoleSignIn" } else { "AwsApiCall" },
-            "managementEvent": kind.data.is_none(),
-            "recipientAccountId": account,
-            "eventCategory": if kind.data.is_some() { "Data" } else { "Management" },
-        });
-        if login {
-            let outcome = if kind.error.is_some() { "Failure" } else { "Success" };
-            record["responseElements"] = json!({ "ConsoleLogin": outcome });
-            record["additionalEventData"] = json!({
-                "LoginTo": "https://console.aws.amazon.com/console/home",
-                "MobileVersion": "No",
-                "MFAUsed": if kind.error.is_some() { "No" } else { "Yes" },
+    /// What is made up of the slot that ends at `end`, as far as its time is wanted.
+    fn made_up(&self, end: Timestamp, is_wanted: impl Fn(Timestamp) -> bool) -> Vec<Event> {
+        let (schedule, account, region) = (&self.schedule, self.account, self.region);
+        let mut drafts = schedule.drafts(account, region, end);
+        drafts.retain(|draft| is_wanted(draft.at));
+        let mut events: Vec<Event> = Vec::with_capacity(drafts.len());
+        // Looked for once, and only if somebody acts.
+        let live = std::cell::OnceCell::new();
+        for draft in drafts {
+            events.push(match draft.what {
+                What::Call(kind) => {
+                    let actor = Acting { account, live: &live, end };
+                    self.call(&KINDS[kind], draft, actor, Side::Caller)
+                }
+                What::Issue(lane) => {
+                    let session = self.session(account, draft, lane);
+                    Event::management(issue::record(&session, Side::Caller))
+                }
+                What::LoginFails => Event::management(self.failed_login(draft)),
             });
-        } else {
-            record["requestID"] = uuid(random).into();
-            if !kind.read_only && kind.error.is_none() {
-                record["responseElements"] =
-                    json!({ "requestId": record["requestID"], "_return": true });
-            }
-            if !matches!(kind.actor, Actor::Service(_)) {
-                record["tlsDetails"] = json!({
-                    "tlsVersion": "TLSv1.3",
-                    "cipherSuite": "TLS_AES_128_GCM_SHA256",
-                    "clientProvidedHostHeader": format!("{service}.{region}.{}", partition.dns_suffix()),
-                });
+        }
+        if let Some(previous) = cast::previous(account) {
+            let live = std::cell::OnceCell::new();
+            for draft in schedule.drafts(&previous, region, end) {
+                match draft.what {
+                    _ if !is_wanted(draft.at) => {}
+                    What::Call(kind) if KINDS[kind].across => {
+                        let actor = Acting { account: &previous, live: &live, end };
+                        events.push(self.call(&KINDS[kind], draft, actor, Side::Owner));
+                    }
+                    What::Issue(Lane::Across) => {
+                        let session = self.session(&previous, draft, Lane::Across);
+                        events.push(Event::management(issue::record(&session, Side::Owner)));
+                    }
+                    _ => {}
+                }
             }
         }
-        if let Some((code, message)) = kind.error {
-            if !code.is_empty() {
-                record["errorCode"] = code.into();
+        for of in cast::center_accounts(account) {
+            for draft in schedule.drafts(&of, region, end) {
+                if draft.what == What::Issue(Lane::Center) && is_wanted(draft.at) {
+                    let session = self.session(&of, draft, Lane::Center);
+                    events.push(Event::management(issue::record(&session, Side::Center)));
+                }
             }
+        }
+        events
+    }
+
+    fn session(&self, account: &AccountId, draft: Draft, lane: Lane) -> Issued {
+        let beginning =
+            Beginning { account: account.clone(), region: self.region.clone(), draft, lane };
+        Issued::new(&self.schedule, &beginning)
+    }
+
+    /// A login that fails before [`Lane::Console`] of the same user succeeds.
+    fn failed_login(&self, draft: Draft) -> Value {
+        let (partition, account) = (self.schedule.partition, self.account);
+        // The session of the login that follows has the same seed, but for its last bits.
+        let following = Draft { seed: draft.seed & !0xf, ..draft };
+        let session = self.session(account, following, Lane::Console);
+        let identity = user_identity(partition, account, &session.name, None);
+        let by = By { identity, address: cast::address(&session.name), agent: BROWSER };
+        let place = Recorded { at: draft.at, region: self.region, account };
+        let login = Login { mfa: None, succeeds: false };
+        console_login(place, by, &event_id(draft.seed, Side::Caller), &login)
+    }
+
+    fn call(&self, kind: &Kind, draft: Draft, acting: Acting<'_>, side: Side) -> Event {
+        let (partition, region) = (self.schedule.partition, self.region);
+        let mut random = fastrand::Rng::with_seed(draft.seed);
+        let actor = self.actor(kind, acting, &mut random);
+        let owner = if kind.across { cast::next(acting.account) } else { None };
+        let owner = owner.unwrap_or_else(|| acting.account.clone());
+        let identity = if side == Side::Owner {
+            foreign(acting.account, actor.identity["principalId"].as_str().unwrap_or_default())
+        } else {
+            actor.identity
+        };
+        let by = By { identity, address: &actor.address, agent: actor.agent };
+        let place = Recorded { at: draft.at, region, account: self.account };
+        let id = event_id(draft.seed, side);
+        if kind.name == "ConsoleLogin" {
+            let login = Login { mfa: None, succeeds: false };
+            return Event::management(console_login(place, by, &id, &login));
+        }
+        let named = Named {
+            source: kind.source,
+            name: kind.name,
+            read_only: kind.read_only,
+            is_data: kind.data.is_some(),
+        };
+        let mut record = api_call(named, place, by, &id);
+        record["requestID"] = uuid(&mut random).into();
+        if !kind.read_only && kind.error.is_none() {
+            record["responseElements"] = answer(kind, &record["requestID"], &mut random);
+        }
+        if actor.is_client {
+            let service = kind.source.split('.').next().unwrap_or_default();
+            record["tlsDetails"] = json!({
+                "tlsVersion": "TLSv1.3",
+                "cipherSuite": "TLS_AES_128_GCM_SHA256",
+                "clientProvidedHostHeader":
+                    format!("{service}.{region}.{}", partition.dns_suffix()),
+            });
+        }
+        if actor.from_console {
+            record["sessionCredentialFromConsole"] = "true".into();
+        }
+        if let Some((code, message)) = kind.error {
+            record["errorCode"] = code.into();
             record["errorMessage"] = message.into();
+        }
+        if kind.across {
+            record["sharedEventID"] = shared_id(draft.seed).into();
         }
         let data = kind.data.map(|of| {
             let arn = if of == "AWS::S3::Object" {
                 let key = format!("reports/{:08x}.csv", random.u32(..));
                 record["requestParameters"] =
-                    json!({ "bucketName": format!("app-{account}"), "key": key });
-                format!("arn:{partition}:s3:::app-{account}/{key}")
+                    json!({ "bucketName": format!("app-{owner}"), "key": key });
+                format!("arn:{partition}:s3:::app-{owner}/{key}")
             } else {
-                format!("arn:{partition}:lambda:{region}:{account}:function:ingest")
+                format!("arn:{partition}:lambda:{region}:{owner}:function:ingest")
             };
-            record["resources"] = json!([{ "accountId": account, "type": of, "ARN": arn }]);
+            record["resources"] = json!([{ "accountId": owner, "type": of, "ARN": arn }]);
             (of, arn)
         });
         Event { record, global: kind.global, data }
     }
+
+    fn actor(&self, kind: &Kind, acting: Acting<'_>, random: &mut fastrand::Rng) -> Acted {
+        let (partition, account) = (self.schedule.partition, acting.account);
+        let session = match kind.actor {
+            Actor::Session => {
+                let live = acting.live.get_or_init(|| self.schedule.live(account, acting.end));
+                // Federated users may not call IAM.
+                let mut able = live.iter().filter(|one| {
+                    !(one.lane == Lane::FederationToken && kind.source == "iam.amazonaws.com")
+                });
+                let count = able.clone().count();
+                (count > 0).then(|| able.nth(random.usize(..count))).flatten()
+            }
+            _ => None,
+        };
+        let session = session.map(|beginning| Issued::new(&self.schedule, beginning));
+        let mut acted = match (kind.actor, session) {
+            (Actor::Root, _) => Acted {
+                identity: json!({
+                    "type": "Root",
+                    "principalId": account,
+                    "arn": Arn::global(partition, "iam", account, "root").to_string(),
+                    "accountId": account,
+                }),
+                address: cast::address("root").to_owned(),
+                agent: BROWSER,
+                is_client: true,
+                from_console: false,
+            },
+            (Actor::Service(principal), _) => Acted {
+                identity: json!({ "type": "AWSService", "invokedBy": principal }),
+                address: principal.to_owned(),
+                agent: principal,
+                is_client: false,
+                from_console: false,
+            },
+            (_, Some(session)) => Acted {
+                identity: session.identity(random),
+                address: cast::address(session.sender()).to_owned(),
+                agent: if session.lane == Lane::Console { BROWSER } else { CLI },
+                is_client: true,
+                from_console: session.lane == Lane::Console,
+            },
+            (_, None) => {
+                let user = cast::USERS[random.usize(..cast::USERS.len())];
+                let key = cast::user_key(account, user);
+                Acted {
+                    identity: user_identity(partition, account, user, Some(key)),
+                    address: cast::address(user).to_owned(),
+                    agent: CLI,
+                    is_client: true,
+                    from_console: false,
+                }
+            }
+        };
+        if let Some(service) = kind.via {
+            acted.identity["invokedBy"] = service.into();
+            service.clone_into(&mut acted.address);
+            acted.agent = service;
+            acted.is_client = false;
+        }
+        acted
+    }
 }
 
-/// A UUID from a generator.
-pub(super) fn uuid(random: &mut fastrand::Rng) -> String {
-    let bits = random.u128(..);
-    format!(
-        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-        bits >> 96,
-        (bits >> 80) & 0xffff,
-        (bits >> 64) & 0xfff,
-        (bits >> 48) & 0xfff,
-        bits & 0xffff_ffff_ffff
-    )
+/// In whose account somebody acts, and who may.
+#[derive(Clone, Copy)]
+struct Acting<'b> {
+    account: &'b AccountId,
+    live: &'b std::cell::OnceCell<Vec<Beginning>>,
+    /// Where the slot ends.
+    end: Timestamp,
+}
+
+/// Who acted, and how.
+struct Acted {
+    identity: Value,
+    address: String,
+    agent: &'static str,
+    /// Whether the request came from outside of AWS.
+    is_client: bool,
+    from_console: bool,
+}
+
+/// What a service answered to a call that changes something.
+fn answer(kind: &Kind, request: &Value, random: &mut fastrand::Rng) -> Value {
+    if kind.name == "DeleteFlowLogs" {
+        let id = format!("fl-{:016x}", random.u64(..));
+        return json!({ "DeleteFlowLogsResponse": { "requestId": request, "unsuccessful": {
+            "item": {
+                "error": {
+                    "code": "InvalidFlowLogId.NotFound",
+                    "message": format!("The flow log id '{id}' does not exist"),
+                },
+                "resourceId": id,
+            },
+        }}});
+    }
+    json!({ "requestId": request, "_return": true })
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::chain::iso;
 use super::events;
+use super::record::uuid;
 use crate::services::cloudtrail::insights::Insight;
 
 /// The slot of the day in which something unusual begins; it ends an hour later.
@@ -34,7 +35,7 @@ fn event(
     at: Timestamp,
 ) -> Value {
     // Both ends of what is unusual share an id.
-    let shared = events::uuid(&mut maker.random(kind, began));
+    let shared = uuid(&mut maker.random(kind, began));
     let mut random = maker.random(state, at);
     let mut details = json!({
         "state": state,
@@ -55,7 +56,7 @@ fn event(
         "eventVersion": "1.09",
         "eventTime": iso(at - SignedDuration::from_mins(1)),
         "awsRegion": maker.region(),
-        "eventID": events::uuid(&mut random),
+        "eventID": uuid(&mut random),
         "eventType": "AwsCloudTrailInsight",
         "recipientAccountId": maker.account(),
         "sharedEventID": shared,

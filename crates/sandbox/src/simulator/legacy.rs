@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, Arn, BucketName, Region, TrailName};
 
-use super::{SettingsPeriod, State, deliver};
+use super::{SettingsPeriod, State, Volume, deliver};
 use crate::services::cloudtrail::Trail;
 use crate::simulation::{Control, Simulation};
 
@@ -58,8 +58,8 @@ pub(crate) fn fill(simulation: &Simulation, legacy: &Legacy) -> Result<(), Legac
     trail.started_at = Some(legacy.from);
     trail.settle_digests(legacy.from);
     // Only this trail's Regions, and nothing that clients called today.
-    let activity = std::mem::take(&mut control.simulator.activity);
-    let regions = control.simulator.volume.regions.replace(legacy.regions.clone());
+    let regions = Some(legacy.regions.clone());
+    control.simulator.filling = Some(Volume { regions, ..control.simulator.volumes.now().clone() });
     let run = SettingsPeriod { trail: trail.clone().into(), until: legacy.until, ends: true };
     // Before it delivers: its status reports that.
     let mut stopped = trail.clone();
@@ -68,8 +68,7 @@ pub(crate) fn fill(simulation: &Simulation, legacy: &Legacy) -> Result<(), Legac
     stopped.digests_since = None;
     store(&mut control, stopped);
     deliver(simulation, &mut control, [(trail.arn.to_string(), vec![run])].into(), legacy.until);
-    control.simulator.volume.regions = regions;
-    control.simulator.activity = activity;
+    control.simulator.filling = None;
     let failure = failure(&control.simulator, &trail);
     match failure {
         Some(reason) => Err(refuse(reason)),

@@ -1,38 +1,54 @@
 //! Delivers log files and signed digests on the simulated clock.
 //!
 //! What happens in an account and Region is made up from the seed, slot of five
-//! minutes by slot, together with what clients really called. Every trail that
-//! covers the place gets what it selects, through S3 as CloudTrail's service
-//! principal, and, with validation on, a chain of hourly digests.
+//! minutes by slot (`schedule` says what, `issued` by whom, `events` writes it down),
+//! together with what clients really called (`recording`). Every trail that covers the
+//! place gets what it selects, through S3 as CloudTrail's service principal, and, with
+//! validation on, a chain of hourly digests. The event history has the same events.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orgtrail_base::names::{AccountId, Region};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::services::cloudtrail::trail::place as place_key;
-use super::services::cloudtrail::{self, Trail, organization};
+use super::services::cloudtrail::{Trail, organization};
 use super::services::organizations::Member;
 use super::services::{logs, sns};
 use super::simulation::{Control, Simulation};
 
-mod activity;
+mod cast;
 mod chain;
 pub(super) mod delivery;
 mod events;
-mod identities;
+mod history;
 mod insights;
+mod issue;
+mod issued;
 mod keys;
+mod kinds;
 mod legacy;
 mod place;
+mod record;
+mod recording;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod truth;
 
-pub(super) use activity::{is_recorded_by, record, record_service_event};
+pub(super) use history::history;
 pub(super) use legacy::fill;
 pub use legacy::{Legacy, LegacyError};
 use place::{Outcome, Place, SettingsPeriod};
+pub use recording::SignIn;
+pub(super) use recording::{
+    BucketCall, is_recorded_by, record, record_bucket_call, record_service_event, sign_in,
+};
+use schedule::{Schedule, Volume, Volumes};
+pub(super) use truth::sessions;
+pub use truth::{Person, TrueHop, TrueSession};
 
 /// What could not be delivered for longer never is.
 const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -56,9 +72,12 @@ pub(super) struct State {
     /// is covered from then on, not from the trail's start.
     #[serde(default)]
     looked_at: BTreeMap<String, Timestamp>,
-    /// Calls that clients made, oldest first, and that are to be delivered yet.
-    activity: VecDeque<Value>,
-    volume: Volume,
+    /// How much happens.
+    #[serde(default)]
+    volumes: Volumes,
+    /// The volume that counts while a past is made up, of which clients' calls are no part.
+    #[serde(skip)]
+    filling: Option<Volume>,
     /// With what digests are encrypted.
     #[serde(default)]
     pub(super) digest_encryption: DigestEncryption,
@@ -87,37 +106,37 @@ struct Change {
     ends: bool,
 }
 
-/// How much happens.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Volume {
-    /// Events an hour, in each account and active Region, at the busy time of
-    /// the day.
-    events_per_hour: f64,
-    /// Regions in which something happens; `None` is the home Region,
-    /// `us-east-1` and `eu-central-1`.
-    regions: Option<Vec<Region>>,
-    seed: u64,
-}
-
-impl Default for Volume {
-    fn default() -> Self {
-        Self { events_per_hour: 6.0, regions: None, seed: 1 }
-    }
-}
-
 impl State {
+    /// Of a new sandbox: what is made up comes from `seed`.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { volumes: Volumes::new(seed), ..Self::default() }
+    }
+
     /// Notes that a trail, as it was, ends what it did: its last files and
     /// digests are due.
     pub(super) fn end(&mut self, trail: Trail, at: Timestamp) {
         self.changes.push(Change { trail, at, ends: true });
     }
 
-    /// Sets how many events an hour happen in each account and active Region,
-    /// and which Regions are active.
-    pub(super) fn set_volume(&mut self, events_per_hour: f64, regions: Option<Vec<Region>>) {
-        self.volume.events_per_hour = events_per_hour;
-        self.volume.regions = regions;
+    /// Sets how many events an hour happen in each account and active Region from `now` on,
+    /// and which Regions are active. What no trail was to deliver yet changes with it.
+    pub(super) fn set_volume(
+        &mut self,
+        now: Timestamp,
+        events_per_hour: f64,
+        regions: Option<Vec<Region>>,
+    ) {
+        let seed = self.volumes.now().seed;
+        let until = (!self.looked_at.is_empty()).then_some(now);
+        self.volumes.set(until, Volume { events_per_hour, regions, seed });
     }
+}
+
+/// What happens in all accounts.
+fn schedule_of<'a>(simulation: &'a Simulation, control: &'a Control) -> Schedule<'a> {
+    let state = &control.simulator;
+    let only = state.filling.as_ref();
+    Schedule::new(simulation.partition, &simulation.home_region, &state.volumes, only)
 }
 
 /// Delivers all that is due by the simulated clock. Called without locks held,
@@ -146,8 +165,7 @@ fn advance_to(simulation: &Simulation, control: &mut Control, now: Timestamp) {
     for trail in trails {
         add(trail, now, false);
     }
-    let delivered = deliver(simulation, control, runs, now);
-    control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
+    deliver(simulation, control, runs, now);
 }
 
 /// Notes that an account leaves the organization, while it is a member: delivers what the
@@ -236,14 +254,12 @@ struct Unit {
 }
 
 /// Runs every place of every trail, on as many threads as there are processors.
-/// Gives until when all are delivered: the slot of `now` is open, and what could
-/// not be delivered is due again.
 fn deliver(
     simulation: &Simulation,
     control: &mut Control,
     runs: BTreeMap<String, Vec<SettingsPeriod>>,
     now: Timestamp,
-) -> Timestamp {
+) {
     let mut units = Vec::new();
     for (arn, runs) in runs {
         let mut known = control.simulator.places.remove(&arn).unwrap_or_default();
@@ -285,17 +301,15 @@ fn deliver(
     }
     make_keys(control, &units);
     units.sort_by(|a, b| (&a.trail, &a.account, &a.region).cmp(&(&b.trail, &b.account, &b.region)));
-    let mut delivered = place::slot_start(now);
     let mut units = units.into_iter();
     loop {
-        // A few at a time: what they add to the history and the log group need not be
-        // in memory for all of them.
+        // A few at a time: what they add to the log group need not be in memory for all of
+        // them.
         let batch: Vec<Unit> = units.by_ref().take(BATCH).collect();
         if batch.is_empty() {
-            return delivered;
+            return;
         }
         for (unit, outcome) in run_all(simulation, control, batch) {
-            delivered = unit.place.slots_until().map_or(delivered, |until| until.min(delivered));
             record_outcome(control, unit, outcome);
         }
     }
@@ -326,8 +340,13 @@ fn run_all(simulation: &Simulation, control: &Control, units: Vec<Unit>) -> Vec<
 impl Unit {
     fn run(&mut self, simulation: &Simulation, control: &Control) -> Outcome {
         let mut outcome = Outcome::default();
-        for run in &self.runs {
-            self.place.run(simulation, control, &self.account, &self.region, run, &mut outcome);
+        for (index, run) in self.runs.iter().enumerate() {
+            let goes_on = self.runs.get(index + 1).is_some_and(|next| {
+                next.trail.logging && next.trail.started_at.is_none_or(|start| start <= run.until)
+            });
+            let stops = run.ends && !goes_on;
+            let place = (&self.account, &self.region);
+            self.place.run((simulation, control), place, run, stops, &mut outcome);
         }
         outcome
     }
@@ -341,7 +360,9 @@ fn make_keys(control: &mut Control, units: &[Unit]) {
         for run in unit.runs.iter().filter(|run| run.trail.digests_since.is_some()) {
             let since = unit.place.digest_from().or(run.trail.digests_since).unwrap_or(run.until);
             let since = since.max(run.until - LOST);
-            for period in keys::period(since)..=keys::period(run.until) {
+            // What stops a trail may be delivered a second later.
+            let until = run.until + SignedDuration::from_secs(1);
+            for period in keys::period(since)..=keys::period(until) {
                 wanted.insert((unit.region.clone(), period));
             }
         }
@@ -354,7 +375,8 @@ fn make_keys(control: &mut Control, units: &[Unit]) {
 /// The accounts and Regions that a trail records, as far as anything happens
 /// there.
 fn places_of(simulation: &Simulation, control: &Control, trail: &Trail) -> Vec<Covered> {
-    let active = active_regions(simulation, control);
+    let schedule = schedule_of(simulation, control);
+    let active = schedule.active_now();
     let mut accounts = vec![(trail.owner.clone(), None)];
     if trail.organization
         && let Some(organization) = &control.organization
@@ -381,29 +403,10 @@ fn places_of(simulation: &Simulation, control: &Control, trail: &Trail) -> Vec<C
     places
 }
 
-fn active_regions(simulation: &Simulation, control: &Control) -> Vec<Region> {
-    if let Some(regions) = &control.simulator.volume.regions {
-        return regions.clone();
-    }
-    let mut regions =
-        vec![simulation.home_region.clone(), events::global_region(simulation.partition)];
-    regions.extend("eu-central-1".parse());
-    regions
-}
-
-/// Stores the progress of a place, and updates the trail, the history, the log group and
-/// the topic.
+/// Stores the progress of a place, and updates the trail, the log group and the topic.
 fn record_outcome(control: &mut Control, unit: Unit, outcome: Outcome) {
     let key = place_key(&unit.account, &unit.region);
     control.simulator.places.entry(unit.trail.clone()).or_default().insert(key.clone(), unit.place);
-    if let Some(account) = control.accounts.get_mut(&unit.account) {
-        // Several trails record the same: the history wants it once.
-        let recent = account.cloudtrail.recent.iter().rev().take(500);
-        let known: HashSet<Box<str>> = recent.map(|old| old.id().into()).collect();
-        for record in outcome.history.into_iter().filter(|record| !known.contains(record.id())) {
-            cloudtrail::remember(&mut account.cloudtrail, record);
-        }
-    }
     let Some(newest) = unit.runs.last() else { return };
     let trail = &newest.trail;
     let mut delivery = trail.deliveries.get(&key).cloned().unwrap_or_default();

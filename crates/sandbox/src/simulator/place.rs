@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::chain::{At, Chain};
 use super::delivery::{self, PendingObject};
 use super::{LOST, SLOT, events, insights};
-use crate::services::cloudtrail::{Delivery, StoredEvent, Trail};
+use crate::services::cloudtrail::{Delivery, Trail};
 use crate::simulation::{Control, Simulation};
 
 /// What of one account and Region of a trail was delivered.
@@ -43,8 +43,6 @@ pub(super) struct SettingsPeriod {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) status: Status,
-    /// Management events, for the history.
-    pub(super) history: Vec<StoredEvent>,
     /// Recorded events, for the log group.
     pub(super) messages: Vec<String>,
     pub(super) files: u64,
@@ -98,6 +96,13 @@ impl Records {
     }
 }
 
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// The second that a time is in.
+fn second_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 /// The start of the slot of a time.
 pub(super) fn slot_start(at: Timestamp) -> Timestamp {
     let slot = SLOT.as_secs();
@@ -134,24 +139,18 @@ impl Place {
         self.chain.as_ref().map(|chain| chain.next)
     }
 
-    /// Until when slots are delivered, or never will be.
-    pub(super) fn slots_until(&self) -> Option<Timestamp> {
-        self.slots_until
-    }
-
     /// Whether anything is due that could not be delivered.
     pub(super) fn has_failed(&self) -> bool {
         self.failed_until.is_some() || self.digests_failed
     }
 
-    /// Delivers what is due of a run.
+    /// Delivers what is due of a run. `stops` where nothing is recorded after it.
     pub(super) fn run(
         &mut self,
-        simulation: &Simulation,
-        control: &Control,
-        account: &AccountId,
-        region: &Region,
+        (simulation, control): (&Simulation, &Control),
+        (account, region): (&AccountId, &Region),
         run: &SettingsPeriod,
+        stops: bool,
         outcome: &mut Outcome,
     ) {
         let trail = &run.trail;
@@ -166,14 +165,21 @@ impl Place {
         }
         if trail.logging {
             let start = trail.started_at.unwrap_or(run.until).max(self.since.unwrap_or_default());
+            // Events state whole seconds: the one that started the trail is the first.
+            let start = second_of(start);
             let from = self.slots_until.map_or(start, |until| until.max(start));
-            self.slots(at, from, run, outcome);
+            self.slots(at, from, run, stops, outcome);
         } else {
             self.slots_until = Some(run.until);
         }
         if let Some(mut chain) = self.chain.take() {
             let late = self.digests_failed.then(|| chain.backfill(at, run.until)).transpose();
-            match late.and_then(|_| chain.deliver(at, run.until, run.ends)) {
+            let until = if stops && chain.has_files() {
+                self.last_delivery(Some(&chain), run)
+            } else {
+                run.until
+            };
+            match late.and_then(|_| chain.deliver(at, until, run.ends)) {
                 Ok(delivered) => {
                     self.digests_failed = false;
                     outcome.status.digest = delivered.or(outcome.status.digest);
@@ -187,23 +193,45 @@ impl Place {
         }
     }
 
+    /// When the last file of a run is delivered after which nothing is recorded: no digest
+    /// can list what is delivered within the second in which it begins.
+    fn last_delivery(&self, chain: Option<&Chain>, run: &SettingsPeriod) -> Timestamp {
+        let second = second_of(run.until);
+        if chain.is_some_and(|chain| chain.next >= second) { second + SECOND } else { second }
+    }
+
     /// Delivers the slots that ended within a run.
-    fn slots(&mut self, at: At<'_>, from: Timestamp, run: &SettingsPeriod, outcome: &mut Outcome) {
+    fn slots(
+        &mut self,
+        at: At<'_>,
+        from: Timestamp,
+        run: &SettingsPeriod,
+        stops: bool,
+        outcome: &mut Outcome,
+    ) {
         let mut cursor = from.max(run.until - LOST);
         let maker = events::EventGenerator::new(at.simulation, at.control, at.account, at.region);
         loop {
             let mut end = slot_end(cursor);
+            let mut due = end;
             if end > run.until {
-                // No digest can list what is delivered within the second in which it begins.
-                if !run.ends || run.until.duration_since(cursor) < SignedDuration::from_secs(1) {
+                if stops && cursor <= second_of(run.until) {
+                    // What stopped it is the last event, which states whole seconds.
+                    end = second_of(run.until) + SECOND;
+                    due = self.last_delivery(self.chain.as_ref(), run);
+                } else if run.ends && !stops && run.until.duration_since(cursor) >= SECOND {
+                    // No digest can list what is delivered within the second in which it
+                    // begins.
+                    end = run.until;
+                    due = end;
+                } else {
                     break;
                 }
-                end = run.until;
             }
             // What failed before is delivered now, under the time of now.
-            let delivered = self.failed_until.map_or(end, |failed| failed.max(end));
+            let delivered = self.failed_until.map_or(due, |failed| failed.max(due));
             // Digests state whole seconds: what is delivered within one belongs to it.
-            let delivered = Timestamp::from_second(delivered.as_second()).unwrap_or(delivered);
+            let delivered = second_of(delivered);
             if let Err(code) = self.slot(at, &maker, (cursor, end), delivered, outcome) {
                 outcome.status.attempted = Some(run.until);
                 outcome.status.error = Some(code);
@@ -229,11 +257,8 @@ impl Place {
     ) -> Result<(), String> {
         let mut events = Records::default();
         for event in maker.slot(start, end) {
-            let text = event.record.to_string();
-            if event.is_management() {
-                outcome.history.push(StoredEvent::new(&event.record, &text));
-            }
             if event.is_for(at.trail) {
+                let text = event.record.to_string();
                 events.add(&event.record, &text);
                 outcome.messages.push(text);
             }
@@ -258,8 +283,6 @@ impl Place {
         // Long stretches make more messages than any stream keeps.
         let surplus = outcome.messages.len().saturating_sub(10_000);
         outcome.messages.drain(..surplus);
-        let surplus = outcome.history.len().saturating_sub(500);
-        outcome.history.drain(..surplus);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{Concurrency, LogTally, Period, Progress};
+use super::{Concurrency, FileVerdict, LogTally, Period, Progress};
 use crate::archive::blocking::{blocking, or_panic};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
@@ -152,8 +152,8 @@ impl LogChecks {
                         _ => None,
                     };
                     match elsewhere {
-                        Some(key) => results.lock().elsewhere(&claim, &key),
-                        None => results.lock().add(&claim, Err(error)),
+                        Some(key) => results.lock().elsewhere(&claim, &key, &*progress),
+                        None => results.lock().add(&claim, Err(error), &*progress),
                     }
                     drop(permit);
                     progress.logs(1);
@@ -188,8 +188,8 @@ impl LogChecks {
                 };
                 let is_missing = matches!(result, Err(FetchError::NotFound));
                 match is_missing.then(|| scopes.iter().find_map(below)).flatten() {
-                    Some(key) => results.lock().elsewhere(&claim, &key),
-                    None => results.lock().add(&claim, result),
+                    Some(key) => results.lock().elsewhere(&claim, &key, &*progress),
+                    None => results.lock().add(&claim, result, &*progress),
                 }
             }
             progress.logs(count);
@@ -255,7 +255,7 @@ async fn check_fetched(
             Ok(log) => Ok(Ok(log)),
             Err(_) => check_again(source, &claim).await,
         };
-        results.lock().add(&claim, result);
+        results.lock().add(&claim, result, progress);
     }
     progress.logs(count);
 }
@@ -288,8 +288,16 @@ fn check_file(folder: &FolderSource, claim: &LogClaim) -> Checked {
 }
 
 impl LogResults {
-    fn add(&mut self, claim: &LogClaim, result: Checked) {
+    fn add(&mut self, claim: &LogClaim, result: Checked, progress: &dyn Progress) {
         let counts = u64::from(!claim.is_copy());
+        progress.log_file(
+            claim.key(),
+            match &result {
+                Ok(Ok(_)) => FileVerdict::Proven,
+                Ok(Err(_)) | Err(FetchError::NotFound) => FileVerdict::Contradicted,
+                Err(_) => FileVerdict::Unreadable,
+            },
+        );
         let finding = match result {
             Ok(Ok(log)) => {
                 self.tally.valid += counts;
@@ -320,7 +328,8 @@ impl LogResults {
     }
 
     /// Counts a file that is below another root instead.
-    fn elsewhere(&mut self, claim: &LogClaim, key: &str) {
+    fn elsewhere(&mut self, claim: &LogClaim, key: &str, progress: &dyn Progress) {
+        progress.log_file(key, FileVerdict::Proven);
         self.tally.valid += u64::from(!claim.is_copy());
         self.noted(claim.elsewhere(key));
     }

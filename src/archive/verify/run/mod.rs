@@ -46,7 +46,7 @@ use super::source::{ListError, Source};
 use super::unlisted::HOUR_MARGIN;
 use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::RecordTrust;
-use crate::archive::key::Root;
+use crate::archive::key::{LogClass, Root};
 use crate::names::{AccountId, Region, TrailName};
 use crate::stop::{GRACE, Stop};
 
@@ -238,6 +238,26 @@ impl Verification {
     }
 }
 
+/// The selected accounts and Regions below a prefix that have digests or log files, in order,
+/// with the classes of their log files. The prefix is empty or ends in a slash.
+///
+/// # Errors
+/// A listing failed.
+pub async fn scopes(
+    source: &Source,
+    prefix: &str,
+    selection: &Selection,
+) -> Result<Vec<(ChainScope, BTreeSet<LogClass>)>, ListError> {
+    let Discovered { scopes, classes, .. } =
+        discover(source, prefix, selection, Window::default()).await?;
+    let with_classes = |scope: ChainScope| {
+        let place = (scope.account.clone(), scope.region.clone());
+        let classes = classes.get(&place).cloned().unwrap_or_default();
+        (scope, classes)
+    };
+    Ok(scopes.into_iter().map(with_classes).collect())
+}
+
 /// Verifies an archive, or a part of one.
 ///
 /// `progress` receives the number of processed digests and log files.
@@ -383,6 +403,17 @@ fn resolve_unknown_keys(reports: &mut [ScopeReport]) {
     }
 }
 
+/// What a verified digest says about a log file that it lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileVerdict {
+    /// It equals, byte for byte, what CloudTrail delivered.
+    Proven,
+    /// It is altered, damaged or missing.
+    Contradicted,
+    /// It could not be read.
+    Unreadable,
+}
+
 /// Receives the progress of verification.
 pub trait Progress: Send + Sync {
     /// The number of accounts and Regions.
@@ -393,6 +424,9 @@ pub trait Progress: Send + Sync {
     fn digests(&self, _count: u64) {}
     /// Adds processed log files.
     fn logs(&self, _count: u64) {}
+    /// A log file that a verified digest lists was checked. Copies of a digest can list a file
+    /// several times.
+    fn log_file(&self, _key: &str, _verdict: FileVerdict) {}
     /// Requests an early end: accounts and Regions in progress have [`GRACE`] to finish, the
     /// others become [`FindingKind::NotVerified`].
     fn stop(&self) -> Stop {

@@ -1,5 +1,6 @@
 mod access;
 mod archive;
+mod athena;
 mod new_accounts;
 mod notify;
 mod service;

@@ -2,7 +2,7 @@ use super::{TRAIL, of};
 use crate::archive::consolidate::{
     binding, discover, record, restore, run, server_side, source, source_stats, unbound,
 };
-use crate::cost::{duplicates, storage};
+use crate::cost::{athena, duplicates, storage};
 use crate::report::contract::{consolidation, cost, prices, sources};
 
 pub(super) fn counts() -> record::Counts {
@@ -106,6 +106,14 @@ fn source() -> sources::Source {
         .into()
 }
 
+fn athena_costs(export: Vec<storage::ClassCost>) -> athena::AthenaCosts {
+    let day = jiff::civil::date(2026, 1, 31);
+    let mut logs = athena::Scanned::default();
+    logs.add_file("STANDARD", 1 << 40, day);
+    let scans = vec![athena::ScanCost::of("cloudtrail_logs", &logs)];
+    athena::AthenaCosts { export, export_usd_a_month: crate::cost::Usd(0.25), scans }
+}
+
 pub(super) fn cost_report() -> cost::Report {
     let duplicate = duplicates::Duplicate {
         source: "s3://legacy".to_owned(),
@@ -136,8 +144,10 @@ pub(super) fn cost_report() -> cost::Report {
         kms_key_usd_per_month: 1.0,
         duplicates_usd_per_month: 0.5,
         storage_usd_per_month: 0.25,
-        total_usd_per_month: 1.75,
+        athena: Some((&athena_costs(held.costs())).into()),
+        total_usd_per_month: 2.0,
         unreadable_regions: Vec::new(),
+        event_data_stores: (&super::organization::event_data_stores()).into(),
         failures: vec![cost::FailedRead { reason: "access denied".to_owned(), hint: None }],
     }
 }

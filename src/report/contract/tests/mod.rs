@@ -1,7 +1,9 @@
 //! A snapshot of each document.
 
 mod archive;
+mod attribution;
 mod consolidation;
+mod events;
 mod notification;
 mod organization;
 mod sandbox;
@@ -42,7 +44,9 @@ macro_rules! snapshots {
 snapshots! {
     archive::acceptance_list archive::acceptance_report archive::evidence_report
     archive::records_report archive::retirement_report
+    attribution::event_attribution
     consolidation::consolidation_report consolidation::cost_report consolidation::sources_report
+    events::event_detections events::event_reconciliation events::event_rules events::event_export events::event_search
     notification::service_notification notification::notification_test
     organization::accounts_report organization::check_catalogue organization::config
     organization::config_check organization::config_roles organization::coverage_report
@@ -141,10 +145,12 @@ fn stored_documents_begin_with_their_name_and_version() {
     };
     begins(&serde_json::to_string(&archive::acceptance()).unwrap(), "acceptance");
     begins(&serde_json::to_string(&manifest).unwrap(), "bundle-manifest");
+    begins(&serde_json::to_string(&events::export_manifest()).unwrap(), "event-export-manifest");
     begins(&serde_json::to_string(&retired).unwrap(), "retired-trail");
     begins(&serde_json::to_string(&head).unwrap(), "run-record");
     insta::assert_json_snapshot!("acceptance", archive::acceptance());
     insta::assert_json_snapshot!("bundle_manifest", manifest);
+    insta::assert_json_snapshot!("event_export_manifest", events::export_manifest());
     insta::assert_json_snapshot!("retired_trail", retired);
     let lines: Vec<_> = rows.iter().map(|row| serde_json::to_value(row).unwrap()).collect();
     insta::assert_json_snapshot!("run_record", json!({ "first": head, "then": lines }));

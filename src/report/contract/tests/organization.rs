@@ -102,7 +102,23 @@ pub(super) fn config_check() -> config::Check {
 }
 
 pub(super) fn coverage_report() -> coverage::Report {
-    coverage::Report::new(&samples::drifted().coverage, of("2026-03-01T12:00:00Z"))
+    let stores = event_data_stores();
+    coverage::Report::new(&samples::drifted().coverage, &stores, of("2026-03-01T12:00:00Z"))
+}
+
+pub(super) fn event_data_stores() -> org::EventDataStores {
+    let store = org::EventDataStore {
+        arn: of("arn:aws:cloudtrail:us-east-1:111111111111:eventdatastore/0a1b2c3d"),
+        name: "organization".to_owned(),
+        is_enabled: true,
+        of_organization: true,
+        of_all_regions: true,
+        retention_days: Some(366),
+        is_protected: true,
+        billing: org::Billing::Extendable,
+        created_at: Some(of("2023-01-02T03:04:05Z")),
+    };
+    org::EventDataStores { stores: vec![store], unread: Vec::new() }
 }
 
 pub(super) fn round_report() -> round::Report {

@@ -89,7 +89,6 @@ impl Events {
 
     /// Whether an event with these fields is one of them; a field that it does
     /// not have is empty.
-    #[cfg(test)]
     pub(super) fn hold(&self, event: &BTreeMap<&str, String>) -> bool {
         self.boxes.iter().any(|one| {
             one.iter().all(|(field, operators)| {

@@ -307,6 +307,17 @@ impl EventSelectors {
         lacks
     }
 
+    /// Whether a management event is recorded.
+    pub(crate) fn record_management(&self, source: &str, name: &str, read_only: bool) -> bool {
+        let fields = BTreeMap::from([
+            ("eventCategory", "Management".to_owned()),
+            ("eventSource", source.to_owned()),
+            ("eventName", name.to_owned()),
+            ("readOnly", read_only.to_string()),
+        ]);
+        self.recorded().hold(&fields)
+    }
+
     /// Whether any data events are recorded.
     pub(crate) fn records_data_events(&self) -> bool {
         !self.recorded().of_category("Data").is_empty()

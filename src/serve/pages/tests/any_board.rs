@@ -177,6 +177,9 @@ proptest! {
         for address in [String::from("/"), format!("/?{query}")] {
             let mut view = view(board(&texts, &times, accounts), &address);
             view.now = now;
+            let mut known = samples::memberships();
+            known.role_stacks = Some(Arc::new(samples::role_stacks(&texts[0], 50)));
+            view.accounts = Arc::new(known);
             for page in pages(&mut view, &texts, &times) {
                 let page = page.0;
                 prop_assert!(!page.contains("<zzz>") && !page.contains("<script>"), "{}", page);

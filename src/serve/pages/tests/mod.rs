@@ -76,6 +76,8 @@ fn fine() -> Board {
     let mut sources: crate::serve::board::Consolidation = serde_json::from_value(sources).unwrap();
     sources.counts.conflicts = 0;
     let mut board = Board::of(Reports {
+        reconciliation: None,
+        detections: None,
         drift: Some((round.id.clone(), serde_json::from_value(drift).unwrap())),
         verifications: vec![serde_json::from_value(verification).unwrap()],
         sources: Some(Sources {

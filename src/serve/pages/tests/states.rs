@@ -7,8 +7,11 @@ use jiff::SignedDuration;
 use maud::Markup;
 
 use super::{fine, live_round, sample, samples_board, text, view};
+use crate::ops::doctor::Item;
+use crate::ops::role_stacks::{Found, RoleStacks};
 use crate::report::contract::live::{LivePhase, Message};
 use crate::report::contract::service::Signals;
+use crate::serve::accounts::Accounts;
 use crate::serve::board::{Board, Changes};
 use crate::serve::pages::round::Finished;
 use crate::serve::pages::view::View;
@@ -332,4 +335,37 @@ fn accounts_that_joined_show_how_long_it_took_until_they_were_covered() {
     assert!(covered.contains("covered") && covered.contains("9 min"), "{covered}");
     assert!(line("joined-41").contains("not covered"), "{text}");
     assert!(text.contains("Accounts that left: 1"), "{text}");
+}
+
+#[test]
+fn the_landing_zone_shows_the_stacks_of_the_roles_and_what_is_wrong_first() {
+    let mut view = sample("/landing-zone");
+    view.accounts = Arc::new(samples::memberships());
+    let text = text(&landing_zone::landing_zone(&view));
+    let from = text.find("Doctor").unwrap();
+    let until = text.find("Accounts that joined").unwrap();
+    let shown: Vec<&str> =
+        text[from..until].lines().filter(|it| !it.starts_with("current")).collect();
+    assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn the_landing_zone_says_where_bootstrap_did_not_create_the_roles() {
+    let shown = |found| {
+        let mut view = view(fine(), "/landing-zone");
+        let mut known = Accounts::default();
+        known.role_stacks = Some(Arc::new(RoleStacks { as_of: samples::now(), found }));
+        view.accounts = Arc::new(known);
+        text(&landing_zone::landing_zone(&view))
+    };
+    let unused = shown(Ok(Found::default()));
+    assert!(unused.contains("orgtrail bootstrap did not create the roles"), "{unused}");
+    assert!(!unused.contains("Stacks:"), "{unused}");
+    let unnamed = shown(Err("roles.name is taken".to_owned()));
+    assert!(unnamed.contains("cannot create the roles of this configuration"), "{unnamed}");
+    let problem = Item::problem("stack-sets", "a role exists", "rename it");
+    let broken = shown(Ok(Found { items: vec![problem], ..Found::default() }));
+    assert!(broken.contains("1 problem with the stacks of orgtrail's roles."), "{broken}");
+    let fine = shown(Ok(Found::default()));
+    assert!(fine.contains("match the configuration"), "{fine}");
 }

@@ -10,9 +10,14 @@ use crate::services::input::seconds;
 pub(super) fn start(control: &mut Control, call: &Call<'_>) -> Reply {
     let trail = find::manage(control, call, call.required("Name")?)?;
     if !trail.logging {
+        // The second in which it stopped was recorded to its end.
+        let begins = trail.stopped_at.map_or(call.now, |stopped| {
+            let recorded = Timestamp::from_second(stopped.as_second() + 1);
+            recorded.map_or(call.now, |recorded| recorded.max(call.now))
+        });
         trail.logging = true;
-        trail.started_at = Some(call.now);
-        trail.settle_digests(call.now);
+        trail.started_at = Some(begins);
+        trail.settle_digests(begins);
     }
     Ok(json!({}))
 }

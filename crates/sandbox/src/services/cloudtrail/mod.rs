@@ -13,6 +13,7 @@ mod checks;
 mod describe;
 mod find;
 pub(crate) mod insights;
+pub(crate) mod lake;
 mod logging;
 mod lookup;
 pub(crate) mod organization;
@@ -32,8 +33,12 @@ pub(crate) struct State {
     /// The trails that the account owns, by ARN. Those of the organization
     /// belong to the management account, regardless of who made them.
     pub(crate) trails: BTreeMap<String, Trail>,
-    /// The newest management events, oldest first, as records.
+    /// The newest calls that clients made, oldest first: the history and the trails have
+    /// what is made up besides.
     pub(crate) recent: VecDeque<lookup::StoredEvent>,
+    /// The event data stores, which existed before.
+    #[serde(default)]
+    pub(crate) event_data_stores: Vec<lake::EventDataStore>,
 }
 
 pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
@@ -56,6 +61,8 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         "ListTags" => tags::list(control, call),
         "ListPublicKeys" => public_keys::list(control, call),
         "LookupEvents" => lookup::lookup(control, call),
+        "ListEventDataStores" => lake::list(control, call),
+        "GetEventDataStore" => lake::get(control, call),
         "RegisterOrganizationDelegatedAdmin" => organization::register(control, call),
         "DeregisterOrganizationDelegatedAdmin" => organization::deregister(control, call),
         _ => Err(unknown_operation(call)),

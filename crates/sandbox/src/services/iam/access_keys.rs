@@ -56,6 +56,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>) -> Reply {
         expires_at: None,
         mfa_at: None,
         session_policy: None,
+        source_identity: None,
         active: true,
         built_in: false,
         created_at: call.now,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{ApiError, Call, Control, Reply, input, unknown_operation};
 
+mod definitions;
 mod events;
 mod filters;
 mod group;
@@ -21,6 +22,9 @@ pub(crate) struct State {
     groups: BTreeMap<String, Group>,
     /// Resource policies by Region and name.
     policies: BTreeMap<String, policies::Policy>,
+    /// Query definitions by id.
+    #[serde(default)]
+    definitions: BTreeMap<String, definitions::Definition>,
     /// The account-level retention policy: its name and days.
     #[serde(default)]
     retention: Option<(String, i64)>,
@@ -168,6 +172,9 @@ pub(super) fn call(control: &mut Control, call: &Call<'_>) -> Reply {
         "PutMetricFilter" => filters::put(control, call),
         "DescribeMetricFilters" => filters::describe(control, call),
         "DeleteMetricFilter" => filters::delete(control, call),
+        "PutQueryDefinition" => definitions::put(control, call),
+        "DescribeQueryDefinitions" => definitions::describe(control, call),
+        "DeleteQueryDefinition" => definitions::delete(control, call),
         "PutResourcePolicy" => policies::put(control, call),
         "DescribeResourcePolicies" => policies::describe(control, call),
         "DeleteResourcePolicy" => policies::delete(control, call),

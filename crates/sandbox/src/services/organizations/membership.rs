@@ -69,6 +69,10 @@ pub(crate) fn join(
 /// Takes an account out of the organization.
 fn depart(control: &mut Control, call: &Call<'_>, account: &AccountId, removed: bool) -> Reply {
     may_depart(control, call, account)?;
+    if !removed {
+        // While the organization's trail still records the account.
+        simulator::record(control, call, &Ok(json!({})));
+    }
     // What it did as a member is recorded.
     simulator::leave(call.simulation, control, account);
     // Its stacks are deleted while the organization's services may still work in it.

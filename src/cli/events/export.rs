@@ -1,0 +1,177 @@
+//! `orgtrail events export`
+
+use super::env_of;
+use crate::aws::WriteAuthority;
+use crate::cli::verify::ScopeOptions;
+use crate::cli::{Context, Format as Printed, OpError, Outcome, Rendering};
+use crate::events::export::Format;
+use crate::names::{AccountId, Region};
+use crate::ops::Moment;
+use crate::ops::events::PlaceRequest;
+use crate::ops::events::export::{Request, outcome, prepare};
+use crate::ops::verify::Scope;
+use crate::report::contract::event_export::Report;
+use crate::report::events::export_text;
+
+/// Write the recorded events as files for DuckDB, Athena, Spark or a security lake
+///
+/// Each closed day of an account and Region becomes a file, whose name and bytes are the same
+/// in each run: the next run writes what is missing. Beside it, a manifest lists the log files
+/// that it was made from, with their hashes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail events export --to ./lake --since 30d
+  orgtrail events export --to s3://acme-events/trail --since 3d --proof --yes
+  orgtrail events export --to ./ocsf --as ocsf --in s3://old-trail-bucket
+  duckdb -c \"select event_name, count(*) from './lake/events/**/*.parquet' group by 1\"
+
+A day is closed two hours after its end. `--format parquet`, `ocsf` and `ndjson` are short for
+`--as`; `--format json` prints the result as a document.
+
+Exit code 0 if all closed days are written, 12 if the files of a day differ from what would be
+written, 13 if an event or a file is contradicted by a digest, 14 if a file or record could not
+be read, or with --proof something is not proven.")]
+pub(crate) struct Args {
+    /// Where to write: `s3://bucket/prefix` or a directory. Default: `athena.export` of the
+    /// configuration.
+    #[arg(long, value_name = "PLACE")]
+    to: Option<String>,
+
+    /// What to write. Default: parquet.
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    written_as: Option<FileFormat>,
+
+    /// `s3://bucket/prefix`, a directory of log files, or an evidence bundle. Default: the
+    /// archive of the configuration.
+    #[arg(long = "in", value_name = "PLACE")]
+    place: Option<String>,
+
+    /// Only this account. Can be repeated.
+    #[arg(long, value_name = "ID")]
+    account: Vec<AccountId>,
+
+    /// Only this Region. Can be repeated.
+    #[arg(long)]
+    region: Vec<Region>,
+
+    /// The first day: a day, a time in it, `yesterday`, or how long ago, as in 7d.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+
+    /// The last day. Default: the last that is closed.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+
+    /// Write days again whose files differ, such as after log files were added to the archive.
+    #[arg(long)]
+    replace: bool,
+
+    /// Mark each event as proven, unproven or contradicted by the digest that lists its file.
+    /// Verifies the digests and log files of the exported accounts, Regions and days.
+    #[arg(long)]
+    proof: bool,
+
+    /// The account that must own the bucket of --in. Default: as for `verify`.
+    #[arg(long, value_name = "ID")]
+    bucket_owner: Option<AccountId>,
+
+    /// The account that must own the bucket of --to. Default: the caller's, or `athena.account`
+    /// for the bucket of `athena.export`.
+    #[arg(long, value_name = "ID")]
+    to_owner: Option<AccountId>,
+
+    /// Public keys for --proof, as printed by `aws cloudtrail list-public-keys`.
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    public_keys: Option<std::path::PathBuf>,
+
+    /// Call no AWS API for --proof. The place must be a directory or a bundle.
+    #[arg(long, requires = "proof")]
+    offline: bool,
+}
+
+/// The values of `--as`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FileFormat {
+    /// A table with a column for each field, and the record.
+    Parquet,
+    /// Events of OCSF, one a line.
+    Ocsf,
+    /// Records as CloudTrail wrote them, one a line.
+    Ndjson,
+    /// Records for OpenSearch's `_bulk`, each with its id.
+    Opensearch,
+}
+
+impl From<FileFormat> for Format {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Parquet => Self::Parquet,
+            FileFormat::Ocsf => Self::Ocsf,
+            FileFormat::Ndjson => Self::Ndjson,
+            FileFormat::Opensearch => Self::OpenSearch,
+        }
+    }
+}
+
+/// The files that a value of `--format` stands for.
+pub(super) fn format_of(rendering: Rendering) -> Option<Format> {
+    match rendering {
+        Rendering::Parquet => Some(Format::Parquet),
+        Rendering::Ocsf => Some(Format::Ocsf),
+        Rendering::Ndjson => Some(Format::Ndjson),
+        _ => None,
+    }
+}
+
+impl Args {
+    fn request(self, rendering: Rendering) -> Result<Request, OpError> {
+        let named = self.written_as.map(Format::from);
+        let short = format_of(rendering);
+        if let (Some(named), Some(short)) = (named, short)
+            && named != short
+        {
+            return Err(OpError::usage(format!(
+                "`--as {}` and `--format {}` name two formats",
+                named.as_str(),
+                short.as_str()
+            )));
+        }
+        let scope = Scope::from(ScopeOptions {
+            bucket_owner: self.bucket_owner.clone(),
+            public_keys: self.public_keys,
+            offline: self.offline,
+            ..ScopeOptions::default()
+        });
+        Ok(Request {
+            place: PlaceRequest { name: self.place, bucket_owner: self.bucket_owner },
+            to: self.to,
+            to_owner: self.to_owner,
+            format: named.or(short).unwrap_or_default(),
+            accounts: self.account.into_iter().collect(),
+            regions: self.region.into_iter().collect(),
+            since: self.since,
+            until: self.until,
+            replace: self.replace,
+            proof: self.proof.then_some(scope),
+        })
+    }
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    let env = env_of(args.place.as_ref(), context)?;
+    let prepared = prepare(&env, args.request(context.rendering)?).await?;
+    let authority = match prepared.question() {
+        Some(question) => {
+            context.confirm(&question)?;
+            Some(WriteAuthority::granted())
+        }
+        None => None,
+    };
+    let exported = prepared.run(&env, authority.as_ref()).await?;
+    match context.format {
+        Printed::Json => context.document(Report::new(&exported))?,
+        Printed::Text => context.out.data(export_text(&exported).trim_end())?,
+    }
+    Ok(outcome(&exported))
+}

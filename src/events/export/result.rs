@@ -1,0 +1,56 @@
+use jiff::civil::Date;
+
+use super::Format;
+use crate::events::answer::ProofSummary;
+use crate::events::coverage::Coverage;
+
+/// The result of an export.
+#[derive(Debug)]
+pub struct Exported {
+    /// The place that was read, as people name it.
+    pub place: String,
+    /// The place that was written, likewise.
+    pub to: String,
+    /// As what.
+    pub format: Format,
+    /// The last day that was closed, and exported.
+    pub last_day: Date,
+    /// What was read.
+    pub coverage: Coverage,
+    /// What was written.
+    pub written: Written,
+    /// Whether it was stopped.
+    pub was_stopped: bool,
+    /// How the events are proven, if that was asked for.
+    pub proof: Option<ProofSummary>,
+}
+
+/// What an export wrote. A day is that of one account and Region.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// Days that were written.
+    pub days: u64,
+    /// Days of them that replaced other files.
+    pub replaced: u64,
+    /// Days whose files were complete and the same.
+    pub unchanged: u64,
+    /// Days whose files differ, and were left.
+    pub differing: u64,
+    /// The first of them, by the name of their folder.
+    pub first_differing: Vec<String>,
+    /// Days that were left out, because a log file of theirs could not be fetched.
+    pub held_back: u64,
+    /// The first of them.
+    pub first_held_back: Vec<String>,
+    /// The events of all days, with those that are unchanged.
+    pub rows: u64,
+    /// Further copies of them, which are left out.
+    pub copies: u64,
+    /// Events that were delivered too late for the file of their day, and are in one of their
+    /// own.
+    pub late: u64,
+    /// Files that were written.
+    pub files: u64,
+    /// Their size. Units: bytes.
+    pub bytes: u64,
+}
