@@ -36,7 +36,7 @@ impl Output {
     }
 
     /// A row of data. Breaks if the reader has gone away: nothing more needs to be read.
-    pub(super) fn row(self, text: impl Display) -> Result<ControlFlow<()>, OpError> {
+    pub(super) fn row(text: impl Display) -> Result<ControlFlow<()>, OpError> {
         let row = printable::lines(&text.to_string()).into_owned();
         let is_gone = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
         match print(row) {
@@ -47,7 +47,7 @@ impl Output {
     }
 
     /// The width of the terminal that standard output is. Units: columns.
-    pub(super) fn width(self) -> Option<usize> {
+    pub(super) fn width() -> Option<usize> {
         let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
         Some(width.0.into())
     }

@@ -370,7 +370,7 @@ async fn loose(source: &Source, prefix: &str) -> Result<Vec<LogFile>, ListError>
     let mut listed = source.list(prefix, None);
     while let Some(object) = listed.try_next().await? {
         let name = object.key.rsplit('/').next().unwrap_or_default();
-        let is_log = (name.ends_with(".json") || name.ends_with(".json.gz"))
+        let is_log = name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".json").is_some()
             && !name.ends_with(METADATA_SUFFIX)
             && !name.contains(DIGEST_FOLDER);
         if is_log && files.len() < MAX_LOOSE {

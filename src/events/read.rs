@@ -11,7 +11,9 @@ use futures::stream::StreamExt as _;
 use jiff::Timestamp;
 use orgtrail_base::cloudtrail::gzip::{GzipError, inflate};
 use orgtrail_events::records::{SplitError, Splitter};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
 use super::files::{LogFile, LogFiles};
 use crate::archive::blocking::or_panic;
@@ -115,16 +117,16 @@ pub struct Options {
     pub hash: bool,
 }
 
-/// Reads log files in tasks of their own; dropping the receiver ends them.
+/// Reads log files in tasks of their own; dropping what is returned ends them.
 pub fn read<L: Look>(
     source: Arc<Source>,
     files: LogFiles,
     look: Arc<L>,
     options: Options,
     stop: Stop,
-) -> mpsc::Receiver<Piece<L::Found>> {
+) -> Pieces<L::Found> {
     let (to, from) = mpsc::channel(WAITING);
-    tokio::spawn(async move {
+    let reading = tokio::spawn(async move {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = Arc::new(Semaphore::new(threads));
         let reading = |file: Result<LogFile, ListError>| {
@@ -172,7 +174,31 @@ pub fn read<L: Look>(
             }
         }
     });
-    from
+    Pieces { from, reading: Some(reading) }
+}
+
+/// What is found, in the order of [`Piece`].
+#[derive(Debug)]
+pub struct Pieces<F> {
+    from: mpsc::Receiver<Piece<F>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl<F> Pieces<F> {
+    /// The next piece, or nothing at the end. A panic while reading is propagated: files that
+    /// were not read would count as empty.
+    pub async fn recv(&mut self) -> Option<Piece<F>> {
+        let next = self.from.recv().await;
+        if let Some(reading) = self.reading.take_if(|_| next.is_none()) {
+            or_panic(reading.await);
+        }
+        next
+    }
+
+    /// [`Self::recv`] on a blocking thread of the runtime.
+    pub fn blocking_recv(&mut self) -> Option<Piece<F>> {
+        Handle::current().block_on(self.recv())
+    }
 }
 
 fn hours(at: Timestamp) -> i64 {

@@ -16,7 +16,9 @@ fn clauses(expression: &Expression) -> Vec<Vec<String>> {
     match expression {
         Expression::All(parts) => parts.iter().flat_map(clauses).collect(),
         Expression::Any(parts) => {
-            let one_of_each = parts.iter().map(|part| clauses(part).into_iter().max_by_key(weight));
+            let one_of_each = parts
+                .iter()
+                .map(|part| clauses(part).into_iter().max_by_key(|clause| weight(clause)));
             one_of_each.collect::<Option<Vec<_>>>().map(|all| all.concat()).into_iter().collect()
         }
         Expression::Property(path, test) => of_property(path, test),
@@ -24,7 +26,7 @@ fn clauses(expression: &Expression) -> Vec<Vec<String>> {
 }
 
 /// A set is as good as its shortest text.
-fn weight(clause: &Vec<String>) -> usize {
+fn weight(clause: &[String]) -> usize {
     clause.iter().map(String::len).min().unwrap_or_default()
 }
 
@@ -38,9 +40,9 @@ fn of_property(path: &[Segment], test: &Test) -> Vec<Vec<String>> {
         Segment::Index(_) => None,
     });
     let value = match test {
-        Test::Compare(Operator::Equal, Literal::Quoted(text)) => of_text(text),
-        Test::Compare(Operator::Equal, Literal::Bare(text)) if number(text).is_none() => {
-            of_text(text)
+        Test::Compare(Operator::Equal, Literal::Quoted(word)) => of_text(word),
+        Test::Compare(Operator::Equal, Literal::Bare(word)) if number(word).is_none() => {
+            of_text(word)
         }
         _ => None,
     };

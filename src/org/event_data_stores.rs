@@ -105,7 +105,8 @@ async fn list(clients: &Clients) -> Result<Vec<EventDataStore>, AwsError> {
             let arn = listed.event_data_store_arn().unwrap_or_default();
             let got = clients.cloudtrail().get_event_data_store().event_data_store(arn);
             match got.send().await.at(clients, GET) {
-                Ok(store) => stores.extend(
+                Ok(store) if store.status() == Some(&EventDataStoreStatus::PendingDeletion) => {}
+                Ok(store) => stores.push(
                     read(&store)
                         .ok_or_else(|| clients.malformed(GET, &format!("the ARN `{arn}`")))?,
                 ),
@@ -121,12 +122,9 @@ async fn list(clients: &Clients) -> Result<Vec<EventDataStore>, AwsError> {
     }
 }
 
-/// `Some(None)` for a store that is being deleted.
-fn read(store: &GetEventDataStoreOutput) -> Option<Option<EventDataStore>> {
-    if store.status() == Some(&EventDataStoreStatus::PendingDeletion) {
-        return Some(None);
-    }
-    Some(Some(EventDataStore {
+/// A store; nothing if its ARN is malformed.
+fn read(store: &GetEventDataStoreOutput) -> Option<EventDataStore> {
+    Some(EventDataStore {
         arn: store.event_data_store_arn()?.parse().ok()?,
         name: store.name().unwrap_or_default().to_owned(),
         is_enabled: store.status() == Some(&EventDataStoreStatus::Enabled),
@@ -140,5 +138,5 @@ fn read(store: &GetEventDataStoreOutput) -> Option<Option<EventDataStore>> {
             _ => Billing::Unknown,
         },
         created_at: store.created_timestamp().and_then(|at| Timestamp::from_second(at.secs()).ok()),
-    }))
+    })
 }

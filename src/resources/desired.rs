@@ -7,8 +7,8 @@ use crate::policy::Unmanaged;
 /// everything that orgtrail manages.
 #[derive(Debug, Clone)]
 pub struct Desired {
-    /// The config.
-    pub config: Config,
+    /// The config. On the heap, because many futures contain what is declared.
+    pub config: Box<Config>,
     /// What a plan needs to know of the organization.
     pub organization: OrganizationFacts,
     /// The roles that the bucket policy and the guardrail exempt: orgtrail's own in the
@@ -24,7 +24,7 @@ impl Desired {
     pub fn new(config: Config, organization: OrganizationFacts, unmanaged: Unmanaged) -> Self {
         let archive = &config.organization.log_archive_account;
         let own_roles = vec![config.roles.arn_in(config.partition(), archive)];
-        Self { config, organization, own_roles, unmanaged }
+        Self { config: Box::new(config), organization, own_roles, unmanaged }
     }
 
     /// The partition of everything.

@@ -52,7 +52,13 @@ fn some_logs(logs: &Path) {
     );
     let late = record("id-late", "2026-01-01T09:00:00Z", "LateEvent");
     let next = record("id-d", "2026-01-02T00:01:00Z", "UpdateTrail");
-    deliver(logs, "us-east-1", "2026-01-01T10:05:00Z", "aaaaaaaaaaaaaaaa", &[a.clone()]);
+    deliver(
+        logs,
+        "us-east-1",
+        "2026-01-01T10:05:00Z",
+        "aaaaaaaaaaaaaaaa",
+        std::slice::from_ref(&a),
+    );
     deliver(logs, "us-east-1", "2026-01-01T10:05:00Z", "bbbbbbbbbbbbbbbb", &[b, a]);
     deliver(logs, "us-east-1", "2026-01-02T00:05:00Z", "cccccccccccccccc", &[c, next]);
     deliver(logs, "us-east-1", "2026-01-02T12:00:00Z", "dddddddddddddddd", &[late]);

@@ -64,7 +64,13 @@ fn events_of_a_directory_are_found_in_order_once_and_without_a_configuration() {
         record("id-a", "2026-01-01T10:03:00Z", "CreateTrail"),
         record("id-b", "2026-01-01T10:01:00Z", "StopLogging"),
     );
-    deliver(&logs, "us-east-1", "2026-01-01T10:05:00Z", "aaaaaaaaaaaaaaaa", &[a.clone()]);
+    deliver(
+        &logs,
+        "us-east-1",
+        "2026-01-01T10:05:00Z",
+        "aaaaaaaaaaaaaaaa",
+        std::slice::from_ref(&a),
+    );
     // Another trail delivers a copy.
     deliver(&logs, "us-east-1", "2026-01-01T10:05:00Z", "bbbbbbbbbbbbbbbb", &[b, a]);
     let late = record("id-c", "2026-01-01T10:02:00Z", "DeleteTrail");

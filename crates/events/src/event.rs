@@ -215,9 +215,10 @@ impl<'r> Event<'r> {
         if let Some(code) = self.error_code.clone().filter(|code| !code.is_empty()) {
             return Some(Failure { code, message: self.error_message.clone() });
         }
-        let response = self.response.map(RawValue::get)?;
-        let Object(found) = serde_json::from_str::<Object<ResponseError<'r>>>(response).ok()?;
-        let ResponseError { code, message, sign_in } = found?;
+        let response = self.response.map_or("null", RawValue::get);
+        let found = serde_json::from_str::<Object<ResponseError<'r>>>(response);
+        let found = found.ok().and_then(|Object(found)| found).unwrap_or_default();
+        let ResponseError { code, message, sign_in } = found;
         if let Some(code) = code.filter(|code| !code.is_empty()) {
             return Some(Failure { code, message: message.or_else(|| self.error_message.clone()) });
         }

@@ -156,7 +156,7 @@ impl Splitter {
                 self.escaped = false;
                 State::InName
             }
-            (State::BeforeName, b'}') | (State::AfterValue, b'}') => State::End,
+            (State::BeforeName | State::AfterValue, b'}') => State::End,
             (State::BeforeName, _) => return Err(unexpected("the name of a member")),
             (State::AfterName, b':') => State::BeforeValue,
             (State::AfterName, _) => return Err(unexpected("a colon")),
@@ -182,7 +182,6 @@ impl Splitter {
             (State::AfterValue, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') => {
                 State::AfterValue
             }
-            (State::AfterValue, _) => return Err(unexpected("a comma")),
             (State::BeforeRecord, b'{') => {
                 self.depth = 0;
                 self.in_string = false;
@@ -195,7 +194,7 @@ impl Splitter {
             (State::BeforeRecord | State::AfterRecord, b']') => State::End,
             (State::BeforeRecord, _) => return Err(unexpected("a record, which is an object")),
             (State::AfterRecord, b',') => State::BeforeRecord,
-            (State::AfterRecord, _) => return Err(unexpected("a comma")),
+            (State::AfterValue | State::AfterRecord, _) => return Err(unexpected("a comma")),
             (State::End, _) => return Err(unexpected("the end")),
             // These are not read byte by byte here.
             (State::InName | State::InValue | State::InRecord, _) => self.state,

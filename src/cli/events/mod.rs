@@ -40,10 +40,10 @@ impl Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
-        Command::Search(args) => search::run(args, context).await,
+        Command::Search(args) => Box::pin(search::run(args, context)).await,
         Command::Who(args) => who::run(args, context).await,
         Command::Detect(args) => detect::run(args, context).await,
-        Command::Export(args) => export::run(args, context).await,
+        Command::Export(args) => Box::pin(export::run(args, context)).await,
         Command::Reconcile(args) => reconcile::run(args, context).await,
     }
 }

@@ -1,11 +1,12 @@
 //! `orgtrail events search`
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::env_of;
 use crate::archive::key::LogClass;
 use crate::cli::verify::ScopeOptions;
-use crate::cli::{Context, OpError, Outcome, Rendering};
+use crate::cli::{Context, OpError, Outcome, Output, Rendering};
 use crate::events::answer::SearchedEvent;
 use crate::events::query::SourceIp;
 use crate::filter_pattern::FilterPattern;
@@ -114,7 +115,7 @@ fn pattern(text: &str) -> Result<FilterPattern, String> {
 
 impl Args {
     fn request(self, rendering: Rendering) -> Request {
-        let classes = if self.insights { [LogClass::Insight].into() } else { Default::default() };
+        let classes = if self.insights { [LogClass::Insight].into() } else { BTreeSet::new() };
         let in_document = (rendering == Rendering::Json).then_some(MAX_IN_DOCUMENT);
         let scope = Scope::from(ScopeOptions {
             bucket_owner: self.bucket_owner.clone(),
@@ -144,7 +145,7 @@ impl Args {
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let rendering = context.rendering;
     let env = env_of(args.place.as_ref(), context)?;
-    let columns = Columns::new(context.out.width());
+    let columns = Columns::new(Output::width());
     let mut document = Vec::new();
     let mut head = false;
     let mut print = |event: SearchedEvent| {
@@ -156,14 +157,15 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             Rendering::Jsonl => json_line(&event).map_err(OpError::unexpected)?,
             Rendering::Csv => {
                 let row = csv_row(&event).map_err(OpError::unexpected)?;
-                match std::mem::replace(&mut head, true) {
-                    true => row,
-                    false => format!("{}\n{row}", csv_header().map_err(OpError::unexpected)?),
+                if std::mem::replace(&mut head, true) {
+                    row
+                } else {
+                    format!("{}\n{row}", csv_header().map_err(OpError::unexpected)?)
                 }
             }
             _ => columns.line(&event),
         };
-        context.out.row(line)
+        Output::row(line)
     };
     let searched = search(&env, &args.request(rendering), &mut print).await?;
     let summary = search_summary(&searched);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::env_of;
 use crate::archive::key::LogClass;
 use crate::cli::verify::ScopeOptions;
-use crate::cli::{Context, OpError, Outcome, Rendering};
+use crate::cli::{Context, OpError, Outcome, Output, Rendering};
 use crate::events::answer::SearchedEvent;
 use crate::events::attribution::{Question, Verdict};
 use crate::names::AccountId;
@@ -122,7 +122,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let env = env_of(args.place.as_ref(), context)?;
     let request = Request::from(args);
     let attributed = Box::pin(who(&env, &request)).await?;
-    let text = attribution_text(&attributed, context.out.width());
+    let text = attribution_text(&attributed, Output::width());
     let mut ended = outcome(&attributed);
     let followed = followed(&request, &attributed).filter(|_| wants_events);
     let is_ambiguous = attributed.answer.verdict == Verdict::Ambiguous;
@@ -135,7 +135,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         match rendering {
             Rendering::Json => context.document(attribution::Report::new(&attributed))?,
             _ => {
-                context.out.data(format_args!("{text}{}", search_summary(&attributed.searched)))?
+                context.out.data(format_args!("{text}{}", search_summary(&attributed.searched)))?;
             }
         }
         return Ok(ended);
@@ -144,15 +144,15 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Rendering::Text => context.out.data(&text)?,
         _ => context.out.note(text.trim_end()),
     }
-    let columns = Columns::new(context.out.width());
+    let columns = Columns::new(Output::width());
     let mut events = Vec::new();
     let mut print = |event: SearchedEvent| match rendering {
         Rendering::Json => {
             events.push(FoundEvent::new(&event).map_err(OpError::unexpected)?);
             Ok(ControlFlow::Continue(()))
         }
-        Rendering::Jsonl => context.out.row(json_line(&event).map_err(OpError::unexpected)?),
-        _ => context.out.row(columns.line(&event)),
+        Rendering::Jsonl => Output::row(json_line(&event).map_err(OpError::unexpected)?),
+        _ => Output::row(columns.line(&event)),
     };
     let search = search::Request {
         place: request.place,

@@ -90,14 +90,13 @@ pub fn encode(
             copies += 1;
             continue;
         }
-        let mut part = match current.take() {
-            Some(part) => part,
-            None => {
-                let name = unit.file_name(parts.len(), format.extension());
-                let file = destination.partial(&format!("{folder}{name}"), scratch)?;
-                let file = ExportFile::new(format, Hashed::new(file))?;
-                Part { name, file, rows: 0, raw_bytes: 0 }
-            }
+        let mut part = if let Some(part) = current.take() {
+            part
+        } else {
+            let name = unit.file_name(parts.len(), format.extension());
+            let file = destination.partial(&format!("{folder}{name}"), scratch)?;
+            let file = ExportFile::new(format, Hashed::new(file))?;
+            Part { name, file, rows: 0, raw_bytes: 0 }
         };
         // It was parsed before.
         let event = Event::parse(&row.raw).unwrap_or_default();

@@ -145,7 +145,7 @@ impl Sorter {
                 break;
             }
             let full = std::mem::take(runs);
-            let sources = full.iter().map(|path| Source::open(path)).collect::<io::Result<_>>()?;
+            let sources = full.iter().map(Source::open).collect::<io::Result<_>>()?;
             run = self.write_run(Sorted::new(sources)?)?;
             for path in full {
                 fs::remove_file(path)?;

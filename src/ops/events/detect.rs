@@ -127,7 +127,9 @@ pub async fn detect(env: &Env, request: &Request) -> Result<Detections, OpError>
         let all = finding.events.iter().map(|event| proofs.of_key(&event.key));
         let all: Vec<Proof> = all.collect();
         if let Some(summary) = &mut proof {
-            all.iter().for_each(|one| summary.count(*one));
+            for one in &all {
+                summary.count(*one);
+            }
         }
         all.into_iter().max()
     };
@@ -193,7 +195,7 @@ pub fn summary(detections: &Detections) -> String {
     };
     let severities: Vec<String> = Severity::ALL.into_iter().filter_map(of).collect();
     if !severities.is_empty() {
-        text.push_str(&format!(": {}", severities.join(", ")));
+        text = format!("{text}: {}", severities.join(", "));
     }
     if detections.is_incomplete() {
         text.push_str("; something could not be read");

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::Receiver;
 
 use super::place::{Place, PlaceRequest, bucket_and_prefix};
 use super::proof::{Proofs, proof_summary};
@@ -23,7 +22,7 @@ use crate::events::export::{
     Format, FoundRow, Put, Rows, Scratch, Unit, UnitError, UnitRows, Written, encode,
 };
 use crate::events::files::{LogFile, LogFiles, Selection, Window};
-use crate::events::read::{FileResult, Options, Piece, read};
+use crate::events::read::{FileResult, Options, Piece, Pieces, read};
 use crate::names::{AccountId, BucketName, Region};
 use crate::ops::verify::{Reader, Scope, reader};
 use crate::ops::{Env, Moment, OpError, Outcome, Phase};
@@ -304,7 +303,7 @@ struct State {
 
 impl Exporter {
     /// Exports an account and Region. Blocks.
-    fn place(&self, mut pieces: Receiver<Piece<FoundRow>>, has_order: bool) -> Result<(), OpError> {
+    fn place(&self, mut pieces: Pieces<FoundRow>, has_order: bool) -> Result<(), OpError> {
         let mut days = Days::new(self.range, has_order, Arc::clone(&self.scratch), BUDGET);
         let mut is_whole = true;
         while let Some(piece) = pieces.blocking_recv() {

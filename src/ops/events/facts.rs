@@ -21,13 +21,12 @@ pub(super) async fn facts(
     let Some(config) = config else { return (TrailFacts::default(), FactsSummary::default()) };
     let mut facts = declared(config);
     let mut summary = FactsSummary { is_configured: true, unknown: Vec::new() };
-    match aws {
-        Some(aws) => look_up(aws, config, &mut facts, &mut summary).await,
-        None => {
-            let why = "AWS is not called for a directory or bundle".to_owned();
-            let unknown = facts.resources.iter().filter(|own| own.has_unknown_names);
-            summary.unknown.extend(unknown.map(|own| (own.role.clone(), why.clone())));
-        }
+    if let Some(aws) = aws {
+        look_up(aws, config, &mut facts, &mut summary).await;
+    } else {
+        let why = "AWS is not called for a directory or bundle".to_owned();
+        let unknown = facts.resources.iter().filter(|own| own.has_unknown_names);
+        summary.unknown.extend(unknown.map(|own| (own.role.clone(), why.clone())));
     }
     (facts, summary)
 }

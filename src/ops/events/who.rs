@@ -1,6 +1,6 @@
 //! Who was behind a session, an access key or an event.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -106,7 +106,7 @@ pub async fn who(env: &Env, request: &Request) -> Result<Attributed, OpError> {
         at,
         sessions,
         issuing_events: attributing.index.issuing_events() as u64,
-        file_proofs: Default::default(),
+        file_proofs: BTreeMap::new(),
         searched: Searched {
             place: place.name.clone(),
             at: place.now,

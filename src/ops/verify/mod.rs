@@ -156,7 +156,7 @@ pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
     let is_declared = target.declared_trail.is_some();
     let of_target = target.request(request.scope.selection(), window);
     let ring = of_target.keys.clone();
-    let mut verification = chosen(of_target, env).await?;
+    let mut verification = Box::pin(chosen(of_target, env)).await?;
     verification.findings.extend(not_files);
     // A part of it is not what its report is about.
     if let Some(bundle) = bundle.filter(|_| request.is_whole()) {

@@ -495,6 +495,6 @@ impl From<attribution::Link> for Link {
     }
 }
 
-fn text(word: &Option<Word>) -> Option<String> {
-    word.as_deref().map(str::to_owned)
+fn text<'w>(word: impl Into<Option<&'w Word>>) -> Option<String> {
+    word.into().map(|word| word.as_ref().to_owned())
 }

@@ -1,5 +1,5 @@
 use crate::events::Event;
-use crate::events::answer::SearchedEvent;
+use crate::events::answer::{Proof, SearchedEvent};
 use crate::report::spreadsheet::guarded;
 
 const HEADER: [&str; 16] = [
@@ -51,7 +51,7 @@ pub fn csv_row(event: &SearchedEvent) -> Result<String, ::csv::Error> {
         text(event.read_only.map(|flag| if flag { "true" } else { "false" })),
         text(event.id.as_deref()),
         text(Some(file)),
-        text(proof.map(|proof| proof.as_str())),
+        text(proof.map(Proof::as_str)),
     ])
 }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::questions::{QUESTIONS, first_difference};
+use super::questions::{QUESTIONS, Question, first_difference};
 use crate::aws::{At, AwsError, Clients, Observation};
 use crate::resources::change::{Change, named_change};
 use crate::resources::destroy::{Deletion, ignore_missing};
@@ -55,8 +55,7 @@ fn declared(desired: &Desired) -> BTreeMap<String, QueryDefinition> {
 }
 
 async fn read(clients: &Clients) -> Result<QueryDefinitions, AwsError> {
-    let names: BTreeSet<String> =
-        QUESTIONS.iter().map(|question| question.definition_name()).collect();
+    let names: BTreeSet<String> = QUESTIONS.iter().map(Question::definition_name).collect();
     let mut definitions = BTreeMap::new();
     let mut token: Option<String> = None;
     loop {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::questions::QUESTIONS;
+use super::questions::{QUESTIONS, Question};
 use super::{OWNER, clients, refused, write_clients};
 use crate::aws::{AwsError, Clients, Observation, SignedCall, SignedRead};
 use crate::config::Athena;
@@ -211,7 +211,7 @@ async fn named_queries(
     })
     .await?;
     let (mut own, mut others) = (BTreeMap::new(), BTreeSet::new());
-    let names: BTreeSet<String> = QUESTIONS.iter().map(|question| question.query_name()).collect();
+    let names: BTreeSet<String> = QUESTIONS.iter().map(Question::query_name).collect();
     let ids: Vec<String> = ids.into_iter().collect();
     for some in ids.chunks(MOST_IDS) {
         const ACTION: &str = "athena:BatchGetNamedQuery";

@@ -168,7 +168,9 @@ pub fn roles(config: &Config) -> Vec<Role> {
     roles.push(Role::new(config, RoleKind::Member, None, grants(config, None)));
     let read = bootstrap::read(&Scope { config, account: Some(management) }, &roles);
     let manager = roles.iter_mut().find(|role| role.kind == RoleKind::Management);
-    manager.into_iter().for_each(|role| role.grants.extend(read.iter().cloned()));
+    if let Some(role) = manager {
+        role.grants.extend(read.iter().cloned());
+    }
     let assumed = |role: &&mut Role| !matches!(role.kind, RoleKind::Runner | RoleKind::Hub);
     roles.iter_mut().filter(assumed).for_each(Role::let_simulate_itself);
     let bootstrap = bootstrap::grants(&Scope { config, account: None }, &roles);

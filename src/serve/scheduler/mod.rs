@@ -233,7 +233,7 @@ impl Scheduler {
         let id = task.id.clone();
         let id = id.unwrap_or_else(|| Rounds::new_id(&task.schedule.name, started_at));
         let span = tracing::info_span!("round", id, schedule = task.schedule.name.as_str());
-        self.run_round(task, id, started_at, lease, stop).instrument(span).await;
+        Box::pin(self.run_round(task, id, started_at, lease, stop)).instrument(span).await;
     }
 
     async fn run_round(

@@ -177,7 +177,7 @@ impl Fact {
                 issued.name = keep(&request["name"]);
                 issued.account.clone_from(&actor.account);
             }
-            IssueKind::SessionToken => {
+            IssueKind::SessionToken | IssueKind::ConsoleLogin => {
                 issued.principal_id.clone_from(&actor.principal_id);
                 issued.arn.clone_from(&actor.arn);
                 issued.account.clone_from(&actor.account);
@@ -200,11 +200,6 @@ impl Fact {
                 issued.account = texts.keep(account.as_deref());
                 issued.name = texts.keep(role.as_deref());
                 issued.is_redacted = issued.key.is_none();
-            }
-            IssueKind::ConsoleLogin => {
-                issued.principal_id.clone_from(&actor.principal_id);
-                issued.arn.clone_from(&actor.arn);
-                issued.account.clone_from(&actor.account);
             }
             IssueKind::SwitchRole => {
                 let from =

@@ -84,14 +84,12 @@ fn play(assumptions: &[Assumption]) -> (Vec<String>, Vec<Truth>) {
     for (number, one) in assumptions.iter().enumerate() {
         now += one.after;
         let parent = one.by.checked_sub(USERS).filter(|parent| *parent < truths.len());
-        let (caller, user) = match parent {
-            Some(parent) => (truths[parent].identity.clone(), truths[parent].user),
+        let (caller, person) = if let Some(parent) = parent {
+            (truths[parent].identity.clone(), truths[parent].user)
+        } else {
+            let number = one.by % USERS;
             // The second and the third user have one name.
-            None => {
-                let user_number = one.by % USERS;
-                let name = ["bob", "alice", "alice"][user_number];
-                (user(&user_id(user_number), name), user_number)
-            }
+            (user(&user_id(number), ["bob", "alice", "alice"][number]), number)
         };
         let role = format!("AROAROLE{}EXAMPLE0000", one.role);
         let name = ["deploy", "alice"][one.name];
@@ -111,7 +109,7 @@ fn play(assumptions: &[Assumption]) -> (Vec<String>, Vec<Truth>) {
         let used = event(&use_id(number), &clock(created + 40), "StopInstances", &identity);
         events.push(used);
         let principal = format!("{role}:{name}");
-        truths.push(Truth { key, principal, user, created, identity, parent });
+        truths.push(Truth { key, principal, user: person, created, identity, parent });
     }
     (events.iter().map(Value::to_string).collect(), truths)
 }
@@ -199,7 +197,9 @@ proptest! {
         let mut shuffled = events.clone();
         let length = shuffled.len();
         for at in (1..length).rev() {
-            let other = seed.wrapping_mul(at as u64 + 1).rotate_left(17) as usize % (at + 1);
+            let range = at as u64 + 1;
+            let other = seed.wrapping_mul(range).rotate_left(17) % range;
+            let other = usize::try_from(other).unwrap();
             shuffled.swap(at, other);
         }
         for truth in &truths {

@@ -53,6 +53,14 @@ fn json(value: Option<&RawValue>) -> Option<&str> {
     value.map(RawValue::get)
 }
 
+fn account<'a>(row: &'a ExportedEvent<'_>) -> Option<&'a str> {
+    row.account()
+}
+
+fn region<'a>(row: &'a ExportedEvent<'_>) -> Option<&'a str> {
+    row.region()
+}
+
 /// The name of a role's session, which is the second part of its id.
 fn session_name<'a>(row: &'a ExportedEvent<'_>) -> Option<&'a str> {
     let id = row.event.identity.principal_id.as_deref()?;
@@ -68,8 +76,8 @@ pub const COLUMNS: &[Column] = &[
         "`sharedEventID`",
         Text(|row| row.event.shared_id.as_deref()),
     ),
-    Column::new("account", "The account that it was recorded for", Text(|row| row.account())),
-    Column::new("region", "The Region that it was recorded in", Text(|row| row.region())),
+    Column::new("account", "The account that it was recorded for", Text(account)),
+    Column::new("region", "The Region that it was recorded in", Text(region)),
     Column::new("event_source", "`eventSource`", Text(|row| row.event.source.as_deref())),
     Column::new("event_name", "`eventName`", Text(|row| row.event.name.as_deref())),
     Column::new("event_type", "`eventType`", Text(|row| row.event.event_type.as_deref())),
@@ -123,7 +131,7 @@ pub const COLUMNS: &[Column] = &[
         "`sessionIssuer.principalId`",
         Text(|row| row.event.identity.session.issuer.principal_id.as_deref()),
     ),
-    Column::new("session_name", "The name of the role's session", Text(|row| session_name(row))),
+    Column::new("session_name", "The name of the role's session", Text(session_name)),
     Column::new(
         "session_created_at",
         "When the session's credentials were issued",

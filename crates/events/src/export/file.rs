@@ -44,7 +44,7 @@ pub struct ExportFile<W: Write + Send>(Writer<W>);
 
 enum Writer<W: Write + Send> {
     Table(Box<TableWriter<W>>),
-    Lines(Format, GzEncoder<W>),
+    Lines(Format, Box<GzEncoder<W>>),
 }
 
 impl Format {
@@ -89,7 +89,7 @@ impl<W: Write + Send> ExportFile<W> {
         Ok(Self(match format {
             Format::Parquet => Writer::Table(Box::new(TableWriter::new(sink)?)),
             // The stream has neither a name nor a time.
-            lines => Writer::Lines(lines, GzEncoder::new(sink, Compression::new(3))),
+            lines => Writer::Lines(lines, Box::new(GzEncoder::new(sink, Compression::new(3)))),
         }))
     }
 

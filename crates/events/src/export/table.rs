@@ -6,6 +6,7 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use jiff::Timestamp;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
@@ -148,7 +149,7 @@ impl Cells {
             (Self::Text(cells), Read::Text(read)) => cells.append_option(read(row)),
             (Self::Flag(cells), Read::Flag(read)) => cells.append_option(read(row)),
             (Self::Time(cells), Read::Time(read)) => {
-                cells.append_option(read(row).map(|at| at.as_microsecond()));
+                cells.append_option(read(row).map(Timestamp::as_microsecond));
             }
             (Self::Texts(cells), Read::Texts(read)) => {
                 for text in read(row) {

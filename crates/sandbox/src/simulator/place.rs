@@ -175,7 +175,7 @@ impl Place {
         if let Some(mut chain) = self.chain.take() {
             let late = self.digests_failed.then(|| chain.backfill(at, run.until)).transpose();
             let until = if stops && chain.has_files() {
-                self.last_delivery(Some(&chain), run)
+                last_delivery(Some(&chain), run)
             } else {
                 run.until
             };
@@ -191,13 +191,6 @@ impl Place {
             }
             self.chain = (!run.ends).then_some(chain);
         }
-    }
-
-    /// When the last file of a run is delivered after which nothing is recorded: no digest
-    /// can list what is delivered within the second in which it begins.
-    fn last_delivery(&self, chain: Option<&Chain>, run: &SettingsPeriod) -> Timestamp {
-        let second = second_of(run.until);
-        if chain.is_some_and(|chain| chain.next >= second) { second + SECOND } else { second }
     }
 
     /// Delivers the slots that ended within a run.
@@ -218,7 +211,7 @@ impl Place {
                 if stops && cursor <= second_of(run.until) {
                     // What stopped it is the last event, which states whole seconds.
                     end = second_of(run.until) + SECOND;
-                    due = self.last_delivery(self.chain.as_ref(), run);
+                    due = last_delivery(self.chain.as_ref(), run);
                 } else if run.ends && !stops && run.until.duration_since(cursor) >= SECOND {
                     // No digest can list what is delivered within the second in which it
                     // begins.
@@ -317,4 +310,11 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// When the last file of a run is delivered after which nothing is recorded: no digest
+/// can list what is delivered within the second in which it begins.
+fn last_delivery(chain: Option<&Chain>, run: &SettingsPeriod) -> Timestamp {
+    let second = second_of(run.until);
+    if chain.is_some_and(|chain| chain.next >= second) { second + SECOND } else { second }
 }

@@ -84,7 +84,7 @@ pub fn summary(reconciled: &Reconciled) -> String {
         if missing == 0 { "none is missing".to_owned() } else { format!("{missing} missing") },
     );
     if reconciled.unknown() > 0 {
-        text.push_str(&format!(", {} not compared", reconciled.unknown()));
+        text = format!("{text}, {} not compared", reconciled.unknown());
     }
     text
 }

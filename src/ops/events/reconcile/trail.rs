@@ -94,7 +94,7 @@ fn first_start(history: &BTreeMap<&str, Vec<Timestamp>>) -> Option<Timestamp> {
     }
     let starts = history.get("StartLogging").into_iter().flatten();
     let started = starts.filter(|at| **at >= created).min().copied()?;
-    (!first("StopLogging").is_some_and(|stopped| stopped < started)).then_some(started)
+    first("StopLogging").is_none_or(|stopped| stopped >= started).then_some(started)
 }
 
 /// When an event of some name concerned the trail and succeeded. The most that are read is one

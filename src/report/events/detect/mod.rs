@@ -20,7 +20,7 @@ fn sentence(detected: &DetectedFinding) -> String {
     let mut sentence = format!("{}: {} by {who}", finding.rule.title, finding.about);
     if finding.has_failed {
         let error = detected.first().and_then(|event| event.error.as_deref());
-        sentence.push_str(&format!(" (failed: {})", error.unwrap_or("no reason given")));
+        sentence = format!("{sentence} (failed: {})", error.unwrap_or("no reason given"));
     }
     sentence
 }

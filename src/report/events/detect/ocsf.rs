@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::{remarks, sentence};
 use crate::checks::Severity;
+use crate::events::answer::Proof;
 use crate::events::detections::{DetectedFinding, Detections};
 
 /// The version of the schema that the events follow.
@@ -75,7 +76,7 @@ fn event(detections: &Detections, detected: &DetectedFinding) -> Value {
     event["unmapped"] = json!({
         "remarks": remarks(detected),
         "details": finding.details,
-        "proof": detected.proof.map(|proof| proof.as_str()),
+        "proof": detected.proof.map(Proof::as_str),
         "log_files": finding.events.iter().map(|event| event.key.as_str()).collect::<Vec<_>>(),
     });
     if let Some(source) = &rule.sigma {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{remarks, sentence};
 use crate::checks::Severity;
+use crate::events::answer::Proof;
 use crate::events::detections::{DetectedFinding, Detections};
 use crate::printable::plain;
 
@@ -96,7 +97,7 @@ fn result(detected: &DetectedFinding, index: Option<usize>) -> Value {
             "firstAt": finding.at().map(|at| at.to_string()),
             "lastAt": finding.last_at.map(|at| at.to_string()),
             "eventIds": finding.events.iter().filter_map(|event| event.id.as_deref().map(message)).collect::<Vec<_>>(),
-            "proof": detected.proof.map(|proof| proof.as_str()),
+            "proof": detected.proof.map(Proof::as_str),
         },
     });
     if let Some(index) = index {

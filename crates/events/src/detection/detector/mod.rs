@@ -177,10 +177,10 @@ impl Detector {
                 } else {
                     concerned(kind, &named, event, &self.facts)?
                 };
-                let names: Vec<&str> = named.iter().map(String::as_str).take(MAX_NAMED).collect();
-                let about = match names.as_slice() {
+                let shown: Vec<&str> = named.iter().map(String::as_str).take(MAX_NAMED).collect();
+                let about = match shown.as_slice() {
                     [] => role,
-                    names => format!("{role} {}", names.join(", ")),
+                    shown => format!("{role} {}", shown.join(", ")),
                 };
                 Some((certainty, about))
             }

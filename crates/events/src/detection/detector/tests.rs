@@ -56,8 +56,8 @@ fn request(calls: &Calls, suffix: &str) -> (Value, &'static str) {
             Kind::Role => (json!({ "roleName": format!("orgtrail{suffix}") }), MANAGEMENT),
         },
     };
-    if let Some(Condition { parameter, values, .. }) = &calls.only_if {
-        request.0[*parameter] = format!("{}{suffix}", values[0]).into();
+    if let Some(Condition { parameter, values: [value, ..], .. }) = &calls.only_if {
+        request.0[*parameter] = format!("{value}{suffix}").into();
     }
     request
 }

@@ -6,6 +6,7 @@
 mod class;
 mod parts;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use self::class::{Activity, Class};
@@ -34,7 +35,7 @@ pub fn ocsf_event(row: &ExportedEvent<'_>) -> Value {
     put("class_uid", Some(class.uid().into()));
     put("type_name", Some(format!("{}: {name}", class.name()).into()));
     put("type_uid", Some((class.uid() * 100 + id).into()));
-    put("time", Some(event.at().map_or(0, |at| at.as_millisecond()).into()));
+    put("time", Some(event.at().map_or(0, Timestamp::as_millisecond).into()));
     put("severity", Some("Informational".into()));
     put("severity_id", Some(1.into()));
     let failure = row.failure.as_ref();

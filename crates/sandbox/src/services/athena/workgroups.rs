@@ -20,7 +20,7 @@ const SETTINGS: [&str; 5] = [
 const RESULTS: [&str; 4] =
     ["AclConfiguration", "EncryptionConfiguration", "ExpectedBucketOwner", "OutputLocation"];
 
-fn members<'a>(of: &'a Value) -> impl Iterator<Item = (&'a String, &'a Value)> {
+fn members(of: &Value) -> impl Iterator<Item = (&String, &Value)> {
     of.as_object().into_iter().flatten()
 }
 
@@ -192,7 +192,7 @@ pub(super) fn update(control: &mut Control, call: &Call<'_>) -> Reply {
         check(&changed.configuration)?;
     }
     match input::text(input, "State") {
-        Some(state @ ("ENABLED" | "DISABLED")) => changed.state = state.to_owned(),
+        Some(state @ ("ENABLED" | "DISABLED")) => state.clone_into(&mut changed.state),
         Some(state) => return Err(invalid(format!("State {state} is not ENABLED or DISABLED"))),
         None => {}
     }
