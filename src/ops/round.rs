@@ -16,10 +16,9 @@ use crate::aws::{At as _, WriteAuthority};
 use crate::checks::{self, Run, Verdict};
 use crate::events::detections::Detections;
 use crate::events::reconcile::Reconciled;
-use crate::report::contract::Emitted;
-use crate::report::contract::detections;
 use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::round::{self as contract, PartDocument};
+use crate::report::contract::{Emitted, detections};
 use crate::report::verification;
 use crate::words::counted;
 

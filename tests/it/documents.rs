@@ -12,6 +12,7 @@ use crate::bootstrap_env::CONFIG;
 use crate::configured::ConfiguredEnv;
 use crate::consolidate_env::log_body;
 use crate::env::receiver::Receiver;
+use crate::events_detect::SIGMA;
 use crate::json_schema::{mismatches, mismatches_of, without_each_field};
 use crate::retire_env::{TRAIL, config, with_legacy_trail};
 use crate::service_documents;
@@ -85,6 +86,8 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
     let env = with_legacy_trail(30).await;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
+    std::fs::create_dir(folder.join("rules")).unwrap();
+    std::fs::write(folder.join("rules/user.yml"), SIGMA).unwrap();
     let mut seen = Seen::default();
     let mut check = |arguments: &[&str]| {
         let text = tokio::task::block_in_place(|| run(&env, folder, arguments));
@@ -109,6 +112,7 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
         &["events", "who", "orgtrail", "--sessions"],
         &["events", "reconcile"],
         &["events", "detect", "--since", "2d", "--baseline", "1d", "--proof"],
+        &["events", "detect", "--rules", "rules", "--lint"],
         &["events", "export", "--to", "lake"],
         &["cost"],
         &["drift"],

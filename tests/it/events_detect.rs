@@ -18,7 +18,7 @@ use crate::program::{Finished, NOWHERE, finish, orgtrail_at};
 use crate::rounds::{ARCHIVE, LegacyEnv};
 
 const MANAGEMENT: &str = "111111111111";
-const SIGMA: &str = r"
+pub(crate) const SIGMA: &str = r"
 title: User created
 id: 11111111-2222-3333-4444-555555555555
 author: A. Author
@@ -306,7 +306,11 @@ async fn what_somebody_does_to_the_trail_is_detected() {
     // The guards may refuse it: an attempt is detected too.
     let put = s3.put_bucket_versioning().bucket(ARCHIVE);
     drop(put.versioning_configuration(suspended.build()).send().await);
-    drop(s3.delete_bucket_policy().bucket(ARCHIVE).send().await);
+    let policy = s3.get_bucket_policy().bucket(ARCHIVE).send().await.unwrap();
+    s3.delete_bucket_policy().bucket(ARCHIVE).send().await.unwrap();
+    // Without it, nothing more is delivered.
+    let policy = policy.policy().unwrap();
+    s3.put_bucket_policy().bucket(ARCHIVE).policy(policy).send().await.unwrap();
     drop(s3.delete_bucket_lifecycle().bucket(ARCHIVE).send().await);
     let kms = aws_sdk_kms::Client::new(&env.sdk_config(root, HOME));
     let key = ours.kms_key_id().unwrap();
@@ -346,12 +350,12 @@ async fn what_apply_does_is_told_apart() {
     let mut env = LegacyEnv::provisioned(4).await;
     env.sandbox.tick(SignedDuration::from_hours(3));
     env.config = format!(
-        "{MINIMAL}[trail]\nread_write_type = \"WriteOnly\"\n[archive.lifecycle]\nabort_multipart_days = 3\n"
+        "{MINIMAL}[trail]\nexclude_management_event_sources = [\"rdsdata.amazonaws.com\"]\n[archive.lifecycle]\nabort_multipart_days = 3\n"
     );
     let applied = env.run(&["apply", "--yes", "--confirm-weakened-guard"]).await;
     assert_eq!(applied.code, 0, "{}", applied.text());
     env.sandbox.tick(SignedDuration::from_hours(2));
-    let (code, report) = detected(&env, 3).await;
+    let (_, report) = detected(&env, 3).await;
     let of_apply: Vec<&Value> = report["findings"]
         .as_array()
         .unwrap()
@@ -361,10 +365,11 @@ async fn what_apply_does_is_told_apart() {
     let changed: Vec<&Value> = of_apply.iter().map(|one| &one["rule"]["id"]).collect();
     assert!(changed.contains(&&json!("trail-selectors-changed")), "{report:#}");
     assert!(of_apply.iter().all(|one| one["severity"] == "low"), "{report:#}");
-    let tampering: Vec<&str> = rules(&report)
-        .into_iter()
-        .filter(|id| id.starts_with("trail-") || id.starts_with("bucket-"))
-        .collect();
-    assert_eq!(tampering.len(), of_apply.len(), "{report:#}");
-    assert_eq!(code, 0, "{report:#}");
+    // Besides, there are sign-ins that have nothing to do with it.
+    let others = report["findings"].as_array().unwrap();
+    let others = others.iter().filter(|one| one["claims_own_apply"] != true);
+    let others: BTreeSet<&str> = others.map(|one| one["rule"]["id"].as_str().unwrap()).collect();
+    let of_sign_ins =
+        BTreeSet::from(["root-usage", "failures-then-success", "sign-in-without-mfa"]);
+    assert!(others.is_subset(&of_sign_ins), "{others:?}: {report:#}");
 }

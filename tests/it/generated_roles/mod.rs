@@ -34,6 +34,10 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["drift"], 11).await;
     env.runs(&["apply", "--yes", "--confirm-weakened-guard"], 0).await;
 
+    // No digest lists what was delivered while the trail had no validation.
+    let validated = env.sandbox.now().checked_add(SignedDuration::from_hours(1)).unwrap();
+    let validated = validated.to_string();
+    let verify = ["verify", "--since", &validated];
     env.sandbox.tick(SignedDuration::from_hours(30));
     let legacy = Legacy::of_every_kind(&env).await;
     env.runs(&["accounts"], 0).await;
@@ -48,9 +52,9 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["consolidate", "--yes"], 0).await;
     // Where the first accounts cannot list the public keys, all others are asked.
     env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Truncate));
-    env.runs(&["verify"], 14).await;
+    env.runs(&verify, 14).await;
     env.sandbox.faults().clear();
-    env.runs(&["verify"], 0).await;
+    env.runs(&verify, 0).await;
     env.runs(&["records"], 0).await;
     env.runs(&["coverage"], 0).await;
     let (from, until) = env.last_hours(6);
@@ -68,7 +72,8 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.runs(&["drift"], 0).await;
     env.create_stacks().await;
     env.runs(&["doctor"], 0).await;
-    env.runs(&["run", "consolidate,verify,drift", "--yes"], 0).await;
+    let round = ["run", "consolidate,verify,drift", "--verify-days", "1", "--yes"];
+    env.runs(&round, 0).await;
     env.runs(&["destroy", "--confirm-trail", "orgtrail"], 0).await;
     let records = env.sandbox.take_authorization();
     (env, records)

@@ -60,7 +60,7 @@ pub struct Subject {
     pub events: u64,
     /// The first and the last of these events.
     pub time: Option<(Timestamp, Timestamp)>,
-    /// The first of these events; the issuing one if there is none.
+    /// The first of these events; the issuing one if there are no others.
     pub event: Option<EventRef>,
     /// Whether it acted in the second that was asked for.
     pub has_acted_at: bool,

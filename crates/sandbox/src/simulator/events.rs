@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use orgtrail_base::cloudtrail::key::LogClass;
-use orgtrail_base::names::{AccountId, Arn, Region};
+use orgtrail_base::names::{AccountId, Arn, Partition, Region};
 use serde_json::{Value, json};
 
 use super::issued::{Issued, Lane, Side, event_id, shared_id, user_identity};
@@ -217,6 +217,7 @@ impl<'a> EventGenerator<'a> {
         };
         let mut record = api_call(named, place, by, &id);
         record["requestID"] = uuid(&mut random).into();
+        record["requestParameters"] = parameters(kind, partition, &owner);
         if !kind.read_only && kind.error.is_none() {
             record["responseElements"] = answer(kind, &record["requestID"], &mut random);
         }
@@ -335,6 +336,22 @@ struct Acted {
     /// Whether the request came from outside of AWS.
     is_client: bool,
     from_console: bool,
+}
+
+/// What a call names, where readers of the record depend on it.
+fn parameters(kind: &Kind, partition: Partition, owner: &AccountId) -> Value {
+    match kind.name {
+        "AttachRolePolicy" => json!({
+            "roleName": cast::Role::DEPLOY.name,
+            "policyArn": format!("arn:{partition}:iam::aws:policy/ReadOnlyAccess"),
+        }),
+        "GetRole" => json!({ "roleName": cast::Role::DEPLOY.name }),
+        "GetBucketAcl" | "GetBucketPolicy" | "PutBucketPolicy" => {
+            json!({ "bucketName": format!("app-{owner}") })
+        }
+        "CreateLogStream" => json!({ "logGroupName": "/aws/lambda/ingest" }),
+        _ => Value::Null,
+    }
 }
 
 /// What a service answered to a call that changes something.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rsigma_eval::compile_rule;
@@ -48,8 +48,8 @@ struct Loading {
     correlations: Vec<(String, CorrelationRule)>,
     filters: Vec<FilterRule>,
     infos: HashMap<String, Arc<RuleInfo>>,
-    /// The names and ids by which correlations refer to rules.
-    known: BTreeSet<String>,
+    /// The ids of rules, by the names and ids by which correlations refer to them.
+    known: HashMap<String, String>,
     of_other_logs: usize,
     problems: Vec<Problem>,
 }
@@ -104,8 +104,7 @@ impl Loading {
             self.problem(problem);
         }
         self.infos.insert(id.clone(), Arc::new(rule_info(file, &id, &rule)));
-        self.known.insert(id);
-        self.known.extend(rule.name.clone());
+        self.know(id, rule.name.as_deref());
         self.rules.push(rule);
     }
 
@@ -123,6 +122,13 @@ impl Loading {
         Some(id)
     }
 
+    fn know(&mut self, id: String, name: Option<&str>) {
+        if let Some(name) = name {
+            self.known.insert(name.to_owned(), id.clone());
+        }
+        self.known.insert(id.clone(), id);
+    }
+
     /// The correlations whose rules are all known: those of other logs refer to others.
     fn correlations(&mut self) -> Vec<CorrelationRule> {
         let mut open = std::mem::take(&mut self.correlations);
@@ -131,7 +137,7 @@ impl Loading {
         loop {
             let (ready, rest): (Vec<_>, Vec<_>) = open
                 .into_iter()
-                .partition(|(_, one)| one.rules.iter().all(|name| self.known.contains(name)));
+                .partition(|(_, one)| one.rules.iter().all(|name| self.known.contains_key(name)));
             open = rest;
             if ready.is_empty() {
                 break;
@@ -140,13 +146,18 @@ impl Loading {
                 let Some(id) = self.take_id(&file, one.id.as_deref(), &one.title) else { continue };
                 one.id = Some(id.clone());
                 self.infos.insert(id.clone(), Arc::new(correlation_info(&file, &id, &one)));
-                self.known.insert(id);
-                self.known.extend(one.name.clone());
+                self.know(id, one.name.as_deref());
+                // The engine leaves out the results of what a correlation counts by id only.
+                for rule in &mut one.rules {
+                    if let Some(id) = self.known.get(rule) {
+                        rule.clone_from(id);
+                    }
+                }
                 usable.push(one);
             }
         }
         for (file, one) in open {
-            let missing = one.rules.iter().find(|name| !self.known.contains(*name));
+            let missing = one.rules.iter().find(|name| !self.known.contains_key(*name));
             let why = match missing {
                 Some(name) => format!("it refers to `{name}`, which is not among the rules"),
                 None => "it refers to rules that are not used".to_owned(),

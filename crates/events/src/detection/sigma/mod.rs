@@ -15,11 +15,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::finding::RuleInfo;
-use crate::severity::Severity;
-
 pub use self::load::{Loaded, load};
 pub use self::names::written_as;
+use super::finding::RuleInfo;
+use crate::severity::Severity;
 
 /// A file with rules, as it stands in its directory.
 #[derive(Debug, Clone)]

@@ -159,6 +159,18 @@ fn a_rule_nested_without_end_is_refused() {
     assert!(loaded.problems.iter().any(|it| it.file == "b.yml" && it.is_unusable));
 }
 
+/// The specification: a null value also stands for a field that is missing.
+#[test]
+fn null_matches_a_field_that_is_missing() {
+    let rule = STOPPED.replace("eventName|startswith: Stop", "errorCode: null");
+    assert!(rule.contains("errorCode: null"));
+    let sigma = load(&[file("a.yml", &rule)]).sigma.unwrap();
+    let mut record = stopped("arn:aws:iam::1:user/mallory");
+    assert!(sigma.matches(&record));
+    record["errorCode"] = "AccessDenied".into();
+    assert!(!sigma.matches(&record));
+}
+
 /// Another implementation of Sigma agrees on whether single rules match.
 #[test]
 fn another_implementation_agrees() {
@@ -175,7 +187,6 @@ fn another_implementation_agrees() {
         "userIdentity.type: Root",
         "userIdentity.arn|startswith: 'arn:aws:iam::'",
         "sourceIPAddress|cidr: 198.51.100.0/24",
-        "errorCode: null",
         "errorCode|exists: false",
         "errorCode|exists: true",
         "readOnly: 'false'",

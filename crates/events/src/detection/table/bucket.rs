@@ -12,7 +12,7 @@ pub(super) const CALLS: &[Calls] = call_rules! {
         about BUCKET;
         techniques DESTRUCTION;
         title "A bucket of the trail was deleted";
-        why "Logs are no longer delivered, and whoever takes the bucket's name next receives them.";
+        why "Logs are no longer delivered, and the next owner of the bucket's name receives them.";
         fix "Create the bucket again (`orgtrail apply`) before someone else takes its name, and restore its content from the vault.";
     "bucket-policy-deleted" Critical "s3.amazonaws.com" ["DeleteBucketPolicy"]
         about BUCKET;

@@ -7,11 +7,10 @@ mod organization;
 mod sign_in;
 mod trail;
 
-use super::rule::{Calls, Rule};
-
 pub use self::sign_in::{
     FAILURES_THEN_SUCCESS, FIRST_USE_OF_REGION, ROOT_USAGE, SIGN_IN_WITHOUT_MFA,
 };
+use super::rule::{Calls, Rule};
 
 /// The techniques of changes that stop or weaken the recording of events: `Disable or Modify
 /// Cloud Log`, and the id that it had before version 19 of ATT&CK.

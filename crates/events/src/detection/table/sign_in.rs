@@ -17,7 +17,7 @@ pub const SIGN_IN_WITHOUT_MFA: Rule = Rule {
     title: "A user signed in to the console without MFA",
     severity: Severity::High,
     techniques: &["T1078.004"],
-    why: "Whoever knows the password is signed in.",
+    why: "Anyone who knows the password can sign in.",
     fix: "Ask the user whether they signed in, and require MFA.",
 };
 
