@@ -286,7 +286,7 @@ fn an_earlier_session_is_looked_for_around_its_creation() {
     assert_eq!(found.code, 0, "{}", found.text());
     let report = found.json();
     assert_eq!(report["origin"]["id"], ALICE);
-    assert_eq!(report["chains"][0]["hops"][0]["event"]["id"], "e1", "{report:#}");
+    assert_eq!(report["chains"][0]["hops"][0]["event"]["event_id"], "e1", "{report:#}");
 }
 
 #[test]

@@ -157,19 +157,21 @@ fn arns_in_management(scope: &Scope<'_>, roles: &[Role]) -> Vec<String> {
     own.filter_map(Role::arn).map(|arn: Arn| arn.to_string()).collect()
 }
 
-fn stacks(scope: &Scope<'_>) -> [Grant; 5] {
+fn stacks(scope: &Scope<'_>) -> [Grant; 6] {
     let prefix = &scope.config.landing_zone.prefix;
     [
         Grant::new(
             "FindOldStacks",
-            [
-                "cloudformation:DescribeStackSet",
-                "cloudformation:DescribeStacks",
-                "cloudformation:ListStackSets",
-            ],
+            ["cloudformation:DescribeStacks", "cloudformation:ListStackSets"],
             ["*"],
             "Finds the stacks and stack sets of roles that an earlier configuration declared: \
-             their names are not known. AWS has no resource for the list of stack sets.",
+             their names are not known. AWS has no resource for these lists.",
+        ),
+        Grant::new(
+            "ReadOldStackSets",
+            ["cloudformation:DescribeStackSet"],
+            [scope.at_home("cloudformation", "stackset/*:*")],
+            "Reads the tags of these stack sets, which say whose they are.",
         ),
         Grant::new(
             "ActivateStackSets",

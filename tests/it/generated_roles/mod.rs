@@ -16,7 +16,9 @@ use legacy::Legacy;
 use orgtrail::config::matches_any;
 use orgtrail::resources::roles::{Role, RoleKind};
 use orgtrail::sandbox::{AuthorizationRecord, Effect, Fault};
-use roles_env::RolesEnv;
+use roles_env::{ARCHIVE, MANAGEMENT, RolesEnv};
+
+use crate::env::home;
 
 /// The roles do all that orgtrail does; what each request asked is recorded.
 async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
@@ -56,6 +58,10 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.sandbox.faults().clear();
     env.runs(&verify, 0).await;
     env.runs(&["records"], 0).await;
+    for account in [MANAGEMENT, ARCHIVE] {
+        let account = account.parse().unwrap();
+        env.sandbox.have_event_data_store(&account, &home(), "lake", false);
+    }
     env.runs(&["coverage"], 0).await;
     let (from, until) = env.last_hours(6);
     let evidence = ["evidence", "--from", &from, "--until", &until, "-o", "evidence.tar"];
