@@ -145,15 +145,17 @@ impl LedgerError {
             };
             return matches!(self, Self::Fetch(error) if cut(error));
         };
-        matches!(
-            error.kind(),
+        match error.kind() {
             ErrorKind::Throttled
-                | ErrorKind::Busy
-                | ErrorKind::Timeout
-                | ErrorKind::Expired
-                | ErrorKind::Network
-                | ErrorKind::Stopped
-        )
+            | ErrorKind::Busy
+            | ErrorKind::Timeout
+            | ErrorKind::Expired
+            | ErrorKind::Network
+            | ErrorKind::Stopped => true,
+            // AWS did not refuse it: the answer was cut off.
+            ErrorKind::Other => error.code.is_none(),
+            _ => false,
+        }
     }
 }
 
