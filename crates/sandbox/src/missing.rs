@@ -1,4 +1,4 @@
-//! What callers of the sandbox named that is not there.
+//! Errors for names that the sandbox does not have.
 
 use orgtrail_base::names::AccountId;
 

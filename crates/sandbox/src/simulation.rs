@@ -291,7 +291,7 @@ pub(super) struct AccessKey {
     /// By the real clock.
     pub(super) mfa_at: Option<jiff::Timestamp>,
     pub(super) session_policy: Option<Document>,
-    /// What `AssumeRole` was told, or inherited.
+    /// The source identity that `AssumeRole` was given, or inherited.
     #[serde(default)]
     pub(super) source_identity: Option<String>,
     /// Whether it may be used.

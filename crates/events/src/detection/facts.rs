@@ -57,7 +57,7 @@ pub struct OwnResource {
 
 /// How the calls that orgtrail makes look.
 ///
-/// Whoever may assume its roles can make calls that look the same.
+/// Anyone who may assume its roles can make calls that look the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnCalls {
     /// The ARNs of the roles that it assumes.

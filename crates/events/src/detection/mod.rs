@@ -1,5 +1,5 @@
 //! Detection: events that concern the trail, its bucket, key and guards, sign-ins, and the
-//! rules of others, written in Sigma.
+//! user's own rules, which are Sigma rules.
 //!
 //! - [`TrailFacts`] says which resources are ours, [`Detector`] compares events with them by
 //!   the rules of [`table`].

@@ -221,7 +221,7 @@ impl<'a> Schedule<'a> {
         }
         if *region == self.global {
             let (at, seed) = time(9..17);
-            // The failures before it are told apart by the last bits.
+            // The last bits distinguish the failures before it.
             let seed = seed & !0xf;
             for failure in 0..FAILURES {
                 let at = at + SignedDuration::from_secs(20 * i64::from(failure));

@@ -11,11 +11,11 @@ const SESSION: SignedDuration = SignedDuration::from_hours(1);
 /// The most callers that are remembered.
 const REMEMBERED: usize = 1_000;
 
-/// Tells calls that look like those of orgtrail.
+/// Recognizes calls that look like those of orgtrail.
 ///
 /// It assumes roles in other accounts, and acts in the caller's account as the caller. The
-/// caller therefore counts while a session is valid that they assumed as orgtrail does. All
-/// this can be imitated by whoever may assume the roles.
+/// caller therefore counts while a session is valid that they assumed as orgtrail does.
+/// Anyone who may assume the roles can imitate all of this.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     calls: OwnCalls,

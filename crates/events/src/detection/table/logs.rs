@@ -42,7 +42,7 @@ pub(super) const CALLS: &[Calls] = call_rules! {
         about ALARM;
         techniques &["T1685.002", "T1562.008", "T1685"];
         title "Alarms on the trail's events were deleted or silenced";
-        why "Nobody is notified of the events that the alarms are for.";
+        why "The alarms' events no longer notify anyone.";
         fix "Create the alarms again (`orgtrail apply`), and enable their actions.";
     "alarm-changed" Medium "monitoring.amazonaws.com" ["PutMetricAlarm"] applied true
         about ALARM;
@@ -54,7 +54,7 @@ pub(super) const CALLS: &[Calls] = call_rules! {
         about TOPIC;
         techniques CLOUD_LOG;
         title "A topic of the trail or of its alarms was deleted";
-        why "Nobody is notified, and the trail's deliveries report errors.";
+        why "Subscribers are no longer notified, and the trail's deliveries report errors.";
         fix "Create the topic again (`orgtrail apply`), and subscribe again.";
     "subscription-removed" High "sns.amazonaws.com" ["Unsubscribe"]
         about TOPIC;

@@ -33,8 +33,8 @@ pub(crate) struct State {
     /// The trails that the account owns, by ARN. Those of the organization
     /// belong to the management account, regardless of who made them.
     pub(crate) trails: BTreeMap<String, Trail>,
-    /// The newest calls that clients made, oldest first: the history and the trails have
-    /// what is made up besides.
+    /// The newest calls that clients made, oldest first. The simulator generates all other events of
+    /// the history and the trails.
     pub(crate) recent: VecDeque<lookup::StoredEvent>,
     /// The event data stores, which existed before.
     #[serde(default)]

@@ -200,8 +200,8 @@ fn keep(control: &mut Control, simulation: &Simulation, account: &AccountId, rec
     event_bridge::arrive_via_cloudtrail(control, simulation, account, record);
 }
 
-/// Whether trails record a Region. In the others neither they nor the history have anything,
-/// so that both tell the same.
+/// Whether trails record a Region. In the others, neither they nor the history have events,
+/// so that the two agree.
 fn is_active(simulation: &Simulation, control: &Control, region: &str) -> bool {
     let schedule = schedule_of(simulation, control);
     let mut trails = control.accounts.values().flat_map(|owner| owner.cloudtrail.trails.values());
