@@ -1,5 +1,5 @@
-//! Who is really behind the sessions that are made up, for tests that compare it with what
-//! the records tell.
+//! Who is really behind the simulated sessions, for tests that compare it with what the
+//! records say.
 
 use jiff::Timestamp;
 use orgtrail_base::names::{AccountId, Region};
