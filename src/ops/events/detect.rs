@@ -276,15 +276,22 @@ impl Detecting {
 
     /// Takes events in the order of time.
     fn take(&mut self, events: &[FoundEvent]) {
-        for FoundEvent { raw, file } in events {
-            let Ok(event) = Event::parse(raw) else { continue };
-            for detected in self.detector.add(&event) {
-                self.findings.add(Finding::of(detected, EventRef::new(&event, &file.key)));
+        let parsed =
+            events.iter().filter_map(|found| Some((Event::parse(&found.raw).ok()?, found)));
+        let parsed: Vec<_> = parsed.collect();
+        for second in parsed.chunk_by(|(one, _), (next, _)| one.at() == next.at()) {
+            for (event, _) in second {
+                self.detector.note(event);
             }
-            let Some(sigma) = &self.sigma else { continue };
-            let Ok(record) = serde_json::from_str(raw) else { continue };
-            for found in sigma.add(&record, event.at()) {
-                self.findings.add(of_sigma(found, &event, file));
+            for (event, FoundEvent { raw, file }) in second {
+                for detected in self.detector.add(event) {
+                    self.findings.add(Finding::of(detected, EventRef::new(event, &file.key)));
+                }
+                let Some(sigma) = &self.sigma else { continue };
+                let Ok(record) = serde_json::from_str(raw) else { continue };
+                for found in sigma.add(&record, event.at()) {
+                    self.findings.add(of_sigma(found, event, file));
+                }
             }
         }
     }

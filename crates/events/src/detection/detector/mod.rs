@@ -78,12 +78,19 @@ impl Detector {
         NEEDLES.as_ref().is_none_or(|needles| needles.is_match(raw))
     }
 
+    /// Notes what an event says about others of the same second. Records state whole seconds,
+    /// so that their order within one means nothing: all of a second are noted before the first
+    /// of them is added.
+    pub fn note(&mut self, event: &Event<'_>) {
+        self.learn(event);
+        self.own.note(event, event.failure().is_some());
+    }
+
     /// Takes an event, and returns what it is found to be.
     pub fn add(&mut self, event: &Event<'_>) -> Vec<Detected> {
         let has_failed = event.failure().is_some();
         let mut found = Vec::new();
-        self.learn(event);
-        self.own.note(event, has_failed);
+        self.note(event);
         found.extend(self.call(event, has_failed));
         if is_root(event) {
             let session = event.identity.session.assumed_root == Some(true);
