@@ -11,6 +11,7 @@
 mod bootstrap;
 mod consolidate;
 mod drift;
+mod events;
 mod organization;
 mod provision;
 mod sandbox;
@@ -25,6 +26,7 @@ const BENCHES: &[(&str, Run)] = &[
     ("bootstrap", bootstrap::run),
     ("consolidate", consolidate::run),
     ("drift", drift::run),
+    ("events", events::run),
     ("organization", organization::run),
     ("provision", provision::run),
     ("sandbox", sandbox::run),

@@ -27,6 +27,8 @@ use crate::sandbox::cpu_seconds;
 
 /// Accounts, hours, and the limits: memory in MiB and seconds of the tick.
 const LIMITS: [(u64, u64, f64, f64); 2] = [(30, 30, 200.0, f64::INFINITY), (300, 26, 1024.0, 10.0)];
+/// The archive of the provisioned organization.
+pub(crate) const BUCKET: &str = "bench-log-archive";
 /// Says that this process is one measurement.
 const CHILD: &str = "--child";
 
@@ -121,11 +123,12 @@ fn child(accounts: u64, hours: u64, is_saved: bool) {
     });
 }
 
-async fn provision(sandbox: &Sandbox) {
+/// Provisions the trail and its archive, [`BUCKET`].
+pub(crate) async fn provision(sandbox: &Sandbox) {
     let ids = sandbox.accounts();
     let text = format!(
         "[organization]\nmanagement_account = \"{}\"\nlog_archive_account = \"{}\"\n\
-         home_region = \"us-east-1\"\n[archive]\nbucket = \"bench-log-archive\"\n",
+         home_region = \"us-east-1\"\n[archive]\nbucket = \"{BUCKET}\"\n",
         ids[0], ids[1]
     );
     let config = Loaded::from_text(&text, &Environment::default()).unwrap().config;

@@ -6,6 +6,7 @@ use clap::ValueEnum as _;
 
 use super::output_path::{check_writable, replace};
 use super::provision::{Confirmations, PlanOptions, confirm, stopped_at};
+use super::values::severity;
 use super::{Context, Explain, OpError, Outcome, Rendering};
 use crate::checks::{Run, Severity};
 use crate::local_file;
@@ -27,7 +28,7 @@ Examples:
   orgtrail drift --check bucket-tls-only --check key-rotation --fix")]
 pub(crate) struct Args {
     /// Exit with 11 or 14 only for findings of this severity or higher.
-    #[arg(long, value_name = "SEVERITY", value_enum, default_value = "low")]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), default_value = "low")]
     fail_on: Severity,
 
     /// Compare with an earlier report, saved with `--format json`.

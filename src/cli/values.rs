@@ -1,26 +1,26 @@
 //! The values of options whose types are the library's.
 
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::checks::Severity;
 use crate::config::AccessScope;
 use crate::report::drift::Format;
 
-impl ValueEnum for Severity {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Low, Self::Medium, Self::High, Self::Critical]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let help = match self {
-            Self::Low => "Good practice",
-            Self::Medium => "Weakens the trail or a guard",
-            Self::High => "Events or their proof can be lost, or read by others",
-            Self::Critical => "Events or their proof are being lost, or can be destroyed",
+/// A parser of severities, which another crate declares.
+pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
+    let value = |severity: &Severity| {
+        let help = match severity {
+            Severity::Low => "Good practice",
+            Severity::Medium => "Weakens the trail or a guard",
+            Severity::High => "Events or their proof can be lost, or read by others",
+            Severity::Critical => "Events or their proof are being lost, or can be destroyed",
         };
-        Some(PossibleValue::new(self.as_str()).help(help))
-    }
+        PossibleValue::new(severity.as_str()).help(help)
+    };
+    let find = |word: String| Severity::ALL.into_iter().find(|one| one.as_str() == word);
+    PossibleValuesParser::new(Severity::ALL.iter().rev().map(value))
+        .try_map(move |word| find(word).ok_or("not a severity"))
 }
 
 impl ValueEnum for AccessScope {

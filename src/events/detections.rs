@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use orgtrail_events::detection::sigma::Problem;
 use orgtrail_events::detection::{EventRef, Finding, FirstUsesSummary};
-use orgtrail_events::severity;
 
 use super::answer::{Proof, ProofSummary};
 use super::coverage::Coverage;
@@ -70,17 +69,6 @@ pub struct RuleSet {
     pub of_other_logs: usize,
     /// What is wrong with rules.
     pub problems: Vec<Problem>,
-}
-
-impl From<severity::Severity> for Severity {
-    fn from(severity: severity::Severity) -> Self {
-        match severity {
-            severity::Severity::Low => Self::Low,
-            severity::Severity::Medium => Self::Medium,
-            severity::Severity::High => Self::High,
-            severity::Severity::Critical => Self::Critical,
-        }
-    }
 }
 
 impl RuleSet {

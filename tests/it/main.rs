@@ -43,6 +43,7 @@ mod drift_rcp;
 mod env;
 mod events_detect;
 mod events_export;
+mod events_questions;
 mod events_reconcile;
 mod events_search;
 mod events_who;

@@ -16,6 +16,7 @@ python3 aws_cli.py || status=1
 # moto brings the package that signs digests.
 "$peers/moto/bin/python" real_logs.py || status=1
 "$peers/events/bin/python" events_export.py || status=1
+"$peers/events/bin/python" events_questions.py || status=1
 "$peers/queries/bin/python" athena_queries.py || status=1
 "$peers/schemas/bin/python" report_schemas.py || status=1
 "$peers/service/bin/python" service_api.py || status=1

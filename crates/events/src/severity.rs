@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How severe what was detected is.
+/// How severe a finding of a check or a detection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Good practice, or for the record.

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
+use super::arguments::{Reading, Selected};
 use crate::checks::Severity;
-use crate::cli::verify::ScopeOptions;
+use crate::cli::values::severity;
 use crate::cli::{Context, OpError, Outcome, Rendering};
-use crate::names::{AccountId, Region};
 use crate::ops::Moment;
-use crate::ops::events::PlaceRequest;
 use crate::ops::events::detect::{Request, detect, lint, outcome};
-use crate::ops::verify::Scope;
 use crate::report::contract::detections::{LintReport, Report, Rules};
 use crate::report::events::detect::{lint as lint_text, ocsf, sarif, text};
 
@@ -35,18 +33,11 @@ Exit code 0 if nothing is found, 11 if a finding is at least as severe as --fail
 event or a file is contradicted by a digest, 14 if a file, record or rule could not be read, or
 with --proof something is not proven. With --lint: 0, or 2 if a rule has a problem.")]
 pub(crate) struct Args {
-    /// `s3://bucket/prefix`, a directory of log files, or an evidence bundle. Default: the
-    /// archive of the configuration.
-    #[arg(long = "in", value_name = "PLACE")]
-    place: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
 
-    /// Only events recorded for this account. Can be repeated.
-    #[arg(long, value_name = "ID")]
-    account: Vec<AccountId>,
-
-    /// Only events of this Region. Can be repeated.
-    #[arg(long)]
-    region: Vec<Region>,
+    #[command(flatten)]
+    selected: Selected,
 
     /// Only events at this time or later: a time, a day, `yesterday`, or how long ago, as in
     /// 12h or 7d. Default: 1d in a bucket, any time elsewhere.
@@ -72,25 +63,8 @@ pub(crate) struct Args {
     lint: bool,
 
     /// Exit with 11 only for findings of this severity or higher.
-    #[arg(long, value_name = "SEVERITY", value_enum, default_value = "high")]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), default_value = "high")]
     fail_on: Severity,
-
-    /// Mark each finding as proven, unproven or contradicted by the digests that list the files
-    /// of its events.
-    #[arg(long)]
-    proof: bool,
-
-    /// The account that must own the bucket `s3://…`. Default: as for `verify`.
-    #[arg(long, value_name = "ID")]
-    bucket_owner: Option<AccountId>,
-
-    /// Public keys for --proof, as printed by `aws cloudtrail list-public-keys`.
-    #[arg(long, value_name = "FILE", requires = "proof")]
-    public_keys: Option<PathBuf>,
-
-    /// Call no AWS API for --proof. The place must be a directory or a bundle.
-    #[arg(long, requires = "proof")]
-    offline: bool,
 }
 
 /// How long a bucket is looked at by default.
@@ -110,24 +84,20 @@ pub(super) fn knows(rendering: Rendering) -> bool {
 
 impl Args {
     fn request(self) -> Request {
-        let scope = Scope::from(ScopeOptions {
-            bucket_owner: self.bucket_owner.clone(),
-            public_keys: self.public_keys,
-            offline: self.offline,
-            ..ScopeOptions::default()
-        });
         // A directory is what someone chose to look at; an archive has years.
-        let is_local = self.place.as_deref().is_some_and(|name| !name.starts_with("s3://"));
+        let is_local = self.reading.place.as_deref().is_some_and(|name| !name.starts_with("s3://"));
         let since = self.since.or((!is_local).then_some(Moment::Ago(DAY)));
+        let (place, proof) = self.reading.into_request();
+        let (accounts, regions) = self.selected.into_sets();
         Request {
-            place: PlaceRequest { name: self.place, bucket_owner: self.bucket_owner },
-            accounts: self.account.into_iter().collect(),
-            regions: self.region.into_iter().collect(),
+            place,
+            accounts,
+            regions,
             since,
             until: self.until,
             baseline: self.baseline,
             rules: self.rules,
-            proof: self.proof.then_some(scope),
+            proof,
         }
     }
 }
@@ -137,7 +107,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         return linted(directory, context);
     }
     // A directory needs no configuration. An invalid one would let rules match nothing.
-    let env = if args.place.is_some() && !context.config_path.exists() {
+    let env = if args.reading.place.is_some() && !context.config_path.exists() {
         context.env_of_caller()?
     } else {
         context.config()?;

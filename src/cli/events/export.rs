@@ -1,15 +1,12 @@
 //! `orgtrail events export`
 
-use super::env_of;
+use super::arguments::{Reading, Selected};
 use crate::aws::WriteAuthority;
-use crate::cli::verify::ScopeOptions;
 use crate::cli::{Context, Format as Printed, OpError, Outcome, Rendering};
 use crate::events::export::Format;
-use crate::names::{AccountId, Region};
+use crate::names::AccountId;
 use crate::ops::Moment;
-use crate::ops::events::PlaceRequest;
 use crate::ops::events::export::{Request, outcome, prepare};
-use crate::ops::verify::Scope;
 use crate::report::contract::event_export::Report;
 use crate::report::events::export_text;
 
@@ -42,18 +39,11 @@ pub(crate) struct Args {
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     written_as: Option<FileFormat>,
 
-    /// `s3://bucket/prefix`, a directory of log files, or an evidence bundle. Default: the
-    /// archive of the configuration.
-    #[arg(long = "in", value_name = "PLACE")]
-    place: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
 
-    /// Only this account. Can be repeated.
-    #[arg(long, value_name = "ID")]
-    account: Vec<AccountId>,
-
-    /// Only this Region. Can be repeated.
-    #[arg(long)]
-    region: Vec<Region>,
+    #[command(flatten)]
+    selected: Selected,
 
     /// The first day: a day, a time in it, `yesterday`, or how long ago, as in 7d.
     #[arg(long, value_name = "TIME")]
@@ -67,27 +57,10 @@ pub(crate) struct Args {
     #[arg(long)]
     replace: bool,
 
-    /// Mark each event as proven, unproven or contradicted by the digest that lists its file.
-    /// Verifies the digests and log files of the exported accounts, Regions and days.
-    #[arg(long)]
-    proof: bool,
-
-    /// The account that must own the bucket of --in. Default: as for `verify`.
-    #[arg(long, value_name = "ID")]
-    bucket_owner: Option<AccountId>,
-
     /// The account that must own the bucket of --to. Default: the caller's, or `athena.account`
     /// for the bucket of `athena.export`.
     #[arg(long, value_name = "ID")]
     to_owner: Option<AccountId>,
-
-    /// Public keys for --proof, as printed by `aws cloudtrail list-public-keys`.
-    #[arg(long, value_name = "FILE", requires = "proof")]
-    public_keys: Option<std::path::PathBuf>,
-
-    /// Call no AWS API for --proof. The place must be a directory or a bundle.
-    #[arg(long, requires = "proof")]
-    offline: bool,
 }
 
 /// The values of `--as`.
@@ -137,29 +110,25 @@ impl Args {
                 short.as_str()
             )));
         }
-        let scope = Scope::from(ScopeOptions {
-            bucket_owner: self.bucket_owner.clone(),
-            public_keys: self.public_keys,
-            offline: self.offline,
-            ..ScopeOptions::default()
-        });
+        let (place, proof) = self.reading.into_request();
+        let (accounts, regions) = self.selected.into_sets();
         Ok(Request {
-            place: PlaceRequest { name: self.place, bucket_owner: self.bucket_owner },
+            place,
             to: self.to,
             to_owner: self.to_owner,
             format: named.or(short).unwrap_or_default(),
-            accounts: self.account.into_iter().collect(),
-            regions: self.region.into_iter().collect(),
+            accounts,
+            regions,
             since: self.since,
             until: self.until,
             replace: self.replace,
-            proof: self.proof.then_some(scope),
+            proof,
         })
     }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let env = env_of(args.place.as_ref(), context)?;
+    let env = args.reading.env(context)?;
     let prepared = prepare(&env, args.request(context.rendering)?).await?;
     let authority = match prepared.question() {
         Some(question) => {

@@ -1,5 +1,6 @@
 //! `orgtrail events …`: one file per command.
 
+mod arguments;
 mod detect;
 mod export;
 mod reconcile;
@@ -7,7 +8,6 @@ mod search;
 mod who;
 
 use super::{Context, OpError, Outcome, Rendering};
-use crate::ops::Env;
 
 /// Answer questions from the recorded events
 #[derive(Debug, clap::Args)]
@@ -46,12 +46,4 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Command::Export(args) => Box::pin(export::run(args, context)).await,
         Command::Reconcile(args) => reconcile::run(args, context).await,
     }
-}
-
-/// The environment of a command that reads a place: a directory needs no configuration.
-fn env_of(place: Option<&String>, context: &Context) -> Result<Env, OpError> {
-    if place.is_some() && context.load().is_err() {
-        return context.env_of_caller();
-    }
-    context.env()
 }

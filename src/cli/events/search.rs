@@ -3,18 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::env_of;
+use super::arguments::{Reading, Selected};
 use crate::archive::key::LogClass;
-use crate::cli::verify::ScopeOptions;
 use crate::cli::{Context, OpError, Outcome, Output, Rendering};
 use crate::events::answer::SearchedEvent;
 use crate::events::query::SourceIp;
 use crate::filter_pattern::FilterPattern;
-use crate::names::{AccountId, Region};
 use crate::ops::Moment;
-use crate::ops::events::PlaceRequest;
 use crate::ops::events::search::{Request, outcome, search};
-use crate::ops::verify::Scope;
 use crate::report::contract::events::{FoundEvent, SearchReport, SearchSummary};
 use crate::report::events::{Columns, csv_header, csv_row, json_line, search_summary};
 
@@ -44,18 +40,11 @@ pub(crate) struct Args {
     #[arg(value_parser = pattern)]
     pattern: Option<FilterPattern>,
 
-    /// `s3://bucket/prefix`, a directory of log files, or an evidence bundle. Default: the
-    /// archive of the configuration.
-    #[arg(long = "in", value_name = "PLACE")]
-    place: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
 
-    /// Only events recorded for this account. Can be repeated.
-    #[arg(long, value_name = "ID")]
-    account: Vec<AccountId>,
-
-    /// Only events of this Region. Can be repeated.
-    #[arg(long)]
-    region: Vec<Region>,
+    #[command(flatten)]
+    selected: Selected,
 
     /// Only events by this principal: a user's or role's name, a session's name, an ARN, a
     /// principal id or an access key; `*` matches any characters. Can be repeated.
@@ -90,43 +79,29 @@ pub(crate) struct Args {
     /// Print at most so many events.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-
-    /// Mark each event as proven, unproven or contradicted by the digest that lists its file.
-    /// Verifies the digests and log files of the searched accounts, Regions and time.
-    #[arg(long)]
-    proof: bool,
-
-    /// The account that must own the bucket `s3://…`. Default: as for `verify`.
-    #[arg(long, value_name = "ID")]
-    bucket_owner: Option<AccountId>,
-
-    /// Public keys for --proof, as printed by `aws cloudtrail list-public-keys`.
-    #[arg(long, value_name = "FILE", requires = "proof")]
-    public_keys: Option<std::path::PathBuf>,
-
-    /// Call no AWS API for --proof. The place must be a directory or a bundle.
-    #[arg(long, requires = "proof")]
-    offline: bool,
 }
 
 fn pattern(text: &str) -> Result<FilterPattern, String> {
-    text.parse::<FilterPattern>().map_err(|error| error.to_string())
+    text.parse::<FilterPattern>().map_err(|error| {
+        let is_name =
+            text.chars().all(|character| character.is_ascii_alphanumeric() || character == '*');
+        if is_name && !text.is_empty() {
+            return format!("{error}. Events of a name are found by `--event {text}`");
+        }
+        error.to_string()
+    })
 }
 
 impl Args {
     fn request(self, rendering: Rendering) -> Request {
         let classes = if self.insights { [LogClass::Insight].into() } else { BTreeSet::new() };
         let in_document = (rendering == Rendering::Json).then_some(MAX_IN_DOCUMENT);
-        let scope = Scope::from(ScopeOptions {
-            bucket_owner: self.bucket_owner.clone(),
-            public_keys: self.public_keys,
-            offline: self.offline,
-            ..ScopeOptions::default()
-        });
+        let (place, proof) = self.reading.into_request();
+        let (accounts, regions) = self.selected.into_sets();
         Request {
-            place: PlaceRequest { name: self.place, bucket_owner: self.bucket_owner },
-            accounts: self.account.into_iter().collect(),
-            regions: self.region.into_iter().collect(),
+            place,
+            accounts,
+            regions,
             classes,
             since: self.since,
             until: self.until,
@@ -137,14 +112,14 @@ impl Args {
             errors: self.errors,
             followed: None,
             limit: [self.limit, in_document].into_iter().flatten().min(),
-            proof: self.proof.then_some(scope),
+            proof,
         }
     }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let rendering = context.rendering;
-    let env = env_of(args.place.as_ref(), context)?;
+    let env = args.reading.env(context)?;
     let columns = Columns::new(Output::width());
     let mut document = Vec::new();
     let mut head = false;

@@ -2,17 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use super::env_of;
+use super::arguments::Reading;
 use crate::archive::key::LogClass;
-use crate::cli::verify::ScopeOptions;
 use crate::cli::{Context, OpError, Outcome, Output, Rendering};
 use crate::events::answer::SearchedEvent;
 use crate::events::attribution::{Question, Verdict};
 use crate::names::AccountId;
 use crate::ops::Moment;
+use crate::ops::events::search;
 use crate::ops::events::who::{Request, followed, outcome, who};
-use crate::ops::events::{PlaceRequest, search};
-use crate::ops::verify::Scope;
 use crate::report::contract::attribution;
 use crate::report::contract::events::FoundEvent;
 use crate::report::events::{Columns, attribution_text, json_line, search_summary};
@@ -47,10 +45,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME")]
     at: Option<Moment>,
 
-    /// `s3://bucket/prefix`, a directory of log files, or an evidence bundle. Default: the
-    /// archive of the configuration.
-    #[arg(long = "in", value_name = "PLACE")]
-    place: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
 
     /// Read no event before this time. Default: 36h before --at or before now, and earlier
     /// where a session was created earlier; everything in a directory or bundle without --at.
@@ -73,42 +69,20 @@ pub(crate) struct Args {
     /// Print what it did, directly and through the sessions that descend from it.
     #[arg(long, conflicts_with = "sessions")]
     events: bool,
-
-    /// Verify the digests and log files of the time that was read, and mark each event as
-    /// proven, unproven or contradicted.
-    #[arg(long)]
-    proof: bool,
-
-    /// The account that must own the bucket `s3://…`. Default: as for `verify`.
-    #[arg(long, value_name = "ID")]
-    bucket_owner: Option<AccountId>,
-
-    /// Public keys for --proof, as printed by `aws cloudtrail list-public-keys`.
-    #[arg(long, value_name = "FILE", requires = "proof")]
-    public_keys: Option<std::path::PathBuf>,
-
-    /// Call no AWS API for --proof. The place must be a directory or a bundle.
-    #[arg(long, requires = "proof")]
-    offline: bool,
 }
 
 impl From<Args> for Request {
     fn from(args: Args) -> Self {
-        let scope = Scope::from(ScopeOptions {
-            bucket_owner: args.bucket_owner.clone(),
-            public_keys: args.public_keys,
-            offline: args.offline,
-            ..ScopeOptions::default()
-        });
+        let (place, proof) = args.reading.into_request();
         Self {
-            place: PlaceRequest { name: args.place, bucket_owner: args.bucket_owner },
+            place,
             question: args.who,
             at: args.at,
             since: args.since,
             until: args.until,
             accounts: args.account.into_iter().collect(),
             sessions: args.sessions || args.events,
-            proof: args.proof.then_some(scope),
+            proof,
         }
     }
 }
@@ -119,7 +93,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if rendering == Rendering::Jsonl && !wants_events {
         return Err(OpError::usage("--format jsonl prints events: use it with --events"));
     }
-    let env = env_of(args.place.as_ref(), context)?;
+    let env = args.reading.env(context)?;
     let request = Request::from(args);
     let attributed = Box::pin(who(&env, &request)).await?;
     let text = attribution_text(&attributed, Output::width());

@@ -136,7 +136,7 @@ pub async fn detect(env: &Env, request: &Request) -> Result<Detections, OpError>
     let findings = findings
         .into_iter()
         .map(|finding| DetectedFinding {
-            severity: finding.severity.into(),
+            severity: finding.severity,
             proof: weigh(&finding),
             finding,
         })

@@ -286,7 +286,7 @@ impl From<&detection::RuleInfo> for Rule {
         Self {
             id: rule.id.clone(),
             title: rule.title.clone(),
-            severity: crate::checks::Severity::from(rule.severity).into(),
+            severity: rule.severity.into(),
             techniques: rule.techniques.clone(),
             why: rule.why.clone(),
             fix: rule.fix.clone(),

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
 
-use super::timeline::{copies_of, incomplete, proof_lines};
+use super::timeline::{copies_of, files_read, incomplete, proof_lines};
 use crate::events::export::Exported;
 use crate::printable::plain;
 use crate::words::counted;
@@ -16,14 +16,8 @@ pub fn export_text(exported: &Exported) -> String {
         0 => String::new(),
         copies => format!(" ({} left out)", copies_of(copies)),
     };
-    let _ = writeln!(
-        text,
-        "{}{copies} from {} of {} × {}",
-        counted(written.rows, "event"),
-        counted(coverage.files, "log file"),
-        counted(coverage.accounts() as u64, "account"),
-        counted(coverage.regions() as u64, "Region"),
-    );
+    let _ =
+        writeln!(text, "{}{copies} from {}", counted(written.rows, "event"), files_read(coverage));
     let replaced = match written.replaced {
         0 => String::new(),
         replaced => format!(" ({} replaced)", counted(replaced, "day")),

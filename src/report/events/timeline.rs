@@ -119,11 +119,9 @@ pub fn search_summary(searched: &Searched) -> String {
     let cut = if searched.is_cut { "; there may be more" } else { "" };
     let _ = writeln!(
         text,
-        "{matched}{copies} in {}, {} of {} × {}{cut}",
+        "{matched}{copies} in {}, {}{cut}",
         counted(coverage.records, "record"),
-        counted(coverage.files, "log file"),
-        counted(coverage.accounts() as u64, "account"),
-        counted(coverage.regions() as u64, "Region"),
+        files_read(coverage),
     );
     if searched.late > 0 {
         let _ = writeln!(
@@ -138,6 +136,16 @@ pub fn search_summary(searched: &Searched) -> String {
     }
     text.push_str(&proof_lines(searched.proof.as_ref()));
     text
+}
+
+/// The log files that were read, and of whom, if their names say it.
+pub(super) fn files_read(coverage: &Coverage) -> String {
+    let files = counted(coverage.files, "log file");
+    let (accounts, regions) = (coverage.accounts() as u64, coverage.regions() as u64);
+    if accounts == 0 {
+        return files;
+    }
+    format!("{files} of {} × {}", counted(accounts, "account"), counted(regions, "Region"))
 }
 
 /// What was read for an answer, and what could not be.

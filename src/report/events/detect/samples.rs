@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use orgtrail_events::detection::sigma::Problem;
 use orgtrail_events::detection::{Certainty, EventRef, Finding, RuleInfo, SigmaSource, table};
-use orgtrail_events::severity;
 
 use crate::checks::Severity;
 use crate::events::answer::{Proof, ProofSummary};
@@ -47,11 +46,7 @@ fn built_in(id: &str) -> RuleInfo {
 }
 
 fn detected(finding: Finding) -> DetectedFinding {
-    DetectedFinding {
-        severity: Severity::from(finding.severity),
-        proof: Some(Proof::Proven),
-        finding,
-    }
+    DetectedFinding { severity: finding.severity, proof: Some(Proof::Proven), finding }
 }
 
 fn of(findings: Vec<Finding>) -> Detections {
@@ -94,16 +89,16 @@ pub(crate) fn detections() -> Detections {
         "the archive logs",
     );
     denied.has_failed = true;
-    denied.severity = severity::Severity::Medium;
+    denied.severity = Severity::Medium;
     let mut own = finding(built_in("trail-updated"), event("e3", "UpdateTrail"), "the trail org");
     own.claims_own_apply = true;
-    own.severity = severity::Severity::Low;
+    own.severity = Severity::Low;
     own.count = 3;
     own.details = vec!["isMultiRegionTrail=true".to_owned()];
     let sigma = RuleInfo {
         id: "4db60cc0-36fb-42b7-9b58-a5b53019fb74".to_owned(),
         title: "Trail stopped".to_owned(),
-        severity: severity::Severity::High,
+        severity: Severity::High,
         techniques: vec!["T1562.008".to_owned()],
         why: "Somebody stopped a trail.\nMore.".to_owned(),
         fix: String::new(),
@@ -135,7 +130,7 @@ pub(crate) fn hostile() -> Detections {
     let rule = RuleInfo {
         id: evil.clone(),
         title: evil.clone(),
-        severity: severity::Severity::High,
+        severity: Severity::High,
         techniques: vec![evil.clone()],
         why: evil.clone(),
         fix: evil.clone(),

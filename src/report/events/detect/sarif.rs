@@ -49,7 +49,7 @@ pub fn sarif(detections: &Detections) -> String {
 fn rule(info: &RuleInfo) -> Value {
     let mut tags = vec!["security".to_owned()];
     tags.extend(info.techniques.iter().map(|technique| message(technique)));
-    let severity = Severity::from(info.severity);
+    let severity = info.severity;
     let mut rule = json!({
         "id": info.id,
         "shortDescription": { "text": message(&info.title) },
