@@ -93,6 +93,7 @@ mod schemas;
 mod service_accounts;
 mod service_client;
 mod service_documents;
+mod service_events;
 mod service_notifications;
 mod service_rounds;
 mod service_state;

@@ -90,6 +90,7 @@ async fn after(notifier: &Notifier, number: i64, findings: usize) -> Delivery {
         found: "not recorded \u{1b}[2J <!channel>".to_owned(),
         fix: Some("run `orgtrail apply`".to_owned()),
         cause: None,
+        events: None,
         suppressed: false,
         since: now(),
     };

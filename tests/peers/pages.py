@@ -35,12 +35,13 @@ from sandbox import ORGTRAIL, PEERS, ROOT, Sandbox  # noqa: E402
 
 # Names by the ports of `serve_samples` in src/serve/pages/tests.rs.
 STATES = {"sample": 18787, "large": 18788, "empty": 18789, "unread": 18790, "live": 18791}
-TOP = ["/", "/coverage", "/drift", "/sources", "/rounds", "/evidence", "/landing-zone"]
+TOP = ["/", "/coverage", "/drift", "/sources", "/rounds", "/events", "/evidence", "/landing-zone"]
 MORE = {
     "sample": ["/coverage?state=dark", "/coverage?account=nothing-like-this", "/drift?severity=critical",
                "/drift?q=nothing-like-this", "/rounds/251000000000-nightly-00000000",
                "/chains/100000000008", "/chains/100000000008/eu-central-1", "/chains/100000000013/eu-central-1",
-               "/chains/999999999999", "/rounds/none", "/evidence?account=1"],
+               "/chains/999999999999", "/rounds/none", "/evidence?account=1", "/events?account=1",
+               "/events/who"],
     "large": ["/coverage?ou=Root%2FSandbox&state=proven", "/coverage?page=2&state=proven"],
     "live": ["/rounds/250999999999-nightly-00000001"],
 }
@@ -313,8 +314,15 @@ def person(driver, axe, screenshots):
             for path in TOP + [page.removeprefix(service.origin)]:
                 one_page(driver, axe, service.origin, "service", path, screenshots, status=200)
             account = sandbox.management_account
-            for path in (f"/chains/{account}", f"/chains/{account}/us-east-1"):
+            for path in (f"/chains/{account}", f"/chains/{account}/us-east-1", "/events?from=30d&event=Assume*"):
                 one_page(driver, axe, service.origin, "service", path, screenshots, status=200)
+            driver.get(f"{service.origin}/events?from=30d&event=Assume*")
+            check("events are found", "AssumeRole" in text_of(driver), text_of(driver))
+            press(driver, By.CSS_SELECTOR, "td a[href^='/events/who?']")
+            check("an event leads to who was behind it", "/events/who?" in driver.current_url and "What was read" in
+                  text_of(driver), text_of(driver))
+            one_page(driver, axe, service.origin, "service", driver.current_url.removeprefix(service.origin), screenshots,
+                     status=200)
             one_page(driver, axe, service.origin, "service", "/none", screenshots, status=404)
         finally:
             service.stop()

@@ -190,10 +190,28 @@ pub struct Signal {
     pub fix: Option<String>,
     /// What it has in common with other signals.
     pub cause: Option<String>,
+    /// The recorded events behind it; null if it is not about events.
+    #[serde(default)]
+    pub events: Option<EventSpan>,
     /// Whether the configuration suppresses it.
     pub suppressed: bool,
     /// The start of the first round that found it.
     pub since: Timestamp,
+}
+
+/// When and where the events behind a signal happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventSpan {
+    /// The account that recorded them; null for any.
+    pub account: Option<String>,
+    /// The Region; null for any.
+    pub region: Option<String>,
+    /// Their name; null for several names.
+    pub event_name: Option<String>,
+    /// When the first happened.
+    pub from: Timestamp,
+    /// When the last happened.
+    pub to: Timestamp,
 }
 
 /// Whether something is known to be wrong.

@@ -54,7 +54,7 @@ impl Columns {
             cut(text(event.region.as_deref()), Some(14)),
             padded(cut(name, self.event), self.event),
         );
-        let mut rest = who(&event);
+        let mut rest = who_in_words(&event);
         if let Some(from) = event.source_ip.as_deref() {
             let _ = write!(rest, " from {}", plain(from));
         }
@@ -75,7 +75,8 @@ impl Columns {
 }
 
 /// Who acted, in few words.
-fn who(event: &Event<'_>) -> String {
+#[must_use]
+pub fn who_in_words(event: &Event<'_>) -> String {
     let identity = &event.identity;
     let arn = identity.arn.as_deref().unwrap_or_default();
     let resource = arn.rsplit_once(':').map(|(_, resource)| resource).filter(|it| !it.is_empty());

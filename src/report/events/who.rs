@@ -205,7 +205,8 @@ fn descendant(one: &Descendant) -> String {
 }
 
 /// Who it is, in few words: its ARN's resource, its account and its unique id.
-fn actor_in_words(actor: &Actor) -> String {
+#[must_use]
+pub fn actor_in_words(actor: &Actor) -> String {
     let resource = actor.arn.as_deref().and_then(|arn| arn.splitn(6, ':').nth(5));
     let name = resource.or_else(|| actor.name()).unwrap_or("someone");
     let mut words = plain(name).into_owned();
@@ -223,7 +224,8 @@ fn actor_in_words(actor: &Actor) -> String {
 }
 
 /// Who was behind it, in few words.
-fn origin_in_words(origin: &Origin) -> String {
+#[must_use]
+pub fn origin_in_words(origin: &Origin) -> String {
     let mut words = origin.kind().to_owned();
     let mut add = |before: &str, field: Option<&str>, after: &str| {
         if let Some(field) = field {
@@ -259,7 +261,9 @@ fn origin_in_words(origin: &Origin) -> String {
     words
 }
 
-const fn link_in_words(link: Link) -> &'static str {
+/// How a session and who issued it are linked.
+#[must_use]
+pub const fn link_in_words(link: Link) -> &'static str {
     match link {
         Link::IssuedKey => "the call issued the session's access key",
         Link::SharedEvent => "the call issued the session's access key (two accounts' records)",

@@ -77,6 +77,7 @@ fn signal(check: &str, severity: Severity, scope: Scope, title: &str, found: Str
         found,
         fix: None,
         cause: None,
+        events: None,
         suppressed: false,
         since: Timestamp::MIN,
     }

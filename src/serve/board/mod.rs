@@ -3,6 +3,7 @@
 
 mod chains;
 mod coverage;
+mod events;
 mod load;
 mod membership;
 mod read;

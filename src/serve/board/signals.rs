@@ -11,9 +11,7 @@ use super::Board;
 use super::chains::ChainFinding;
 use crate::names::{AccountId, Region};
 use crate::report::contract::checks::Severity;
-use crate::report::contract::detections::{CertaintyWord, Detection};
 use crate::report::contract::drift::{Finding, Scope, Verdict};
-use crate::report::contract::events::ReconciledPlace;
 use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{
     Problem, RoundPart, Signal, SignalCounts, SignalState, Signals,
@@ -113,19 +111,7 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     Signals { round, parts: board.parts(), signals }
 }
 
-/// Where the events of a finding happened, as far as they say it.
-fn event_scope(found: &Detection) -> Scope {
-    let event = found.events.first();
-    let account = event.and_then(|event| event.account.as_ref()?.parse::<AccountId>().ok());
-    let region = event.and_then(|event| event.region.as_ref()?.parse::<Region>().ok());
-    match (account, region) {
-        (Some(account), Some(region)) => Scope::Region { account, region },
-        (Some(account), None) => Scope::Account { account },
-        (None, _) => Scope::Organization,
-    }
-}
-
-fn scope_account(scope: &Scope) -> Option<&AccountId> {
+pub(super) fn scope_account(scope: &Scope) -> Option<&AccountId> {
     match scope {
         Scope::Account { account } | Scope::Region { account, .. } => Some(account),
         _ => None,
@@ -257,6 +243,7 @@ impl Board {
                     found,
                     fix: cause.map(|it| it.fix.clone()).or_else(|| check.map(|it| it.fix.clone())),
                     cause: cause.map(|it| it.title.clone()),
+                    events: None,
                     suppressed: finding.suppression.as_ref().is_some_and(|it| !it.expired),
                     since: Timestamp::MIN,
                 })
@@ -313,6 +300,7 @@ impl Board {
             found: format!("{}{period}", objects_text(objects)),
             fix: None,
             cause: None,
+            events: None,
             suppressed: false,
             since: Timestamp::MIN,
         })
@@ -333,6 +321,7 @@ impl Board {
             found,
             fix: None,
             cause: None,
+            events: None,
             suppressed: false,
             since: Timestamp::MIN,
         };
@@ -370,108 +359,6 @@ impl Board {
         failures.chain(of_source).collect()
     }
 
-    /// Events that the archive lacks, and what could not be compared.
-    fn of_reconciliation(&self) -> Vec<Signal> {
-        let places = self.reconciliation.iter().flat_map(|report| &report.places);
-        let signal = |place: &ReconciledPlace, check: &str, title: &str, found: String| {
-            let (account, region) = (place.account.clone(), place.region.clone());
-            let scope = Scope::Region { account, region };
-            Signal {
-                fingerprint: fingerprint(Part::Reconcile, check, &scope_text(&scope)),
-                part: Part::Reconcile,
-                check: check.to_owned(),
-                severity: Severity::High,
-                state: SignalState::Failing,
-                unit_path: self.unit_path(Some(&place.account)),
-                scope,
-                title: title.to_owned(),
-                expected: None,
-                found,
-                fix: None,
-                cause: None,
-                suppressed: false,
-                since: Timestamp::MIN,
-            }
-        };
-        let mut signals = Vec::new();
-        for place in places {
-            if place.missing > 0 {
-                let first = place.first_missing.first();
-                let first = first.map(|event| {
-                    format!(", the first is {} at {}", event.event_name, event.happened_at)
-                });
-                signals.push(Signal {
-                    fix: Some(format!(
-                        "orgtrail events reconcile --account {} --region {} --all",
-                        place.account, place.region
-                    )),
-                    ..signal(
-                        place,
-                        "events-missing",
-                        "Event history has events that the archive lacks",
-                        format!(
-                            "{} of {} sampled events{}",
-                            place.missing,
-                            place.sampled,
-                            first.unwrap_or_default()
-                        ),
-                    )
-                });
-            }
-            if let Some(reason) = &place.reason {
-                signals.push(Signal {
-                    severity: Severity::Medium,
-                    state: SignalState::Unreadable,
-                    ..signal(
-                        place,
-                        "events-not-compared",
-                        "the archive could not be compared with Event history",
-                        reason.clone(),
-                    )
-                });
-            }
-        }
-        signals
-    }
-
-    /// What was detected in the events. What is only of note is in the report alone.
-    fn of_detection(&self) -> Vec<Signal> {
-        let found = self.detections.iter().flat_map(|report| &report.findings);
-        found
-            .filter(|one| one.severity != Severity::Low)
-            .map(|one| {
-                let scope = event_scope(one);
-                let event = one.events.first();
-                let id = event.and_then(|event| event.id.as_deref()).unwrap_or_default();
-                let place = format!("{} {} {id}", scope_text(&scope), one.about);
-                let name = event.and_then(|event| event.name.as_deref()).unwrap_or("an event");
-                let who = event.and_then(|event| event.principal.as_deref());
-                let who = who.unwrap_or("someone unknown");
-                let failed = if one.failed { ", which failed" } else { "" };
-                let possible = match one.certainty {
-                    CertaintyWord::Possible => ", possibly",
-                    CertaintyWord::Certain => "",
-                };
-                Signal {
-                    fingerprint: fingerprint(Part::Detect, &one.rule.id, &place),
-                    part: Part::Detect,
-                    check: one.rule.id.clone(),
-                    severity: one.severity,
-                    state: SignalState::Failing,
-                    unit_path: self.unit_path(scope_account(&scope)),
-                    title: one.rule.title.clone(),
-                    expected: None,
-                    found: format!("{name} by {who}: {}{possible}{failed}", one.about),
-                    fix: Some(one.rule.fix.clone()).filter(|fix| !fix.is_empty()),
-                    cause: None,
-                    suppressed: false,
-                    since: Timestamp::MIN,
-                    scope,
-                }
-            })
-            .collect()
-    }
-
     /// The parts that last ended without a report: what they would have found is unknown.
     fn of_parts(&self) -> Vec<Signal> {
         let newest = |part: Part| {
@@ -493,6 +380,7 @@ impl Board {
             found: part.summary.clone(),
             fix: None,
             cause: None,
+            events: None,
             suppressed: false,
             since: Timestamp::MIN,
         };

@@ -96,6 +96,7 @@ impl Configured {
                     found: "a test".to_owned(),
                     fix: None,
                     cause: None,
+                    events: None,
                     suppressed: false,
                     since: now,
                 },

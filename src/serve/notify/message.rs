@@ -238,6 +238,7 @@ pub(super) mod tests {
                 found: "false".to_owned(),
                 fix: Some("run `orgtrail apply`".to_owned()),
                 cause: None,
+                events: None,
                 suppressed: false,
                 since: at,
             },

@@ -91,6 +91,7 @@ fn signals(severities: &[Severity]) -> Signals {
         found: "allowed".to_owned(),
         fix: Some("orgtrail apply".to_owned()),
         cause: None,
+        events: None,
         suppressed: false,
         since: now(),
     };

@@ -13,6 +13,7 @@ use super::components::{
 };
 use super::coverage::{shown_unit, unit_link};
 use super::errors::not_found;
+use super::events::events_link;
 use super::layout::{Page, Section};
 use super::query::link;
 use super::time;
@@ -242,7 +243,7 @@ fn gaps(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
         @for (number, gap) in timeline.gaps.iter().take(GAPS).enumerate() {
             tr id={ "g" (number + 1) } {
                 td { (tag(gap.state.word(), gap.state.word())) }
-                th scope="row" { (span(view, gap.period)) }
+                th scope="row" { (span(view, known, gap.period)) }
                 td.wide { (found(view, gap)) }
                 td.wide { (digest(view, gap)) }
                 td.wide { (next_step(view, gap)) }
@@ -259,12 +260,15 @@ fn gaps(view: &View, known: &Known<'_>, timeline: &Timeline<'_>) -> Markup {
     card("gaps", &heading, &aside, &body)
 }
 
-fn span(view: &View, period: Option<Period>) -> Markup {
+fn span(view: &View, known: &Known<'_>, period: Option<Period>) -> Markup {
     html! {
         @match period {
             Some(Period { from, to }) => {
                 (time::at(from, view.now)) " to " (time::clock(to, from))
-                " " br; small { (time::between(from, to)) }
+                " " br; small {
+                    (time::between(from, to)) ", "
+                    a href=(events_link(known.id.as_str(), known.region.as_str(), from, to)) { "events" }
+                }
             },
             None => { "time unknown" },
         }

@@ -15,6 +15,7 @@ use super::components::{
     select, severity, severity_word, tag, verdict, weight,
 };
 use super::coverage::shown_unit;
+use super::events::span_link;
 use super::layout::{Page, Section};
 use super::query::Part as Slice;
 use super::view::{View, respond};
@@ -224,7 +225,12 @@ fn cause(view: &View, group: &Group<'_>, is_open: bool) -> Markup {
                     (None, SignalState::Failing, _) => { "–" },
                     (_, SignalState::Unreadable, _) => { (plain(&signal.title)) },
                 } }
-                td.wide { (plain(&signal.found)) }
+                td.wide {
+                    (plain(&signal.found))
+                    @if let Some(events) = &signal.events {
+                        " " br; a href=(span_link(events)) { "Events of that time" }
+                    }
+                }
                 td { (time::at(signal.since, view.now)) }
             }
         }

@@ -26,18 +26,21 @@ pub(super) enum Section {
     Sources,
     /// `/rounds`
     Rounds,
+    /// `/events` and `/events/who`
+    Events,
     /// `/evidence`
     Evidence,
     /// `/landing-zone`
     LandingZone,
 }
 
-const SECTIONS: [(Section, &str, &str); 7] = [
+const SECTIONS: [(Section, &str, &str); 8] = [
     (Section::Overview, "/", "Overview"),
     (Section::Coverage, "/coverage", "Coverage"),
     (Section::Drift, "/drift", "Drift"),
     (Section::Sources, "/sources", "Sources"),
     (Section::Rounds, "/rounds", "Rounds"),
+    (Section::Events, "/events", "Events"),
     (Section::Evidence, "/evidence", "Evidence"),
     (Section::LandingZone, "/landing-zone", "Landing zone"),
 ];

@@ -6,12 +6,14 @@
 
 mod account;
 mod assets;
+mod attribution;
 mod chain;
 mod changes;
 mod components;
 mod coverage;
 mod drift;
 mod errors;
+mod events;
 mod evidence;
 mod findings;
 mod heat_map;
@@ -19,6 +21,7 @@ mod landing_zone;
 mod layout;
 mod overview;
 mod query;
+mod reading;
 mod role_stacks;
 mod round;
 mod rounds;
@@ -53,6 +56,8 @@ pub fn routes() -> Router<App> {
         .route("/sources", get(sources::page))
         .route("/rounds", get(rounds::page))
         .route("/rounds/{id}", get(round::page))
+        .route("/events", get(events::page))
+        .route("/events/who", get(attribution::page))
         .route("/evidence", get(evidence::page))
         .route("/landing-zone", get(landing_zone::page))
         .route("/assets/{name}", get(assets::asset))

@@ -21,6 +21,7 @@ pub(super) fn service_notification() -> Notification {
         found: "access denied".to_owned(),
         fix: Some("allow `cloudtrail:DescribeTrails`".to_owned()),
         cause: None,
+        events: None,
         suppressed: false,
         since: of("2026-01-02T02:17:00Z"),
     };

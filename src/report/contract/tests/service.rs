@@ -44,7 +44,8 @@ fn signal() -> Signal {
         "check": "digest-missing", "severity": "critical", "state": "failing",
         "scope": { "kind": "region", "account": "444444444444", "region": "eu-west-1" },
         "unit_path": "Root/Workloads", "title": "a digest is missing", "expected": null,
-        "found": "1 object", "fix": null, "cause": null, "suppressed": false, "since": AT
+        "found": "1 object", "fix": null, "cause": null, "events": null, "suppressed": false,
+        "since": AT
     }))
 }
 

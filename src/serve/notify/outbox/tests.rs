@@ -74,6 +74,7 @@ fn signals(numbers: &BTreeSet<u8>) -> Signals {
         found: "found".to_owned(),
         fix: None,
         cause: None,
+        events: None,
         suppressed: false,
         since: now(),
     };

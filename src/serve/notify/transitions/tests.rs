@@ -27,6 +27,7 @@ fn signal(number: u8, state: SignalState, severity: Severity, found: &str) -> Si
         found: found.to_owned(),
         fix: None,
         cause: None,
+        events: None,
         suppressed: false,
         since: at(0),
     }

@@ -12,11 +12,12 @@ use crate::report::contract::drift::{Suppression, Verdict};
 use crate::report::contract::live::{LivePhase, Message};
 use crate::report::contract::service::Verdict as Overall;
 use crate::serve::board::{Board, ChainFinding, Changes, ScopeChains};
+use crate::serve::pages::reading::Reading;
 use crate::serve::pages::round::Finished;
 use crate::serve::pages::view::View;
 use crate::serve::pages::{
-    account, chain, coverage, drift, evidence, landing_zone, overview, round, rounds, running,
-    sources,
+    account, attribution, chain, coverage, drift, events, evidence, landing_zone, overview, round,
+    rounds, running, sources,
 };
 use crate::serve::samples;
 
@@ -150,6 +151,8 @@ fn pages(view: &mut View, texts: &[String], times: &[Timestamp]) -> Vec<Markup> 
         running::running(view, &live),
         round::finished_page(view, &finished),
         evidence::evidence(view),
+        events::events(view, &events::asked(view), &Reading::NotAllowed),
+        attribution::attribution(view, &attribution::asked(view), &Reading::NotAsked),
         landing_zone::landing_zone(view),
     ];
     let regions = ["ap-northeast-1", "eu-central-1", "sa-east-1"];

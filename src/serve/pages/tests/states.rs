@@ -7,17 +7,19 @@ use jiff::SignedDuration;
 use maud::Markup;
 
 use super::{fine, live_round, sample, samples_board, text, view};
+use crate::ops::OpError;
 use crate::ops::doctor::Item;
 use crate::ops::role_stacks::{Found, RoleStacks};
 use crate::report::contract::live::{LivePhase, Message};
 use crate::report::contract::service::Signals;
 use crate::serve::accounts::Accounts;
 use crate::serve::board::{Board, Changes};
+use crate::serve::pages::reading::Reading;
 use crate::serve::pages::round::Finished;
 use crate::serve::pages::view::View;
 use crate::serve::pages::{
-    account, chain, coverage, drift, evidence, landing_zone, overview, round, rounds, running,
-    sources,
+    account, attribution, chain, coverage, drift, events, evidence, landing_zone, overview, round,
+    rounds, running, sources,
 };
 use crate::serve::samples;
 
@@ -292,6 +294,54 @@ fn a_round_that_runs_shows_its_progress() {
     let page = overview::overview(&view);
     assert!(!page.0.contains("<script"), "{}", page.0);
     assert!(text(&page).contains("Running | Nightly, since 03:17"), "{}", text(&page));
+}
+
+#[test]
+fn events_are_asked_for_by_a_form() {
+    let form = |address: &str| {
+        let view = sample(address);
+        text(&events::events(&view, &events::asked(&view), &Reading::NotAsked))
+    };
+    assert_snapshot!(form("/events"));
+    let address = "/events?account=100000000008&region=eu-central-1&from=2026-11-27T00:00:00Z\
+                   &event=Stop*&principal=o'neil&ip=198.51.100.0/24&errors=1";
+    let command = "orgtrail events search --account 100000000008 --region eu-central-1 \
+                   --since 2026-11-27T00:00:00Z --event 'Stop*' --principal 'o'\\''neil' \
+                   --source-ip 198.51.100.0/24 --errors";
+    assert!(form(address).contains(command), "{}", form(address));
+    for (address, problem) in [
+        ("/events?region=nowhere", "This is no Region."),
+        ("/events?from=soon", "From: expected a time"),
+        ("/events?to=soon", "To: expected a time"),
+        ("/events?ip=everywhere", "Address: expected an address"),
+    ] {
+        assert!(form(address).contains(problem), "{address}: {}", form(address));
+    }
+}
+
+#[test]
+fn pages_of_events_say_why_they_read_nothing() {
+    let view = sample("/events?from=24h");
+    let page = |reading: &Reading<events::Found>| {
+        text(&events::events(&view, &events::asked(&view), reading))
+    };
+    assert!(page(&Reading::NotAllowed).contains("the scope evidence"));
+    assert!(page(&Reading::Busy).contains("Reload this page in a few seconds."));
+    let failed = OpError::usage("no such bucket").with_hint("check the name");
+    let failed = page(&Reading::Failed(failed));
+    assert!(failed.contains("not read no such bucket. check the name."), "{failed}");
+}
+
+#[test]
+fn whom_to_attribute_is_asked_for_by_a_form() {
+    let form = |address: &str| {
+        let view = sample(address);
+        text(&attribution::attribution(&view, &attribution::asked(&view), &Reading::NotAsked))
+    };
+    assert_snapshot!(form("/events/who"));
+    let command = "orgtrail events who AROAEXAMPLE:deploy --at 12h";
+    assert!(form("/events/who?who=AROAEXAMPLE%3Adeploy&at=12h").contains(command));
+    assert!(form("/events/who?who=alice&at=soon").contains("When: expected a time"));
 }
 
 #[test]
