@@ -67,7 +67,8 @@ schemas() {
 install() {
     case $1 in
     alertmanager) debian prometheus-alertmanager ;;
-    awscli) pypi awscli awscli==1.46.2 ;;
+    # It starts hundreds of times, and some machines let no Python write bytecode.
+    awscli) pypi awscli --compile-bytecode awscli==1.46.2 ;;
     boto3) pypi boto3 boto3==1.44.5 ;;
     # axe-core comes in axe-playwright-python, whose other dependencies are not needed.
     browser)
