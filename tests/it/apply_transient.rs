@@ -31,7 +31,7 @@ resource_type = "AWS::S3::Object"
 /// Long enough for every error of the list, however slow the machine.
 const LONG: Duration = Duration::from_mins(5);
 /// A few tries.
-const SHORT: Duration = Duration::from_millis(8);
+const SHORT: Duration = Duration::from_millis(100);
 
 async fn waiting(at_most: Duration) -> ConfiguredEnv {
     let config = everything();
