@@ -63,10 +63,6 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
             "another client is changing the same resource: run the same command again".into()
         }
         ErrorKind::Stopped => "run the same command again".into(),
-        ErrorKind::NotFound if error.code.as_deref() == Some("NoSuchBucket") => {
-            "check the bucket's name; `orgtrail apply` creates the archive of the configuration"
-                .into()
-        }
         ErrorKind::NotFound | ErrorKind::Conflict => return None,
         _ if error.is_plain_http() => {
             "anyone on the network path could read and change the traffic: use an https:// endpoint, or \
@@ -193,16 +189,6 @@ mod tests {
             error.hint().unwrap(),
             "OrgTrailMember lacks s3:GetBucketObjectLockConfiguration"
         );
-    }
-
-    #[test]
-    fn a_missing_bucket_may_be_an_archive_that_does_not_exist_yet() {
-        let missing = |code: &str| -> AwsError {
-            let failure = failure("s3", "ListBucket", ErrorKind::NotFound);
-            Failure { code: Some(code.into()), ..failure }.into()
-        };
-        assert!(missing("NoSuchBucket").hint().unwrap().contains("`orgtrail apply`"));
-        assert_eq!(missing("NoSuchKey").hint(), None);
     }
 
     #[test]

@@ -291,7 +291,12 @@ impl Explain for LedgerError {
 
 impl Explain for ListError {
     fn hint(&self) -> Option<String> {
-        self.source.downcast_ref::<AwsError>()?.hint()
+        let error = self.source.downcast_ref::<AwsError>()?;
+        error.hint().or_else(|| {
+            let hint = "check the bucket's name; `orgtrail apply` creates the archive of the \
+                        configuration";
+            error.is_code("NoSuchBucket").then(|| hint.to_owned())
+        })
     }
 
     fn outcome(&self) -> Outcome {
