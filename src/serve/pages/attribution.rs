@@ -33,11 +33,10 @@ pub(super) async fn page(
     allowed: Option<Extension<Allowed>>,
     uri: Uri,
 ) -> Response {
-    let mut view = match View::of(&app, &uri) {
+    let view = match View::of_client(&app, &uri, allowed) {
         Ok(view) => view,
         Err(response) => return *response,
     };
-    view.allowed = allowed.map(|Extension(allowed)| allowed).unwrap_or_default();
     let asked = asked(&view);
     let reading = match &asked {
         Ok(Some(request)) => {

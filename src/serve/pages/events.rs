@@ -65,11 +65,10 @@ pub(super) async fn page(
     allowed: Option<Extension<Allowed>>,
     uri: Uri,
 ) -> Response {
-    let mut view = match View::of(&app, &uri) {
+    let view = match View::of_client(&app, &uri, allowed) {
         Ok(view) => view,
         Err(response) => return *response,
     };
-    view.allowed = allowed.map(|Extension(allowed)| allowed).unwrap_or_default();
     let asked = asked(&view);
     let is_asked = FIELDS.iter().any(|name| view.query.get(name).is_some());
     let reading = match &asked {

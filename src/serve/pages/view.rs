@@ -87,6 +87,19 @@ impl View {
         }
     }
 
+    /// The same for a client that may do more than read pages.
+    ///
+    /// # Errors
+    /// As for [`Self::of`].
+    pub(super) fn of_client(
+        app: &App,
+        uri: &Uri,
+        allowed: Option<Extension<Allowed>>,
+    ) -> Result<Self, Box<Response>> {
+        let allowed = allowed.map(|Extension(allowed)| allowed).unwrap_or_default();
+        Ok(Self { allowed, ..Self::of(app, uri)? })
+    }
+
     /// The archive bucket.
     pub(super) fn bucket(&self) -> &BucketName {
         &self.config.archive.bucket
@@ -146,12 +159,10 @@ pub(super) async fn respond_to(
     allowed: Option<Extension<Allowed>>,
     page: fn(&View) -> Markup,
 ) -> Response {
-    let mut view = match View::of(app, uri) {
-        Ok(view) => view,
-        Err(response) => return *response,
-    };
-    view.allowed = allowed.map(|Extension(allowed)| allowed).unwrap_or_default();
-    super::layout::response(page(&view))
+    match View::of_client(app, uri, allowed) {
+        Ok(view) => super::layout::response(page(&view)),
+        Err(response) => *response,
+    }
 }
 
 /// Renders a page apart from the tasks of rounds, because a large organization takes a while.

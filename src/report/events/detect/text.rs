@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::remarks;
 use crate::events::detections::{DetectedFinding, Detections, RuleSet};
 use crate::printable::plain;
-use crate::report::events::{coverage_lines, proof_lines};
+use crate::report::events::{coverage_lines, files_read, proof_lines};
 use crate::words::counted;
 
 /// The most problems of rules that a report lists.
@@ -108,12 +108,10 @@ fn summary(text: &mut String, detections: &Detections) {
     };
     let _ = writeln!(
         text,
-        "{}{more} in {}, {} of {} × {}",
+        "{}{more} in {}, {}",
         counted(detections.findings.len() as u64, "finding"),
         counted(coverage.records, "record"),
-        counted(coverage.files, "log file"),
-        counted(coverage.accounts() as u64, "account"),
-        counted(coverage.regions() as u64, "Region"),
+        files_read(coverage),
     );
     text.push_str(&coverage_lines(&detections.place, coverage));
     let facts = &detections.facts;
