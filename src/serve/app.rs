@@ -48,6 +48,7 @@ struct Shared {
     replica: String,
     live: Live,
     board: watch::Sender<Arc<Board>>,
+    refreshing: tokio::sync::Mutex<()>,
     accounts: RwLock<Arc<Accounts>>,
     health: Mutex<Health>,
     requests: mpsc::Sender<Requested>,
@@ -128,6 +129,7 @@ impl App {
             claims: Claims::new(store.clone(), replica.clone()),
             loader: Loader::new(rounds.clone()),
             board: watch::Sender::new(Arc::default()),
+            refreshing: tokio::sync::Mutex::default(),
             accounts: RwLock::default(),
             current: RwLock::new(Current { env, config, notifier }),
             environment,
@@ -289,6 +291,8 @@ impl App {
     /// # Errors
     /// The state is unreachable: the board stays as it is.
     pub async fn refresh(&self) -> Result<(), RoundsError> {
+        // What was read earlier must not replace what was read later.
+        let _turn = self.0.refreshing.lock().await;
         let current = self.board();
         match self.0.loader.load(Some(&current)).await {
             Ok(board) => {

@@ -97,9 +97,15 @@ async fn one(
 /// A round that has ended.
 pub(super) async fn find(service: &Service, id: &RoundId) -> Result<Round, Problem> {
     let id = id.as_str();
-    if let Some(round) = service.app.board().rounds.iter().find(|round| round.id == id) {
+    let board = service.app.board();
+    if let Some(round) = board.rounds.iter().find(|round| round.id == id) {
         return Ok((**round).clone());
     }
     let found = service.app.rounds().read(id).await?;
-    found.ok_or_else(|| Problem::not_found(format!("there is no round `{id}`")))
+    let found = found.ok_or_else(|| Problem::not_found(format!("there is no round `{id}`")))?;
+    // Whoever waits for a round to end looks at what it found next. Newer ids sort first.
+    if board.newest().is_none_or(|newest| found.id < newest.id) {
+        service.app.refresh().await?;
+    }
+    Ok(found)
 }

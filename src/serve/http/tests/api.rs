@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::client::{ACCOUNTS, Request, Server};
 use crate::report::contract::live::{LivePart, LiveRound, PartState};
 use crate::report::contract::round::{Outcome, Part};
-use crate::report::contract::service::Trigger;
+use crate::report::contract::service::{Round, Trigger};
 use crate::serve::samples;
 use crate::serve::store::{DirectoryStore, Store};
 
@@ -86,6 +86,21 @@ async fn a_round_is_found_by_its_id_and_nothing_else_is_read() {
         server.get(&format!("/api/v1/rounds/{missing}")).await.problem(404);
     }
     server.get(&format!("/api/v1/rounds/{}", "a".repeat(129))).await.problem(404);
+}
+
+#[tokio::test]
+async fn a_round_that_the_api_tells_of_is_on_the_pages_too() {
+    let server = Server::local().await;
+    let newest = server.app.board().newest().unwrap().clone();
+    // Stored, as by another replica, and not yet read again.
+    let id = format!("0{}", &newest.id[1..]);
+    let stored = Round { id: id.clone(), ..newest };
+    server.app.rounds().add(&stored).await.unwrap();
+    assert_ne!(server.app.board().newest().unwrap().id, id);
+    let round = document(&server, &format!("/api/v1/rounds/{id}"), "service-round").await;
+    assert_eq!(round["id"], id);
+    assert_eq!(server.app.board().newest().unwrap().id, id);
+    assert!(server.get("/rounds").await.text().contains(&id));
 }
 
 #[tokio::test]
