@@ -4,9 +4,10 @@ use comfy_table::Table;
 
 use super::{Context, Format, OpError, Outcome};
 use crate::checks::{Cell, Coverage};
-use crate::ops::coverage::coverage;
+use crate::ops::coverage::{Request, coverage};
 use crate::org::EventDataStores;
 use crate::report::drift::plain;
+use crate::report::events::reconcile_text;
 use crate::report::new_table;
 use crate::words::counted;
 
@@ -19,11 +20,20 @@ use crate::words::counted;
 #[command(after_help = "\
 Examples:
   orgtrail coverage
+  orgtrail coverage --event-history
   orgtrail coverage --format json | jq '.accounts[] | select(any(.cells[]; .state == \"uncovered\"))'")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Compare the archive with Event history, which AWS keeps by itself: so many pages of 50
+    /// events in each account and Region, of the last 7 days. Events that the archive lacks
+    /// make a cell uncovered.
+    #[arg(long, value_name = "PAGES", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    event_history: Option<u16>,
+}
 
-pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let covered = coverage(&context.env()?).await?;
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    let request = Request { event_history: args.event_history };
+    let covered = coverage(&context.env()?, &request).await?;
     match context.format {
         Format::Json => context.document(covered.document())?,
         Format::Text => {
@@ -32,6 +42,9 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpErr
             context.out.note(LEGEND);
             print_reasons(context, &covered.coverage);
             print_event_data_stores(context, &covered.event_data_stores)?;
+            if let Some(reconciled) = &covered.event_history {
+                context.out.data(reconcile_text(reconciled))?;
+            }
         }
     }
     Ok(covered.outcome())

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::names::{AccountId, Region};
+use crate::words::counted;
 
 /// The most missing events of an account and Region that are named.
 pub const MAX_NAMED: usize = 20;
@@ -114,6 +115,13 @@ impl Place {
         }
     }
 
+    /// What the archive lacks, in words; none if it lacks nothing.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        let first = self.first_missing.first().map(|event| (event.name.as_str(), event.at));
+        (self.missing > 0).then(|| lacks(self.missing, self.sampled, first))
+    }
+
     /// Whether everything since some time is missing: the Region stopped delivering.
     #[must_use]
     pub fn stopped_delivering(&self) -> Option<Timestamp> {
@@ -121,6 +129,18 @@ impl Place {
         let is_whole = self.newest_found.is_none_or(|newest| newest < first);
         (is_whole && self.missing > 1).then_some(first)
     }
+}
+
+/// What the archive lacks, in words: how many events of how many that were sampled, and the
+/// name and time of the first.
+#[must_use]
+pub fn lacks(missing: u64, sampled: u64, first: Option<(&str, Timestamp)>) -> String {
+    let first = first.map(|(name, at)| format!(", the first is {name} at {at}"));
+    format!(
+        "the archive lacks {missing} of {} of Event history{}",
+        counted(sampled, "sampled event"),
+        first.unwrap_or_default()
+    )
 }
 
 /// The comparison of an organization.

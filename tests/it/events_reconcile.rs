@@ -65,6 +65,19 @@ async fn a_healthy_archive_lacks_nothing_and_a_removed_file_is_found() {
         (&json!("333333333333"), &json!("eu-central-1"))
     );
     assert!(missing[0]["nothing_delivered_since"].is_string(), "{report:#}");
+    // The trail says that it delivers; only Event history shows that it does not.
+    let covered = env.run(&["coverage"]).await;
+    assert_eq!(covered.code, 0, "{}", covered.text());
+    let covered = env.run(&["coverage", "--event-history", "4", "--format", "json"]).await;
+    assert_eq!(covered.code, 11, "{}", covered.text());
+    let covered = covered.json();
+    assert!(sum(&covered["event_history"], "missing") > 0, "{covered:#}");
+    let accounts = covered["accounts"].as_array().unwrap();
+    let cells = accounts.iter().flat_map(|account| account["cells"].as_array().unwrap());
+    let uncovered: Vec<&Value> = cells.filter(|cell| cell["state"] == "uncovered").collect();
+    assert_eq!(uncovered.len(), 1, "{covered:#}");
+    let found = uncovered[0]["found"].as_str().unwrap();
+    assert!(found.starts_with("the archive lacks "), "{found}");
     let text = env.run(&[&ALL[..], &["text"]].concat()).await;
     assert!(
         text.stdout.contains("333333333333 in eu-central-1: every sampled event since"),

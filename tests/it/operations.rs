@@ -92,7 +92,8 @@ async fn everything_that_the_commands_do_is_callable_as_functions() {
     assert_eq!(verified.outcome(), Outcome::Clean, "{:#?}", verified.verification.findings);
     let checked = drift::check(&env, drift::Request::everything()).await.unwrap();
     assert!(checked.run.findings.len() > 50 && !checked.run.has_unknown(Severity::Critical));
-    assert!(coverage::coverage(&env).await.unwrap().coverage.accounts.len() == 4);
+    let covered = coverage::coverage(&env, &coverage::Request::default()).await.unwrap();
+    assert_eq!(covered.coverage.accounts.len(), 4);
 
     let folder = tempfile::tempdir().unwrap();
     let until = sandbox.sandbox.now() - SignedDuration::from_hours(4);

@@ -131,7 +131,43 @@ def ocsf(name, folder, environment, total, *arguments):
     maimed = dict(event)
     del maimed["metadata"]
     check(f"{name}: the schema refuses an event without metadata", not validators[event["class_uid"]].is_valid(maimed))
+    lake(name, folder, environment, arguments)
     return seen
+
+
+def pruned(value):
+    """What a row of a table says: without what is null in it."""
+    if isinstance(value, dict):
+        return {key: pruned(member) for key, member in value.items() if member is not None}
+    return [pruned(item) for item in value] if isinstance(value, list) else value
+
+
+def lake(name, folder, environment, arguments):
+    """The tables for Security Lake have the events of OCSF, those of a class in its folder."""
+    export(folder, environment, *arguments, "--as", "security-lake", "--to", "security-lake")
+    events = collections.defaultdict(list)
+    for event in lines(f"{folder}/ocsf", "events-ocsf"):
+        events[event["class_uid"]].append(event)
+    root = f"{folder}/security-lake/ext"
+    check(f"{name}: each class has a source", sorted(os.listdir(root)) == sorted(f"orgtrail-{uid}" for uid in events))
+    for uid, expected in events.items():
+        tables = sorted(glob.glob(f"{root}/orgtrail-{uid}/region=*/accountId=*/eventDay=*/*.parquet"))
+        rows = []
+        for table in tables:
+            part = [pruned(row) for row in pyarrow.parquet.ParquetFile(table).read().to_pylist()]
+            check(f"{name}: {os.path.basename(table)} is sorted", part == sorted(part, key=lambda row: row["time"]))
+            rows += part
+        for row in rows:
+            for data in (row["api"].get("request"), row["api"].get("response")):
+                if data and "data" in data:
+                    data["data"] = json.loads(data["data"])
+        key = lambda event: json.dumps(event, sort_keys=True)  # noqa: E731
+        check(f"{name}: the tables of class {uid} have its events", sorted(map(key, rows)) == sorted(map(key, expected)),
+              f"{len(rows)}, {len(expected)}")
+        days = duckdb.execute("""SELECT count(*), count(*) FILTER (strftime(make_timestamp_ms(time), '%Y%m%d') = eventDay),
+            count(*) FILTER (cloud.region = region) FROM read_parquet($files, hive_partitioning = true,
+            hive_types_autocast = false)""", {"files": tables}).fetchone()
+        check(f"{name}: DuckDB finds the events of class {uid} in their partitions", set(days) == {len(expected)}, days)
 
 
 def bulk(name, folder, environment, total, *arguments):

@@ -21,6 +21,7 @@ Examples:
   orgtrail events export --to ./lake --since 30d
   orgtrail events export --to s3://acme-events/trail --since 3d --proof --yes
   orgtrail events export --to ./ocsf --as ocsf --in s3://old-trail-bucket
+  orgtrail events export --to s3://aws-security-data-lake-us-east-1-x --as security-lake --yes
   duckdb -c \"select event_name, count(*) from './lake/events/**/*.parquet' group by 1\"
 
 A day is closed two hours after its end. `--format parquet`, `ocsf` and `ndjson` are short for
@@ -74,6 +75,9 @@ enum FileFormat {
     Ndjson,
     /// Records for OpenSearch's `_bulk`, each with its id.
     Opensearch,
+    /// Tables of OCSF events, one for each class, in the folders of custom sources of Amazon
+    /// Security Lake.
+    SecurityLake,
 }
 
 impl From<FileFormat> for Format {
@@ -83,6 +87,7 @@ impl From<FileFormat> for Format {
             FileFormat::Ocsf => Self::Ocsf,
             FileFormat::Ndjson => Self::Ndjson,
             FileFormat::Opensearch => Self::OpenSearch,
+            FileFormat::SecurityLake => Self::SecurityLake,
         }
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::ChecksumMode;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{EncodedPart, Format, Scratch, Unit};
+use super::{EncodedPart, Format, OcsfClass, Scratch, Unit};
 use crate::aws::{At as _, AwsError, WriteClients};
 use crate::local_file::{self, Partial};
 use crate::names::BucketName;
@@ -81,15 +81,25 @@ pub enum DestinationError {
 }
 
 impl Destination {
-    /// The folder of a unit's files, below the destination, ending in a slash.
+    /// The folder of a unit's manifest, below the destination, ending in a slash. Its files are
+    /// there too, unless files have events of one class each.
     #[must_use]
-    pub fn folder(&self, format: Format, unit: &Unit) -> String {
+    pub fn folder(format: Format, unit: &Unit) -> String {
         let table = match format {
             Format::Parquet => "events".to_owned(),
             // Readers of the table must not find them.
             other => format!("events-{}", other.as_str()),
         };
         format!("{table}/{}", unit.folder())
+    }
+
+    /// The folder of a unit's files, with events of a class where files have those of one each.
+    #[must_use]
+    pub fn files_folder(format: Format, unit: &Unit, class: Option<OcsfClass>) -> String {
+        match class {
+            Some(class) => unit.lake_folder(class),
+            None => Self::folder(format, unit),
+        }
     }
 
     /// A file for what is written to a name later: next to it, or in the temporary folder.

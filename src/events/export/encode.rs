@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufWriter, Write};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -7,7 +7,7 @@ use orgtrail_events::Event;
 use super::manifest::FORMAT_VERSION;
 use super::{
     Destination, ExportFile, ExportManifest, ExportedEvent, Format, ManifestFile, ManifestSource,
-    ProofWord, Row, SCHEMA_VERSION, Scratch, Unit, UnitError, UnitRows,
+    OcsfClass, ProofWord, Row, SCHEMA_VERSION, Scratch, Unit, UnitError, UnitRows,
 };
 use crate::events::answer::Proof;
 use crate::events::files::LogFile;
@@ -53,6 +53,8 @@ impl ProvenEvents {
 pub struct EncodedPart {
     /// Its name.
     pub name: String,
+    /// The class of its events, if files have events of one class each.
+    pub class: Option<OcsfClass>,
     /// Its bytes.
     pub file: Partial,
     /// Their SHA-256.
@@ -80,8 +82,9 @@ pub fn encode(
     let UnitRows { sorter, files, .. } = rows;
     let proofs: HashMap<&str, Option<Proof>> =
         files.iter().map(|(it, _)| (it.file.key.as_str(), proof_of(&it.file))).collect();
-    let folder = destination.folder(format, &unit);
-    let (mut parts, mut current) = (Vec::new(), None::<Part>);
+    // Of each class, if files have events of one class each.
+    let mut open: BTreeMap<Option<OcsfClass>, Part> = BTreeMap::new();
+    let mut parts: Vec<EncodedPart> = Vec::new();
     let (mut count, mut copies, mut proven) = (0, 0, ProvenEvents::default());
     let mut before: Option<Row> = None;
     for row in sorter.finish().map_err(UnitError::Sort)? {
@@ -90,14 +93,6 @@ pub fn encode(
             copies += 1;
             continue;
         }
-        let mut part = if let Some(part) = current.take() {
-            part
-        } else {
-            let name = unit.file_name(parts.len(), format.extension());
-            let file = destination.partial(&format!("{folder}{name}"), scratch)?;
-            let file = ExportFile::new(format, Hashed::new(file))?;
-            Part { name, file, rows: 0, raw_bytes: 0 }
-        };
         // It was parsed before.
         let event = Event::parse(&row.raw).unwrap_or_default();
         let mut exported = ExportedEvent::new(event, &row.key);
@@ -107,6 +102,17 @@ pub fn encode(
         let proof = proofs.get(&*row.key).copied().flatten();
         proven.add(proof);
         exported.proof = proof.map(Proof::as_str);
+        let class = format.class(&exported);
+        let mut part = if let Some(part) = open.remove(&class) {
+            part
+        } else {
+            let earlier = parts.iter().filter(|part| part.class == class).count();
+            let name = unit.file_name(earlier, format.extension());
+            let folder = Destination::files_folder(format, &unit, class);
+            let file = destination.partial(&format!("{folder}{name}"), scratch)?;
+            let file = ExportFile::new(format, class, Hashed::new(file))?;
+            Part { name, class, file, rows: 0, raw_bytes: 0 }
+        };
         part.file.write(&exported)?;
         drop(exported);
         part.rows += 1;
@@ -115,11 +121,11 @@ pub fn encode(
         if part.raw_bytes >= part_bytes {
             parts.push(part.finish()?);
         } else {
-            current = Some(part);
+            open.insert(class, part);
         }
         before = Some(row);
     }
-    if let Some(part) = current {
+    for part in open.into_values() {
         parts.push(part.finish()?);
     }
     drop(proofs);
@@ -158,6 +164,7 @@ impl EncodedPart {
     fn in_manifest(&self) -> ManifestFile {
         ManifestFile {
             name: self.name.clone(),
+            class_uid: self.class.map(OcsfClass::uid),
             sha256: hex::encode(self.sha256),
             size_bytes: self.size_bytes,
             rows: self.rows,
@@ -167,6 +174,7 @@ impl EncodedPart {
 
 struct Part {
     name: String,
+    class: Option<OcsfClass>,
     file: ExportFile<Hashed>,
     rows: u64,
     raw_bytes: u64,
@@ -174,10 +182,11 @@ struct Part {
 
 impl Part {
     fn finish(self) -> Result<EncodedPart, UnitError> {
-        let Hashed { file, hash, size_bytes } = self.file.finish()?;
+        let Self { name, class, file, rows, .. } = self;
+        let Hashed { file, hash, size_bytes } = file.finish()?;
         let file = file.into_inner().map_err(|error| UnitError::Sort(error.into_error()))?;
         let sha256 = hash.finish().as_ref().try_into().unwrap_or_default();
-        Ok(EncodedPart { name: self.name, file, sha256, size_bytes, rows: self.rows })
+        Ok(EncodedPart { name, class, file, sha256, size_bytes, rows })
     }
 }
 

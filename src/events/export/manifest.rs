@@ -25,7 +25,7 @@ pub struct ExportManifest {
     /// The day on which late events were delivered; null for the others.
     #[schemars(with = "Option<String>")]
     pub delivered_on: Option<Date>,
-    /// `parquet`, `ocsf`, `ndjson` or `opensearch`.
+    /// `parquet`, `ocsf`, `ndjson`, `opensearch` or `security-lake`.
     pub format: String,
     /// The version of the table's columns.
     pub schema_version: u32,
@@ -33,7 +33,7 @@ pub struct ExportManifest {
     pub rows: u64,
     /// Further copies of them in the log files, which are left out.
     pub copies: u64,
-    /// The files, beside the manifest.
+    /// The files, in their order.
     pub files: Vec<ManifestFile>,
     /// The log files that were read for it, in the order of their keys.
     pub sources: Vec<ManifestSource>,
@@ -44,6 +44,9 @@ pub struct ExportManifest {
 pub struct ManifestFile {
     /// Its name.
     pub name: String,
+    /// The class of its events in OCSF, which has a folder of its own; null for a file beside
+    /// the manifest.
+    pub class_uid: Option<u32>,
     /// The SHA-256 of its bytes.
     pub sha256: String,
     /// Its size.

@@ -2,6 +2,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use super::OcsfClass;
 use crate::events::files::{DELIVERED_WITHIN, Window};
 use crate::names::{AccountId, Region};
 
@@ -35,6 +36,20 @@ impl Unit {
         let region = region.as_ref().map_or(MISSING, Region::as_str);
         let day = day.map_or_else(|| MISSING.to_owned(), |day| day.to_string());
         format!("account={account}/region={region}/day={day}/")
+    }
+
+    /// The folder of its files with events of a class in Amazon Security Lake, ending in a
+    /// slash: that of a custom source for the class.
+    ///
+    /// Source: Security Lake User Guide, "Best practices for ingesting custom sources".
+    #[must_use]
+    pub fn lake_folder(&self, class: OcsfClass) -> String {
+        let Self { account, region, day, .. } = self;
+        let account = account.as_ref().map_or(MISSING, AccountId::as_str);
+        let region = region.as_ref().map_or(MISSING, Region::as_str);
+        let day = day.map_or_else(|| MISSING.to_owned(), |day| day.strftime("%Y%m%d").to_string());
+        let class = class.uid();
+        format!("ext/orgtrail-{class}/region={region}/accountId={account}/eventDay={day}/")
     }
 
     /// Its name, which is the same in each run.
@@ -131,6 +146,10 @@ mod tests {
         assert_eq!(
             unit.file_name(2, "parquet"),
             "part-111111111111-eu-west-1-20261120-0002.parquet"
+        );
+        assert_eq!(
+            unit.lake_folder(OcsfClass::Authentication),
+            "ext/orgtrail-3002/region=eu-west-1/accountId=111111111111/eventDay=20261120/"
         );
         let late = Unit { late: "2026-11-22".parse().ok(), ..unit };
         assert_eq!(

@@ -19,7 +19,8 @@ use crate::events::answer::{Proof, ProofSummary};
 use crate::events::coverage::Coverage;
 use crate::events::export::{
     DayRange, Days, Destination, Encoded, EncodedPart, ExportError, ExportManifest, Exported,
-    Format, FoundRow, Put, Rows, Scratch, Unit, UnitError, UnitRows, Written, encode,
+    Format, FoundRow, ManifestFile, OcsfClass, Put, Rows, Scratch, Unit, UnitError, UnitRows,
+    Written, encode,
 };
 use crate::events::files::{LogFile, LogFiles, Selection, Window};
 use crate::events::read::{FileResult, Options, Piece, Pieces, read};
@@ -349,7 +350,7 @@ impl Exporter {
     }
 
     fn unit(&self, unit: Unit, rows: UnitRows) -> Result<(), OpError> {
-        let folder = self.destination.folder(self.format, &unit);
+        let folder = Destination::folder(self.format, &unit);
         if rows.lacks_files {
             let mut state = self.state.lock();
             state.written.held_back += 1;
@@ -408,12 +409,13 @@ impl Exporter {
         if differs {
             // INVARIANT: the old manifest is deleted last: a run that ends before finds in it
             // what else is to be deleted.
-            for name in known.iter().flat_map(|known| files_of(known, &unit)) {
-                to.delete(&format!("{folder}{name}")).await?;
+            for name in known.iter().flat_map(|known| files_of(known, self.format, &unit)) {
+                to.delete(&name).await?;
             }
         }
         let mut is_same = known.is_some() && !differs;
         for part in parts {
+            let folder = Destination::files_folder(self.format, &unit, part.class);
             let name = format!("{folder}{}", part.name);
             if self.replace && known.is_none() {
                 to.delete(&name).await?;
@@ -445,12 +447,19 @@ enum Published {
     Differs,
 }
 
-/// The files that a manifest lists and that are this unit's: a name in it is not trusted.
-fn files_of(manifest: &[u8], unit: &Unit) -> Vec<String> {
+/// The files that a manifest lists and that are this unit's, below the destination: a name in it
+/// is not trusted.
+fn files_of(manifest: &[u8], format: Format, unit: &Unit) -> Vec<String> {
     let begins = format!("part-{}-", unit.name());
-    let is_own = |name: &String| name.starts_with(&begins) && !name.contains(['/', '\\']);
+    let is_own = |name: &str| name.starts_with(&begins) && !name.contains(['/', '\\']);
+    let own = |ManifestFile { name, class_uid, .. }: ManifestFile| {
+        let class = OcsfClass::ALL.into_iter().find(|class| class_uid == Some(class.uid()));
+        let class = class.filter(|_| format == Format::SecurityLake);
+        let folder = Destination::files_folder(format, unit, class);
+        is_own(&name).then(|| format!("{folder}{name}"))
+    };
     serde_json::from_slice::<ExportManifest>(manifest)
-        .map(|manifest| manifest.files.into_iter().map(|file| file.name).filter(is_own).collect())
+        .map(|manifest| manifest.files.into_iter().filter_map(own).collect())
         .unwrap_or_default()
 }
 
@@ -508,7 +517,16 @@ mod tests {
             "rows": 0, "copies": 0, "sources": [],
             "files": [file(own), file("../x"), file("part-111111111111-us-east-1-20260102-/../../x")],
         });
-        assert_eq!(files_of(manifest.to_string().as_bytes(), &unit), [own]);
-        assert!(files_of(b"[]", &unit).is_empty());
+        let text = manifest.to_string();
+        let own = format!("events/{}{own}", unit.folder());
+        assert_eq!(files_of(text.as_bytes(), Format::Parquet, &unit), [own.as_str()]);
+        // A class has a folder only where files have events of one class each.
+        let of_class =
+            text.replace("\"rows\":0,\"sha256\"", "\"class_uid\":3002,\"rows\":0,\"sha256\"");
+        assert_ne!(text, of_class);
+        assert_eq!(files_of(of_class.as_bytes(), Format::Parquet, &unit), [own]);
+        let in_lake = files_of(of_class.as_bytes(), Format::SecurityLake, &unit);
+        assert!(in_lake[0].starts_with("ext/orgtrail-3002/region=us-east-1/"), "{in_lake:?}");
+        assert!(files_of(b"[]", Format::Parquet, &unit).is_empty());
     }
 }

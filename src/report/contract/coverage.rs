@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event_data_store::EventDataStores;
+use super::events::ReconcileReport;
 use super::mirror;
+use crate::events::reconcile::Reconciled;
 use crate::names::{AccountId, Region};
 use crate::{checks, org};
 
@@ -19,6 +21,9 @@ pub struct Report {
     pub coverage: Coverage,
     /// Event data stores of CloudTrail Lake, which record events as well.
     pub event_data_stores: EventDataStores,
+    /// What Event history shows, which the coverage takes into account; null unless
+    /// `--event-history` asked for it.
+    pub event_history: Option<ReconcileReport>,
 }
 
 mirror! {
@@ -55,7 +60,8 @@ pub enum Cell {
     Covered(Deliveries),
     /// The trail records there, and its newest delivery is too old.
     Stale(Deliveries),
-    /// The trail is missing there, or does not record.
+    /// The trail is missing there, does not record, or the archive lacks events that Event
+    /// history has.
     Uncovered {
         /// What was found.
         found: String,
@@ -89,10 +95,15 @@ impl Report {
     pub fn new(
         coverage: &checks::Coverage,
         event_data_stores: &org::EventDataStores,
+        event_history: Option<&Reconciled>,
         created_at: Timestamp,
     ) -> Self {
-        let event_data_stores = event_data_stores.into();
-        Self { created_at, coverage: coverage.clone().into(), event_data_stores }
+        Self {
+            created_at,
+            coverage: coverage.clone().into(),
+            event_data_stores: event_data_stores.into(),
+            event_history: event_history.map(ReconcileReport::new),
+        }
     }
 }
 

@@ -54,6 +54,8 @@ pub enum FileFormat {
     Ndjson,
     /// Records for the bulk interface of `OpenSearch`.
     Opensearch,
+    /// Tables of OCSF events, one for each class, in the folders of Security Lake.
+    SecurityLake,
 }
 
 /// Days of an account and Region.
@@ -91,6 +93,7 @@ impl From<Format> for FileFormat {
             Format::Ocsf => Self::Ocsf,
             Format::Ndjson => Self::Ndjson,
             Format::OpenSearch => Self::Opensearch,
+            Format::SecurityLake => Self::SecurityLake,
         }
     }
 }

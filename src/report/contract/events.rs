@@ -336,6 +336,14 @@ impl ReconcileReport {
 }
 
 impl ReconciledPlace {
+    /// What the archive lacks, in words; none if it lacks nothing.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        let first = self.first_missing.first();
+        let first = first.map(|event| (event.event_name.as_str(), event.happened_at));
+        (self.missing > 0).then(|| reconcile::lacks(self.missing, self.sampled, first))
+    }
+
     fn new(place: &reconcile::Place) -> Self {
         let expected = |(reason, events): (&Reason, &u64)| ExpectedEvents {
             reason: match reason {

@@ -208,6 +208,9 @@ pub struct EventSpan {
     pub region: Option<String>,
     /// Their name; null for several names.
     pub event_name: Option<String>,
+    /// Whether they are among those that changed something: for findings of drift, of which only
+    /// the time between two reports is known.
+    pub changes_only: bool,
     /// When the first happened.
     pub from: Timestamp,
     /// When the last happened.

@@ -1,7 +1,7 @@
 //! What the tables, the workgroup and the queries of [athena] need.
 
 use super::grant::{Grant, Scope};
-use crate::config::{Athena, Config};
+use crate::config::{Athena, Config, S3Location};
 use crate::names::{AccountId, Arn};
 use crate::resources::athena_table_names;
 
@@ -22,7 +22,21 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     if athena.named_queries {
         grants.push(named_queries(scope, athena));
     }
+    grants.extend(export(scope, athena));
     grants
+}
+
+/// What `events export` needs of the bucket that the configuration names for it.
+fn export(scope: &Scope<'_>, athena: &Athena) -> Option<Grant> {
+    let S3Location { bucket, prefix } = athena.export.as_ref()?;
+    let prefix = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    Some(Grant::new(
+        "WriteEventExport",
+        ["s3:PutObject"],
+        [scope.s3(format!("{bucket}/{prefix}events/*"))],
+        "Writes the exported events. What is there is read as any bucket with logs; no role deletes \
+         objects, so that `--replace` needs other permissions.",
+    ))
 }
 
 fn arn(scope: &Scope<'_>, athena: &Athena, service: &str, resource: String) -> String {

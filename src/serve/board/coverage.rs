@@ -1,6 +1,6 @@
 //! Accounts and Regions, with what the checks and the chains know about each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::chains::{Chains, ScopeChains};
 use crate::names::{AccountId, Region};
 use crate::report::contract::coverage::{self, Deliveries};
+use crate::report::contract::events::ReconcileReport;
 use crate::report::contract::service::CellStates;
 
 /// The accounts and Regions of the organization.
@@ -64,7 +65,8 @@ pub enum State {
     Unreadable,
     /// Not recorded.
     Dark,
-    /// A digest, signature or log file fails verification.
+    /// A digest, signature or log file fails verification, or Event history has events that
+    /// the archive lacks.
     Failed,
 }
 
@@ -110,10 +112,20 @@ impl Account {
 }
 
 impl Coverage {
-    /// The coverage of a drift report, with what is known about the chains.
+    /// The coverage of a drift report, with what is known about the chains, and what Event
+    /// history shows.
     #[must_use]
-    pub fn of(report: coverage::Coverage, as_of: Timestamp, chains: &Chains) -> Self {
+    pub fn of(
+        report: coverage::Coverage,
+        as_of: Timestamp,
+        chains: &Chains,
+        reconciliation: Option<&ReconcileReport>,
+    ) -> Self {
         let mut texts = Texts::default();
+        let compared = reconciliation.iter().flat_map(|report| &report.places);
+        let lacking: HashMap<_, _> = compared
+            .filter_map(|place| Some(((&place.account, &place.region), place.lacks()?)))
+            .collect();
         let coverage::Coverage { regions, accounts } = report;
         let accounts = accounts.into_iter().map(|account| {
             let coverage::Account { account, name, unit_path, cells } = account;
@@ -136,6 +148,12 @@ impl Coverage {
                         cell.state = State::Proven;
                     }
                     _ => {}
+                }
+                let is_compared =
+                    matches!(cell.state, State::Proven | State::Delivering | State::Late);
+                if let Some(lacks) = lacking.get(&(&account, region)).filter(|_| is_compared) {
+                    cell.state = State::Failed;
+                    cell.reason = Some(texts.text(lacks.clone()));
                 }
                 cell
             });

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::Board;
+use super::load::with_report;
 use super::signals::{fingerprint, scope_account, scope_text};
 use crate::names::{AccountId, Region};
 use crate::report::contract::checks::Severity;
@@ -40,11 +41,7 @@ impl Board {
         };
         let mut signals = Vec::new();
         for place in places {
-            if place.missing > 0 {
-                let first = place.first_missing.first();
-                let first = first.map(|event| {
-                    format!(", the first is {} at {}", event.event_name, event.happened_at)
-                });
+            if let Some(found) = place.lacks() {
                 signals.push(Signal {
                     fix: Some(format!(
                         "orgtrail events reconcile --account {} --region {} --all",
@@ -55,12 +52,7 @@ impl Board {
                         place,
                         "events-missing",
                         "Event history has events that the archive lacks",
-                        format!(
-                            "{} of {} sampled events{}",
-                            place.missing,
-                            place.sampled,
-                            first.unwrap_or_default()
-                        ),
+                        found,
                     )
                 });
             }
@@ -78,6 +70,30 @@ impl Board {
             }
         }
         signals
+    }
+
+    /// When and where something was changed that the newest drift report finds and the one
+    /// before did not; none if there was none before.
+    pub(super) fn changed_within(&self, scope: &Scope) -> Option<EventSpan> {
+        let drift = self.drift.as_ref()?;
+        let older = self.rounds.iter().skip_while(|round| round.id != drift.round).skip(1);
+        let before = older.filter_map(|round| with_report(round, Part::Drift)).next()?;
+        let (account, region) = match scope {
+            // Calls of AWS Organizations are recorded in its account.
+            Scope::Organization => (Some(drift.management_account.to_string()), None),
+            Scope::Account { account } => (Some(account.to_string()), None),
+            Scope::Region { account, region } => {
+                (Some(account.to_string()), Some(region.to_string()))
+            }
+            Scope::Bucket { .. } => (None, None),
+            Scope::Resource { arn } => {
+                let region = arn.region.as_ref().map(ToString::to_string);
+                (arn.account.as_ref().map(ToString::to_string), region)
+            }
+        };
+        let (event_name, changes_only) = (None, true);
+        let (from, to) = (before.started_at, drift.as_of);
+        Some(EventSpan { account, region, event_name, changes_only, from, to })
     }
 
     /// What was detected in the events. What is only of note is in the report alone.
@@ -144,6 +160,7 @@ fn event_span(found: &Detection) -> Option<EventSpan> {
         account: same(|event| &event.account),
         region: same(|event| &event.region),
         event_name: same(|event| &event.name),
+        changes_only: false,
         from: found.first_at?,
         to: found.last_at?,
     })
@@ -157,6 +174,7 @@ fn missing_span(place: &ReconciledPlace) -> Option<EventSpan> {
         account: Some(place.account.to_string()),
         region: Some(place.region.to_string()),
         event_name: None,
+        changes_only: false,
         from: times().min()?,
         to: times().max()?,
     })

@@ -170,6 +170,6 @@ impl Loader {
     }
 }
 
-fn with_report(round: &Round, part: Part) -> Option<&contract::service::RoundPart> {
+pub(super) fn with_report(round: &Round, part: Part) -> Option<&contract::service::RoundPart> {
     round.parts.iter().find(|it| it.part == part && it.report_bytes.is_some())
 }

@@ -123,7 +123,12 @@ impl Board {
         let chains = Chains::of(verifications);
         let mut board = Self { chains, sources, reconciliation, detections, ..Self::default() };
         if let Some((round, report)) = drift {
-            let coverage = Coverage::of(report.coverage, report.created_at, &board.chains);
+            let coverage = Coverage::of(
+                report.coverage,
+                report.created_at,
+                &board.chains,
+                board.reconciliation.as_ref(),
+            );
             let units = coverage.accounts.iter();
             board.units = units.map(|it| (it.account.clone(), Arc::clone(&it.unit_path))).collect();
             board.coverage = Some(coverage);

@@ -94,13 +94,21 @@ pub fn signals(board: &Board, earlier: Option<&Signals>) -> Signals {
     signals.extend(board.of_detection());
     signals.extend(board.of_parts());
     signals.extend(board.of_membership());
-    let mut since: HashMap<&str, Timestamp> = HashMap::new();
-    for signal in earlier.iter().flat_map(|earlier| &earlier.signals) {
-        since.insert(&signal.fingerprint, signal.since);
-    }
+    let had_drift = earlier.is_some_and(|earlier| earlier.parts.contains(&Part::Drift));
+    let earlier = earlier.iter().flat_map(|earlier| &earlier.signals);
+    let earlier: HashMap<&str, &Signal> =
+        earlier.map(|signal| (&*signal.fingerprint, signal)).collect();
     let newest = board.newest().map_or(Timestamp::MIN, |round| round.started_at);
     for signal in &mut signals {
-        signal.since = since.get(&*signal.fingerprint).copied().unwrap_or(newest);
+        let before = earlier.get(&*signal.fingerprint);
+        signal.since = before.map_or(newest, |before| before.since);
+        if signal.part == Part::Drift && signal.state == SignalState::Failing {
+            signal.events = match before {
+                Some(before) => before.events.clone(),
+                None if had_drift => board.changed_within(&signal.scope),
+                None => None,
+            };
+        }
     }
     let order = |it: &Signal| {
         (it.suppressed, Reverse(it.severity), is_unreadable(it), it.fingerprint.clone())
@@ -411,5 +419,52 @@ fn outcome(finding: &Finding) -> Option<(SignalState, Option<String>, String)> {
         }
         Verdict::Unknown { reason, .. } => Some((SignalState::Unreadable, None, reason.clone())),
         Verdict::Pass | Verdict::NotConfigured { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::serve::samples;
+
+    #[test]
+    fn a_new_finding_of_drift_leads_to_the_changes_since_the_report_before() {
+        let with_reports = || {
+            let mut board = samples::board(4);
+            for part in &mut Arc::make_mut(&mut board.rounds[1]).parts {
+                part.report_bytes = Some(1);
+            }
+            board
+        };
+        let board = with_reports();
+        let first = signals(&board, None);
+        let drift = |signals: &Signals| -> Vec<Signal> {
+            let all = signals.signals.iter();
+            all.filter(|it| it.part == Part::Drift && it.state == SignalState::Failing)
+                .cloned()
+                .collect()
+        };
+        // Nothing is known of before.
+        let all = drift(&first);
+        assert!(!all.is_empty() && all.iter().all(|signal| signal.events.is_none()));
+        let mut before = first.clone();
+        before.signals.retain(|signal| signal.fingerprint != all[0].fingerprint);
+        let second = signals(&board, Some(&before));
+        let found = drift(&second);
+        let new = found.iter().find(|signal| signal.fingerprint == all[0].fingerprint).unwrap();
+        let span = new.events.clone().unwrap();
+        assert!(span.changes_only && span.from < span.to && span.to == board.drift.unwrap().as_of);
+        assert_eq!(span.from, board.rounds[1].parts.last().unwrap().started_at);
+        assert!(
+            found
+                .iter()
+                .filter(|it| it.fingerprint != new.fingerprint)
+                .all(|it| it.events.is_none())
+        );
+        // It is known from then on, and leads to the same time.
+        let third = signals(&with_reports(), Some(&second));
+        assert_eq!(drift(&third), found);
     }
 }

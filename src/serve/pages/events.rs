@@ -19,6 +19,7 @@ use super::time;
 use super::view::{Allowed, View};
 use crate::events::answer::{Searched, SearchedEvent};
 use crate::events::query::SourceIp;
+use crate::filter_pattern::FilterPatternError;
 use crate::names::{AccountId, Region};
 use crate::ops::events::search::{Request, search};
 use crate::ops::{Env, Moment, OpError};
@@ -35,7 +36,10 @@ const LONGEST: usize = 200;
 /// How long before and after the events behind a finding others are shown.
 const AROUND: SignedDuration = SignedDuration::from_mins(5);
 /// What the form asks for.
-const FIELDS: [&str; 8] = ["account", "region", "from", "to", "event", "principal", "ip", "errors"];
+const FIELDS: [&str; 9] =
+    ["account", "region", "from", "to", "event", "principal", "ip", "errors", "changes"];
+/// The pattern of events that changed something, or may have.
+const CHANGES: &str = "{ $.readOnly IS FALSE }";
 
 /// An event, as a row shows it.
 #[derive(Debug)]
@@ -102,7 +106,11 @@ pub(super) fn span_link(span: &EventSpan) -> String {
     let from = span.from.checked_sub(AROUND).unwrap_or(span.from);
     let to = span.to.checked_add(AROUND).unwrap_or(span.to);
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    events_link(&text(&span.account), &text(&span.region), from, to)
+    let [from, to] = [from, to].map(stamp);
+    let (account, region) = (text(&span.account), text(&span.region));
+    let changes = if span.changes_only { "1" } else { "" };
+    let place = [("account", account.as_str()), ("region", &region)];
+    link("/events", place.into_iter().chain([("from", &*from), ("to", &to), ("changes", changes)]))
 }
 
 /// The page.
@@ -247,6 +255,11 @@ fn form(view: &View) -> Markup {
                 input type="checkbox" name="errors" value="1" checked[query.get("errors").is_some()];
                 " Failed only"
             }
+            label {
+                input type="checkbox" name="changes" value="1"
+                    checked[query.get("changes").is_some()];
+                " Changes only"
+            }
             button { "Find" }
         }
     }
@@ -277,6 +290,11 @@ pub(super) fn asked(view: &View) -> Result<Request, String> {
         principals: one("principal"),
         source_ips: ip.map_err(|error| format!("Address: {error}."))?.into_iter().collect(),
         errors: query.get("errors").is_some(),
+        pattern: query
+            .get("changes")
+            .map(|_| CHANGES.parse())
+            .transpose()
+            .map_err(|error: FilterPatternError| format!("Changes only: {error}."))?,
         limit: Some(EVENTS),
         ..Request::default()
     })
@@ -304,6 +322,9 @@ fn as_command(view: &View, request: &Request) -> String {
         if let Some(value) = view.query.get(name) {
             add(option, value);
         }
+    }
+    if request.pattern.is_some() {
+        let _ = write!(command, " {}", quoted(CHANGES));
     }
     if request.errors {
         command.push_str(" --errors");

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::ocsf::table::OcsfTableWriter;
 use super::table::TableWriter;
-use super::{ExportedEvent, bulk_lines, json_line, ocsf_event};
+use super::{ExportedEvent, OcsfClass, bulk_lines, json_line, ocsf_class, ocsf_event};
 
 /// What a file of events is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,8 @@ pub enum Format {
     Ndjson,
     /// Records for OpenSearch's `_bulk`, two lines each.
     OpenSearch,
+    /// Tables of OCSF events, one for each class, for Amazon Security Lake.
+    SecurityLake,
 }
 
 /// Why a file could not be written.
@@ -44,6 +47,7 @@ pub struct ExportFile<W: Write + Send>(Writer<W>);
 
 enum Writer<W: Write + Send> {
     Table(Box<TableWriter<W>>),
+    OcsfTable(Box<OcsfTableWriter<W>>),
     Lines(Format, Box<GzEncoder<W>>),
 }
 
@@ -56,14 +60,21 @@ impl Format {
             Self::Ocsf => "ocsf",
             Self::Ndjson => "ndjson",
             Self::OpenSearch => "opensearch",
+            Self::SecurityLake => "security-lake",
         }
+    }
+
+    /// The class of an event, if files have events of one class each.
+    #[must_use]
+    pub fn class(self, row: &ExportedEvent<'_>) -> Option<OcsfClass> {
+        (self == Self::SecurityLake).then(|| ocsf_class(row))
     }
 
     /// What the names of its files end in.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
-            Self::Parquet => "parquet",
+            Self::Parquet | Self::SecurityLake => "parquet",
             Self::Ocsf => "ocsf.ndjson.gz",
             Self::Ndjson => "ndjson.gz",
             Self::OpenSearch => "bulk.ndjson.gz",
@@ -74,19 +85,24 @@ impl Format {
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
-            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Parquet | Self::SecurityLake => "application/vnd.apache.parquet",
             Self::Ocsf | Self::Ndjson | Self::OpenSearch => "application/gzip",
         }
     }
 }
 
 impl<W: Write + Send> ExportFile<W> {
-    /// A file that is written to `sink`.
+    /// A file that is written to `sink`. `class` is that of its events where files have events
+    /// of one class each: see [`Format::class`].
     ///
     /// # Errors
     /// The beginning of the file could not be written.
-    pub fn new(format: Format, sink: W) -> Result<Self, ExportError> {
+    pub fn new(format: Format, class: Option<OcsfClass>, sink: W) -> Result<Self, ExportError> {
         Ok(Self(match format {
+            Format::SecurityLake => {
+                let class = class.unwrap_or(OcsfClass::ApiActivity);
+                Writer::OcsfTable(Box::new(OcsfTableWriter::new(class, sink)?))
+            }
             Format::Parquet => Writer::Table(Box::new(TableWriter::new(sink)?)),
             // The stream has neither a name nor a time.
             lines => Writer::Lines(lines, Box::new(GzEncoder::new(sink, Compression::new(3)))),
@@ -100,6 +116,7 @@ impl<W: Write + Send> ExportFile<W> {
     pub fn write(&mut self, row: &ExportedEvent<'_>) -> Result<(), ExportError> {
         let (format, sink) = match &mut self.0 {
             Writer::Table(table) => return table.write(row),
+            Writer::OcsfTable(table) => return table.write(row),
             Writer::Lines(format, sink) => (*format, sink),
         };
         let line = match format {
@@ -107,7 +124,9 @@ impl<W: Write + Send> ExportFile<W> {
             Format::OpenSearch => {
                 bulk_lines(row.event.raw, row.event.id.as_deref(), row.key, row.proof)?
             }
-            Format::Parquet | Format::Ndjson => json_line(row.event.raw, row.key, row.proof)?,
+            Format::Parquet | Format::SecurityLake | Format::Ndjson => {
+                json_line(row.event.raw, row.key, row.proof)?
+            }
         };
         sink.write_all(line.as_bytes())?;
         sink.write_all(b"\n")?;
@@ -121,6 +140,7 @@ impl<W: Write + Send> ExportFile<W> {
     pub fn finish(self) -> Result<W, ExportError> {
         match self.0 {
             Writer::Table(table) => table.finish(),
+            Writer::OcsfTable(table) => table.finish(),
             Writer::Lines(_, sink) => Ok(sink.finish()?),
         }
     }
@@ -130,6 +150,7 @@ impl<W: Write + Send> fmt::Debug for ExportFile<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = match &self.0 {
             Writer::Table(_) => Format::Parquet,
+            Writer::OcsfTable(_) => Format::SecurityLake,
             Writer::Lines(format, _) => *format,
         };
         f.debug_tuple("ExportFile").field(&format).finish()

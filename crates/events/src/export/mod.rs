@@ -11,7 +11,7 @@ mod tests;
 pub use self::columns::{COLUMNS, Column, SCHEMA_VERSION};
 pub use self::file::{ExportError, ExportFile, Format};
 pub use self::lines::{bulk_lines, json_line};
-pub use self::ocsf::{OCSF_VERSION, ocsf_event};
+pub use self::ocsf::{OCSF_VERSION, OcsfClass, ocsf_class, ocsf_event};
 use crate::event::{Event, Failure};
 
 /// A record with what is known of it beyond its text.

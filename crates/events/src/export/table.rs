@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{
+    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
+};
 use parquet::schema::types::ColumnPath;
 
 use super::columns::{COLUMNS, Read, SCHEMA_VERSION};
@@ -22,9 +24,9 @@ const BATCH_BYTES: usize = 2 << 20;
 const BATCH_ROWS: usize = 4096;
 /// A row group ends at this size: its compressed columns are in memory until then. Units:
 /// bytes of records.
-const GROUP_BYTES: usize = 96 << 20;
+pub(super) const GROUP_BYTES: usize = 96 << 20;
 /// The most records of a row group.
-const GROUP_ROWS: usize = 1 << 17;
+pub(super) const GROUP_ROWS: usize = 1 << 17;
 /// What files say about who wrote them. It has no version, so that the next one writes the
 /// same bytes.
 const CREATED_BY: &str = "orgtrail";
@@ -44,7 +46,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// What a list contains, with the name that Parquet's documentation gives it.
-fn element() -> Field {
+pub(super) fn element() -> Field {
     Field::new("element", DataType::Utf8, true)
 }
 
@@ -58,8 +60,9 @@ pub(super) struct TableWriter<W: Write + Send> {
     group_bytes: usize,
 }
 
+/// How much a batch or a row group has.
 #[derive(Default)]
-struct Size {
+pub(super) struct Size {
     rows: usize,
     bytes: usize,
 }
@@ -103,9 +106,7 @@ impl<W: Write + Send> TableWriter<W> {
     fn end_batch(&mut self) -> Result<(), ExportError> {
         let columns: Vec<ArrayRef> = self.cells.iter_mut().map(Cells::finish).collect();
         self.writer.write(&RecordBatch::try_new(Arc::clone(&SCHEMA), columns)?)?;
-        let Size { rows, bytes } = std::mem::take(&mut self.batch);
-        self.group.rows += rows;
-        self.group.bytes += bytes;
+        self.group.join(std::mem::take(&mut self.batch));
         if self.group.exceeds(GROUP_ROWS, self.group_bytes) {
             self.group = Size::default();
             self.writer.flush()?;
@@ -122,12 +123,17 @@ impl<W: Write + Send> TableWriter<W> {
 }
 
 impl Size {
-    fn add(&mut self, bytes: usize) {
+    pub(super) fn add(&mut self, bytes: usize) {
         self.rows += 1;
         self.bytes += bytes;
     }
 
-    fn exceeds(&self, rows: usize, bytes: usize) -> bool {
+    pub(super) fn join(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+    }
+
+    pub(super) fn exceeds(&self, rows: usize, bytes: usize) -> bool {
         self.rows >= rows || self.bytes >= bytes
     }
 }
@@ -175,9 +181,10 @@ impl Cells {
     }
 }
 
-fn properties() -> Result<WriterProperties, ExportError> {
+/// What all tables have in common. Their first column is the time.
+pub(super) fn base_properties() -> Result<WriterPropertiesBuilder, ExportError> {
     let version = KeyValue::new("orgtrail.schema_version".to_owned(), SCHEMA_VERSION.to_string());
-    let mut properties = WriterProperties::builder()
+    Ok(WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -188,7 +195,11 @@ fn properties() -> Result<WriterProperties, ExportError> {
             column_idx: 0,
             descending: false,
             nulls_first: true,
-        }]));
+        }])))
+}
+
+fn properties() -> Result<WriterProperties, ExportError> {
+    let mut properties = base_properties()?;
     for column in COLUMNS.iter().filter(|column| !column.repeats) {
         let path = ColumnPath::from(column.name);
         properties = properties.set_column_dictionary_enabled(path.clone(), false);

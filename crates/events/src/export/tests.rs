@@ -16,7 +16,7 @@ use super::table::TableWriter;
 use super::*;
 
 fn file(format: Format, records: &[String]) -> Vec<u8> {
-    let mut file = ExportFile::new(format, Vec::new()).unwrap();
+    let mut file = ExportFile::new(format, None, Vec::new()).unwrap();
     for record in records {
         let mut row = ExportedEvent::new(Event::parse(record).unwrap(), "AWSLogs/key");
         row.proof = Some("proven");

@@ -116,6 +116,7 @@ pub(super) fn export_manifest() -> ExportManifest {
         rows: 12,
         copies: 1,
         files: vec![ManifestFile {
+            class_uid: None,
             name: "part-111111111111-us-east-1-20260301-0000.parquet".to_owned(),
             sha256: "aa00".to_owned(),
             size_bytes: 3456,

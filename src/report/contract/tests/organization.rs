@@ -103,7 +103,7 @@ pub(super) fn config_check() -> config::Check {
 
 pub(super) fn coverage_report() -> coverage::Report {
     let stores = event_data_stores();
-    coverage::Report::new(&samples::drifted().coverage, &stores, of("2026-03-01T12:00:00Z"))
+    coverage::Report::new(&samples::drifted().coverage, &stores, None, of("2026-03-01T12:00:00Z"))
 }
 
 pub(super) fn event_data_stores() -> org::EventDataStores {

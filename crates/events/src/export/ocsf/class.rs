@@ -5,16 +5,24 @@ use crate::Event;
 use crate::export::ExportedEvent;
 use crate::lenient::{FromMembers, Object, Text};
 
-/// A class of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+/// A class of events of OCSF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OcsfClass {
+    /// Any call.
     ApiActivity,
+    /// A sign-in.
     Authentication,
+    /// A change of a user.
     AccountChange,
 }
 
-impl Class {
-    pub(super) const fn uid(self) -> u32 {
+impl OcsfClass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ApiActivity, Self::Authentication, Self::AccountChange];
+
+    /// Its number.
+    #[must_use]
+    pub const fn uid(self) -> u32 {
         match self {
             Self::ApiActivity => 6003,
             Self::Authentication => 3002,
@@ -52,7 +60,7 @@ const OTHER: u32 = 99;
 ///
 /// Sign-ins are Authentication, changes of users are Account Change; a record that does not
 /// say which user is API Activity, as everything else.
-pub(super) fn of(row: &ExportedEvent<'_>) -> (Class, Activity) {
+pub(super) fn of(row: &ExportedEvent<'_>) -> (OcsfClass, Activity) {
     let event = &row.event;
     let name = event.name.as_deref().unwrap_or("Unknown");
     let source = event.source.as_deref().unwrap_or_default();
@@ -67,15 +75,15 @@ pub(super) fn of(row: &ExportedEvent<'_>) -> (Class, Activity) {
             "Logout" | "SignOut" => (2, "Logoff"),
             _ => (OTHER, ""),
         };
-        return (Class::Authentication, activity(id, words));
+        return (OcsfClass::Authentication, activity(id, words));
     }
     if let Some((id, words)) = account_change(service, name)
         && changed_user(row).is_some()
     {
-        return (Class::AccountChange, activity(id, words));
+        return (OcsfClass::AccountChange, activity(id, words));
     }
     let (id, words) = api_activity(event, name);
-    (Class::ApiActivity, activity(id, words))
+    (OcsfClass::ApiActivity, activity(id, words))
 }
 
 fn api_activity(event: &Event<'_>, name: &str) -> (u32, &'static str) {

@@ -5,15 +5,23 @@
 
 mod class;
 mod parts;
+pub(super) mod table;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use self::class::{Activity, Class};
+use self::class::Activity;
+pub use self::class::OcsfClass;
 use super::ExportedEvent;
 
 /// The version of the schema that the events follow.
 pub const OCSF_VERSION: &str = "1.5.0";
+
+/// The class of the event of OCSF that a record becomes.
+#[must_use]
+pub fn ocsf_class(row: &ExportedEvent<'_>) -> OcsfClass {
+    class::of(row).0
+}
 
 /// An event of OCSF. A record without a time gets the time 0.
 #[must_use]
@@ -50,14 +58,14 @@ pub fn ocsf_event(row: &ExportedEvent<'_>) -> Value {
     put("src_endpoint", Some(parts::source_endpoint(event)));
     put("http_request", event.user_agent.as_deref().map(|agent| json!({ "user_agent": agent })));
     match class {
-        Class::ApiActivity => put("resources", parts::resources(event)),
-        Class::Authentication => {
+        OcsfClass::ApiActivity => put("resources", parts::resources(event)),
+        OcsfClass::Authentication => {
             put("user", parts::user(&event.identity));
             put("is_mfa", parts::used_mfa(event).map(Value::from));
             put("service", Some(json!({ "name": parts::service(event) })));
             put("session", parts::session(&event.identity));
         }
-        Class::AccountChange => put("user", class::changed_user(row)),
+        OcsfClass::AccountChange => put("user", class::changed_user(row)),
     }
     put("raw_data", Some(event.raw.into()));
     let mut own = Map::new();
