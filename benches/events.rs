@@ -31,12 +31,13 @@ const MEMORY_MIB: f64 = 150.0;
 const DUCKDB: &str = "
 import resource, sys
 import duckdb
+duckdb.execute('SET enable_progress_bar = false')
 count = duckdb.sql(f\"\"\"
     SELECT count(*) FROM (
         SELECT unnest(Records) AS record
         FROM read_json('{sys.argv[1]}/**/*.json.gz', columns = {{Records: 'JSON[]'}},
                        maximum_object_size = 268435456))
-    WHERE record->>'eventName' = '{sys.argv[2]}'\"\"\").fetchone()[0]
+    WHERE record->>'eventName' = '{sys.argv[2]}'\"\"\").fetchall()[0][0]
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(count, used.ru_utime + used.ru_stime, used.ru_maxrss)
 ";
@@ -151,7 +152,8 @@ fn on_disk(files: &[PathBuf], logs: &Path, folder: &Path, records: u64, wanted: 
 }
 
 fn from_s3(sandbox: &Sandbox, folder: &Path, records: u64, wanted: u64, cores: usize) {
-    let keys = sandbox.administrator().unwrap();
+    // Who may read the archive without a configuration.
+    let keys = sandbox.root(&sandbox.accounts()[1]).unwrap();
     let endpoint = sandbox.endpoint();
     let env = [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),

@@ -39,7 +39,8 @@ impl Output {
     pub(super) fn row(text: impl Display) -> Result<ControlFlow<()>, OpError> {
         let row = printable::lines(&text.to_string()).into_owned();
         let is_gone = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
-        match print(row) {
+        // Escaped, it has no colours that are to be removed.
+        match print_to(std::io::stdout().lock(), row) {
             Ok(()) => Ok(ControlFlow::Continue(())),
             Err(error) if is_gone(&error) => Ok(ControlFlow::Break(())),
             Err(error) => Err(OutputError(error).into()),
@@ -86,11 +87,14 @@ impl Output {
 }
 
 /// Writes to standard output, with a newline at the end.
-fn print(mut text: String) -> std::io::Result<()> {
+fn print(text: String) -> std::io::Result<()> {
+    print_to(anstream::stdout().lock(), text)
+}
+
+fn print_to(mut stdout: impl Write, mut text: String) -> std::io::Result<()> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use memchr::memmem::Finder;
 use orgtrail_events::Event;
 use orgtrail_events::attribution::descend::Followed;
@@ -73,6 +74,26 @@ pub struct FoundEvent {
     pub raw: Box<str>,
     /// The file that contains it.
     pub file: Arc<LogFile>,
+    /// When it happened, if the record says so.
+    pub at: Option<Timestamp>,
+    /// Its id, if it has one.
+    pub id: Option<Box<str>>,
+    /// Whether it takes the place of an earlier copy of itself.
+    pub is_update: bool,
+}
+
+impl FoundEvent {
+    /// A record of a file, and what it says.
+    #[must_use]
+    pub fn new(raw: &str, event: &Event<'_>, file: &Arc<LogFile>) -> Self {
+        Self {
+            raw: raw.into(),
+            file: Arc::clone(file),
+            at: event.at(),
+            id: event.id.as_deref().filter(|id| !id.is_empty()).map(Into::into),
+            is_update: event.addendum.reason.is_some(),
+        }
+    }
 }
 
 /// Finds the events that match a query.
@@ -116,22 +137,26 @@ impl Search {
         self.literals.iter().all(has_all) || self.escape.find(raw).is_some()
     }
 
-    /// Whether a record matches.
+    /// The event of a record, if it matches.
     ///
     /// # Errors
     /// It is malformed.
-    pub fn matches(&self, raw: &[u8]) -> Result<bool, Malformed> {
+    pub fn find<'r>(&self, raw: &'r [u8]) -> Result<Option<(&'r str, Event<'r>)>, Malformed> {
         if !self.may_match(raw) {
-            return Ok(false);
+            return Ok(None);
         }
         let text = std::str::from_utf8(raw).map_err(|_| Malformed)?;
         let event = Event::parse(text).map_err(|_| Malformed)?;
         if !self.query.fields_match(&event) {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(pattern) = &self.query.pattern else { return Ok(true) };
-        let value = serde_json::from_str(text).map_err(|_| Malformed)?;
-        Ok(pattern.matches(&value))
+        if let Some(pattern) = &self.query.pattern {
+            let value = serde_json::from_str(text).map_err(|_| Malformed)?;
+            if !pattern.matches(&value) {
+                return Ok(None);
+            }
+        }
+        Ok(Some((text, event)))
     }
 }
 
@@ -144,10 +169,8 @@ impl Look for Search {
         raw: &[u8],
         found: &mut Vec<FoundEvent>,
     ) -> Result<(), Malformed> {
-        if self.matches(raw)? {
-            let raw = std::str::from_utf8(raw).map_err(|_| Malformed)?.into();
-            found.push(FoundEvent { raw, file: Arc::clone(file) });
-        }
+        let event = self.find(raw)?;
+        found.extend(event.map(|(text, event)| FoundEvent::new(text, &event, file)));
         Ok(())
     }
 
@@ -238,7 +261,7 @@ mod tests {
     }
 
     fn finds(query: Query, record: &Value) -> bool {
-        Search::new(query).matches(record.to_string().as_bytes()).unwrap()
+        Search::new(query).find(record.to_string().as_bytes()).unwrap().is_some()
     }
 
     #[test]
@@ -301,7 +324,7 @@ mod tests {
     fn a_name_written_with_escapes_is_found() {
         let text = record().to_string().replace("StopLogging", "Stop\\u004cogging");
         let query = Query { events: vec!["StopLogging".to_owned()], ..Query::default() };
-        assert!(Search::new(query).matches(text.as_bytes()).unwrap());
+        assert!(Search::new(query).find(text.as_bytes()).unwrap().is_some());
     }
 
     #[test]

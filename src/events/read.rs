@@ -213,27 +213,39 @@ async fn read_file<L: Look>(
     threads: Arc<Semaphore>,
     to: mpsc::Sender<Piece<L::Found>>,
 ) -> FileResult {
-    let fetched = source.fetch(None, &file.key).await;
-    let stored = match fetched {
-        Ok(stored) => stored,
-        Err(error) => {
-            let fault = match error {
-                FetchError::NotFound => FileFault::Missing,
-                error => FileFault::Fetch(error.to_string()),
-            };
-            return FileResult::unread(file, fault);
-        }
+    // A local file is read on the thread that inflates it.
+    let stored = match &*source {
+        Source::Folder(_) => None,
+        Source::S3(_) => match source.fetch(None, &file.key).await {
+            Ok(stored) => Some(stored.bytes),
+            Err(error) => return FileResult::unread(file, error.into()),
+        },
     };
     let Ok(permit) = threads.acquire_owned().await else {
         return FileResult::unread(file, FileFault::Fetch("stopped".to_owned()));
     };
     let work = move || {
         let _permit = permit;
-        let result = read_stored(&stored.bytes, &file, &*look, options, &to);
-        drop(stored);
-        result
+        let local = match (&stored, &*source) {
+            (None, Source::Folder(folder)) => match folder.content(&file.key) {
+                Ok(bytes) => bytes,
+                Err(error) => return FileResult::unread(file, error.into()),
+            },
+            _ => Vec::new(),
+        };
+        let stored = stored.as_deref().unwrap_or(&local);
+        read_stored(stored, &file, &*look, options, &to)
     };
     or_panic(tokio::task::spawn_blocking(work).await)
+}
+
+impl From<FetchError> for FileFault {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::NotFound => Self::Missing,
+            error => Self::Fetch(error.to_string()),
+        }
+    }
 }
 
 impl FileResult {

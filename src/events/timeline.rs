@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
-use jiff::{SignedDuration, Timestamp};
-use orgtrail_events::Event;
-
 use super::query::FoundEvent;
+use jiff::{SignedDuration, Timestamp};
 
 /// Events wait until all files delivered so much later were read. Nearly all arrive within
 /// 15 minutes.
@@ -49,25 +47,21 @@ impl Timeline {
     }
 
     fn add_one(&mut self, found: FoundEvent) {
-        let Ok(event) = Event::parse(&found.raw) else { return };
-        let id: Box<str> = match event.id.as_deref() {
-            Some(id) if !id.is_empty() => id.into(),
+        let id = found.id.clone().unwrap_or_else(|| {
             // Without an id there is no telling copies apart.
-            _ => {
-                self.unnamed += 1;
-                format!("#{}", self.unnamed).into()
-            }
-        };
+            self.unnamed += 1;
+            format!("#{}", self.unnamed).into()
+        });
         if self.given.contains(&self.hasher.hash_one(&id)) {
             self.copies += 1;
             return;
         }
-        let key = (event.at(), id);
+        let key = (found.at, id);
         if key.0.is_some() && key.0 < self.given_up_to {
             self.late += 1;
         }
         let size = size(&found);
-        let is_update = event.addendum.reason.is_some();
+        let is_update = found.is_update;
         match self.waiting.entry(key) {
             std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(found);
@@ -146,6 +140,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use orgtrail_events::Event;
+
     use super::*;
     use crate::events::files::LogFile;
 
@@ -153,7 +149,7 @@ mod tests {
         let time = format!("2026-01-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
         let raw = format!(r#"{{"eventID":"{id}","eventTime":"{time}"{more}}}"#);
         let file = LogFile { key: String::new(), size_bytes: 0, parsed: None };
-        FoundEvent { raw: raw.into(), file: Arc::new(file) }
+        FoundEvent::new(&raw, &Event::parse(&raw).unwrap(), &Arc::new(file))
     }
 
     fn ids(events: &[FoundEvent]) -> Vec<String> {

@@ -64,7 +64,7 @@ impl Look for Watch {
             None => false,
         };
         if matches {
-            found.push(FoundEvent { raw: text.into(), file: Arc::clone(file) });
+            found.push(FoundEvent::new(text, &event, file));
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Look for Interesting {
         let text = std::str::from_utf8(raw).map_err(|_| Malformed)?;
         let event = Event::parse(text).map_err(|_| Malformed)?;
         if event.at().is_none_or(|at| self.window.contains(at)) {
-            found.push(FoundEvent { raw: text.into(), file: Arc::clone(file) });
+            found.push(FoundEvent::new(text, &event, file));
         }
         Ok(())
     }

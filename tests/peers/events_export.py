@@ -165,8 +165,8 @@ def lake(name, folder, environment, arguments):
         check(f"{name}: the tables of class {uid} have its events", sorted(map(key, rows)) == sorted(map(key, expected)),
               f"{len(rows)}, {len(expected)}")
         days = duckdb.execute("""SELECT count(*), count(*) FILTER (strftime(make_timestamp_ms(time), '%Y%m%d') = eventDay),
-            count(*) FILTER (cloud.region = region) FROM read_parquet($files, hive_partitioning = true,
-            hive_types_autocast = false)""", {"files": tables}).fetchone()
+            count(*) FILTER (coalesce(region, $unknown) IN (cloud.region, $unknown)) FROM read_parquet($files, hive_partitioning = true,
+            hive_types_autocast = false)""", {"files": tables, "unknown": "__HIVE_DEFAULT_PARTITION__"}).fetchone()
         check(f"{name}: DuckDB finds the events of class {uid} in their partitions", set(days) == {len(expected)}, days)
 
 

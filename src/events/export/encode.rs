@@ -3,11 +3,12 @@ use std::io::{self, BufWriter, Write};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use orgtrail_events::Event;
+use orgtrail_events::attribution::{Origin, Strength, named_in_record};
 
 use super::manifest::FORMAT_VERSION;
 use super::{
     Destination, ExportFile, ExportManifest, ExportedEvent, Format, ManifestFile, ManifestSource,
-    OcsfClass, ProofWord, Row, SCHEMA_VERSION, Scratch, Unit, UnitError, UnitRows,
+    OcsfClass, Person, ProofWord, Row, SCHEMA_VERSION, Scratch, Unit, UnitError, UnitRows,
 };
 use crate::events::answer::Proof;
 use crate::events::files::LogFile;
@@ -102,6 +103,10 @@ pub fn encode(
         let proof = proofs.get(&*row.key).copied().flatten();
         proven.add(proof);
         exported.proof = proof.map(Proof::as_str);
+        let person = named_in_record(&exported.event);
+        let person = person.as_ref().and_then(Origin::principal);
+        let strength = Strength::Proven.as_str();
+        exported.person = person.map(|principal| Person { principal, strength });
         let class = format.class(&exported);
         let mut part = if let Some(part) = open.remove(&class) {
             part

@@ -283,7 +283,7 @@ impl Detecting {
             for (event, _) in second {
                 self.detector.note(event);
             }
-            for (event, FoundEvent { raw, file }) in second {
+            for (event, FoundEvent { raw, file, .. }) in second {
                 for detected in self.detector.add(event) {
                     self.findings.add(Finding::of(detected, EventRef::new(event, &file.key)));
                 }

@@ -29,10 +29,10 @@ use crate::ops::verify::{Reader, Scope, reader};
 use crate::ops::{Env, Moment, OpError, Outcome, Phase};
 
 /// Accounts and Regions that are read at the same time.
-const PLACES: usize = 3;
+const PLACES: usize = 2;
 /// How much memory the records of an account and Region take before they are sorted on disk.
 /// Units: bytes.
-const BUDGET: usize = 16 << 20;
+const BUDGET: usize = 12 << 20;
 /// A file of an export ends at this size. Units: bytes of records.
 const PART_BYTES: u64 = 1 << 30;
 /// The most names of days that a result lists.

@@ -203,7 +203,7 @@ impl Searching<'_> {
     }
 
     fn give(&mut self, events: Vec<FoundEvent>) -> Result<ControlFlow<()>, OpError> {
-        for FoundEvent { raw, file } in events {
+        for FoundEvent { raw, file, .. } in events {
             if self.searched.matched >= self.limit {
                 return Ok(ControlFlow::Break(()));
             }

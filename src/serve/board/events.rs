@@ -76,8 +76,8 @@ impl Board {
     /// before did not; none if there was none before.
     pub(super) fn changed_within(&self, scope: &Scope) -> Option<EventSpan> {
         let drift = self.drift.as_ref()?;
-        let older = self.rounds.iter().skip_while(|round| round.id != drift.round).skip(1);
-        let before = older.filter_map(|round| with_report(round, Part::Drift)).next()?;
+        let mut older = self.rounds.iter().skip_while(|round| round.id != drift.round).skip(1);
+        let before = older.find_map(|round| with_report(round, Part::Drift))?;
         let (account, region) = match scope {
             // Calls of AWS Organizations are recorded in its account.
             Scope::Organization => (Some(drift.management_account.to_string()), None),

@@ -3,6 +3,8 @@
 use super::actor::Actor;
 use super::answer::{Hop, Link, Origin, Strength};
 use super::fact::{Fact, account_of};
+use super::texts::Texts;
+use crate::Event;
 
 /// Who acted, where the record says it.
 pub(super) fn direct(actor: &Actor) -> Option<(Option<Hop>, Origin)> {
@@ -38,6 +40,16 @@ pub(super) fn direct(actor: &Actor) -> Option<(Option<Hop>, Origin)> {
         _ => return None,
     };
     Some((None, origin))
+}
+
+/// Who is behind an event, where AWS wrote it into the record itself: a principal that is no
+/// session, or the user, the issuer or the instance that the session's record names. Which call
+/// issued a session, only other records tell.
+#[must_use]
+pub fn named_in_record(event: &Event<'_>) -> Option<Origin> {
+    let actor = Actor::new(&event.identity, &mut Texts::default());
+    let named = direct(&actor).map(|(_, origin)| origin);
+    named.or_else(|| Some(written_origin(&actor)?.1))
 }
 
 /// Who is behind a session by what AWS wrote into the session itself.
@@ -102,5 +114,64 @@ pub(super) fn switched_from(fact: &Fact) -> Actor {
         user_name: resource.rsplit('/').next().filter(|_| kind == "IAMUser").map(Into::into),
         arn,
         ..Actor::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn named(identity: &Value) -> Option<String> {
+        let record = json!({ "eventName": "GetObject", "userIdentity": identity }).to_string();
+        let origin = named_in_record(&Event::parse(&record).unwrap())?;
+        origin.principal().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_record_names_who_is_behind_it_only_where_aws_wrote_it() {
+        let user = "arn:aws:iam::111111111111:user/alice";
+        let session = json!({
+            "type": "AssumedRole", "accountId": "111111111111", "principalId": "AROAX:alice",
+            "arn": "arn:aws:sts::111111111111:assumed-role/deploy/alice",
+            "sessionContext": { "sourceIdentity": "alice" },
+        });
+        // A caller chose the name of the session, and its source identity.
+        assert_eq!(named(&session), None);
+        let with = |member: &str, value: Value| {
+            let mut session = session.clone();
+            session[member] = value;
+            session
+        };
+        let instance = {
+            let mut session = with("principalId", json!("AROAX:i-0123456789abcdef0"));
+            session["sessionContext"]["ec2RoleDelivery"] = json!("2.0");
+            session
+        };
+        for (identity, expected) in [
+            (json!({ "type": "IAMUser", "principalId": "AIDAX", "arn": user }), user),
+            (json!({ "type": "IAMUser", "principalId": "AIDAX" }), "AIDAX"),
+            (json!({ "type": "Root", "accountId": "111111111111" }), "111111111111"),
+            (with("onBehalfOf", json!({ "userId": "u-1" })), "u-1"),
+            (instance, "i-0123456789abcdef0"),
+            (json!({ "type": "AWSService", "invokedBy": "x.amazonaws.com" }), "x.amazonaws.com"),
+            (
+                json!({
+                    "type": "FederatedUser", "principalId": "111111111111:bob",
+                    "sessionContext": { "sessionIssuer": {
+                        "type": "IAMUser", "principalId": "AIDAX", "arn": user } },
+                }),
+                user,
+            ),
+        ] {
+            assert_eq!(named(&identity).as_deref(), Some(expected), "{identity}");
+        }
+        // The root user of a member, whose session somebody assumed.
+        let assumed = json!({
+            "type": "Root", "accountId": "111111111111",
+            "sessionContext": { "assumedRoot": "true" },
+        });
+        assert_eq!(named(&assumed), None);
     }
 }

@@ -43,6 +43,7 @@ use jiff::SignedDuration;
 
 pub use self::actor::Actor;
 pub use self::answer::{Answer, Chain, Hop, Link, Origin, Strength, Verdict};
+pub use self::ends::named_in_record;
 pub use self::index::Index;
 pub use self::question::Question;
 pub use self::resolve::Recorded;

@@ -159,12 +159,12 @@ pub const COLUMNS: &[Column] = &[
     ),
     Column::new(
         "person",
-        "The principal of the person behind it",
+        "Who is behind it, where its record says so: an ARN, or an id that AWS gave out",
         Text(|row| row.person.map(|person| person.principal)),
     ),
     Column::new(
         "person_strength",
-        "The weakest link to that person: `proven`, `bounded`, `claimed`",
+        "`proven`, where `person` is known: AWS wrote it into the record",
         Text(|row| row.person.map(|person| person.strength)),
     ),
     Column::new(

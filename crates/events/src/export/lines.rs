@@ -19,7 +19,11 @@ pub fn json_line(raw: &str, key: &str, proof: Option<&str>) -> Result<String, se
     let open = record.strip_suffix('}').unwrap_or(record).trim_end();
     let comma = if open.ends_with('{') { "" } else { "," };
     // JSON has no line breaks within strings.
-    Ok(format!("{open}{comma}\"orgtrail\":{added}}}").replace(['\n', '\r'], " "))
+    let line = format!("{open}{comma}\"orgtrail\":{added}}}");
+    if memchr::memchr2(b'\n', b'\r', line.as_bytes()).is_none() {
+        return Ok(line);
+    }
+    Ok(line.replace(['\n', '\r'], " "))
 }
 
 /// An action of OpenSearch's `_bulk`.

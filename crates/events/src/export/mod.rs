@@ -29,11 +29,11 @@ pub struct ExportedEvent<'r> {
     pub region: Option<&'r str>,
     /// `proven`, `unproven` or `contradicted`; absent if that was not checked.
     pub proof: Option<&'r str>,
-    /// The person behind it, if that is known.
+    /// Who is behind it, if that is known.
     pub person: Option<Person<'r>>,
 }
 
-/// The person behind an event.
+/// Who is behind an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person<'r> {
     /// Their principal: an ARN, or the id of a user of IAM Identity Center.

@@ -24,7 +24,7 @@ const BATCH_BYTES: usize = 2 << 20;
 const BATCH_ROWS: usize = 4096;
 /// A row group ends at this size: its compressed columns are in memory until then. Units:
 /// bytes of records.
-pub(super) const GROUP_BYTES: usize = 96 << 20;
+pub(super) const GROUP_BYTES: usize = 64 << 20;
 /// The most records of a row group.
 pub(super) const GROUP_ROWS: usize = 1 << 17;
 /// What files say about who wrote them. It has no version, so that the next one writes the

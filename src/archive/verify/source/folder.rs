@@ -114,6 +114,16 @@ impl FolderSource {
         Ok(FetchedObject::new(bytes.into(), metadata_beside(&root, &path)?))
     }
 
+    /// The content of a file. Blocks.
+    ///
+    /// # Errors
+    /// It does not exist, or cannot be read.
+    pub fn content(&self, key: &str) -> Result<Vec<u8>, FetchError> {
+        let mut bytes = Vec::new();
+        self.read(None, key, &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads a file into `bytes`, which is cleared first, and returns its folder and
     /// its path below it. Blocks.
     pub(in crate::archive::verify) fn read(
