@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::query::FoundEvent;
 use jiff::{SignedDuration, Timestamp};
+
+use super::query::FoundEvent;
 
 /// Events wait until all files delivered so much later were read. Nearly all arrive within
 /// 15 minutes.
@@ -138,9 +139,8 @@ fn size(found: &FoundEvent) -> usize {
 mod tests {
     use std::sync::Arc;
 
-    use proptest::prelude::*;
-
     use orgtrail_events::Event;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::events::files::LogFile;
