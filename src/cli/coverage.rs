@@ -23,8 +23,8 @@ Examples:
   orgtrail coverage --event-history
   orgtrail coverage --format json | jq '.accounts[] | select(any(.cells[]; .state == \"uncovered\"))'")]
 pub(crate) struct Args {
-    /// Compare the archive with Event history, which AWS keeps by itself: so many pages of 50
-    /// events in each account and Region, of the last 7 days. Events that the archive lacks
+    /// Compare the archive with Event history, which AWS keeps by itself: this many pages of 50
+    /// events for each account and Region, of the last 7 days (one page without a number). Events that the archive lacks
     /// make a cell uncovered.
     #[arg(long, value_name = "PAGES", num_args = 0..=1, default_missing_value = "1")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]

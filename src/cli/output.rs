@@ -39,7 +39,7 @@ impl Output {
     pub(super) fn row(text: impl Display) -> Result<ControlFlow<()>, OpError> {
         let row = printable::lines(&text.to_string()).into_owned();
         let is_gone = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
-        // Escaped, it has no colours that are to be removed.
+        // The row is escaped: it contains no color codes that would have to be removed.
         match print_to(std::io::stdout().lock(), row) {
             Ok(()) => Ok(ControlFlow::Continue(())),
             Err(error) if is_gone(&error) => Ok(ControlFlow::Break(())),

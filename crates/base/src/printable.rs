@@ -25,7 +25,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 }
 
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
-    // Nearly all texts are of these, and long ones are compared in no time.
+    // A fast path: nearly all texts are printable ASCII.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }

@@ -104,7 +104,7 @@ pub fn encode(
         proven.add(proof);
         exported.proof = proof.map(Proof::as_str);
         let person = named_in_record(&exported.event);
-        let person = person.as_ref().and_then(Origin::principal);
+        let person = person.as_ref().and_then(Origin::unique_id).map(|(_, id)| id);
         let strength = Strength::Proven.as_str();
         exported.person = person.map(|principal| Person { principal, strength });
         let class = format.class(&exported);

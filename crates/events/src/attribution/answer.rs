@@ -262,21 +262,6 @@ impl Origin {
         Some((scope.unwrap_or_default(), id?))
     }
 
-    /// It as one text, as far as the records have one: an ARN for what has one, else the id that
-    /// AWS gave it, else its name.
-    #[must_use]
-    pub fn principal(&self) -> Option<&str> {
-        match self {
-            Self::IamUser { arn, id, .. } => arn.as_deref().or(id.as_deref()),
-            Self::IdentityCenterUser { id, .. } | Self::Instance { id, .. } => Some(id),
-            Self::SamlSubject { id, name, .. } | Self::WebIdentity { id, name, .. } => {
-                id.as_deref().or(name.as_deref())
-            }
-            Self::Root { account } => Some(account),
-            Self::Service { name, .. } => Some(name),
-        }
-    }
-
     /// Whether two are the same: their unique ids are.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -43,8 +43,8 @@ pub(super) fn direct(actor: &Actor) -> Option<(Option<Hop>, Origin)> {
 }
 
 /// Who is behind an event, where AWS wrote it into the record itself: a principal that is no
-/// session, or the user, the issuer or the instance that the session's record names. Which call
-/// issued a session, only other records tell.
+/// session, or the user, the issuer or the instance that the session's record names. The call that
+/// issued a session is in another record.
 #[must_use]
 pub fn named_in_record(event: &Event<'_>) -> Option<Origin> {
     let actor = Actor::new(&event.identity, &mut Texts::default());
@@ -126,7 +126,7 @@ mod tests {
     fn named(identity: &Value) -> Option<String> {
         let record = json!({ "eventName": "GetObject", "userIdentity": identity }).to_string();
         let origin = named_in_record(&Event::parse(&record).unwrap())?;
-        origin.principal().map(str::to_owned)
+        origin.unique_id().map(|(_, id)| id.to_owned())
     }
 
     #[test]
@@ -150,8 +150,7 @@ mod tests {
             session
         };
         for (identity, expected) in [
-            (json!({ "type": "IAMUser", "principalId": "AIDAX", "arn": user }), user),
-            (json!({ "type": "IAMUser", "principalId": "AIDAX" }), "AIDAX"),
+            (json!({ "type": "IAMUser", "principalId": "AIDAX", "arn": user }), "AIDAX"),
             (json!({ "type": "Root", "accountId": "111111111111" }), "111111111111"),
             (with("onBehalfOf", json!({ "userId": "u-1" })), "u-1"),
             (instance, "i-0123456789abcdef0"),
@@ -162,11 +161,13 @@ mod tests {
                     "sessionContext": { "sessionIssuer": {
                         "type": "IAMUser", "principalId": "AIDAX", "arn": user } },
                 }),
-                user,
+                "AIDAX",
             ),
         ] {
             assert_eq!(named(&identity).as_deref(), Some(expected), "{identity}");
         }
+        // A name alone is not unique: another user may have had it.
+        assert_eq!(named(&json!({ "type": "SAMLUser", "userName": "bob" })), None);
         // The root user of a member, whose session somebody assumed.
         let assumed = json!({
             "type": "Root", "accountId": "111111111111",

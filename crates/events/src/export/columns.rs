@@ -159,7 +159,7 @@ pub const COLUMNS: &[Column] = &[
     ),
     Column::new(
         "person",
-        "Who is behind it, where its record says so: an ARN, or an id that AWS gave out",
+        "Who is behind it, where its record says so: the unique id that AWS gave out",
         Text(|row| row.person.map(|person| person.principal)),
     ),
     Column::new(

@@ -36,7 +36,7 @@ pub struct ExportedEvent<'r> {
 /// Who is behind an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person<'r> {
-    /// Their principal: an ARN, or the id of a user of IAM Identity Center.
+    /// The unique id of their principal.
     pub principal: &'r str,
     /// How surely: the strength of the weakest link to them.
     pub strength: &'r str,

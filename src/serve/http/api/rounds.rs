@@ -103,7 +103,8 @@ pub(super) async fn find(service: &Service, id: &RoundId) -> Result<Round, Probl
     }
     let found = service.app.rounds().read(id).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no round `{id}`")))?;
-    // Whoever waits for a round to end looks at what it found next. Newer ids sort first.
+    // A client that waits for the end of a round then opens the pages, which must show it. Newer
+    // ids sort first.
     if board.newest().is_none_or(|newest| found.id < newest.id) {
         service.app.refresh().await?;
     }
