@@ -16,15 +16,15 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use orgtrail::compute::of_reports;
 use orgtrail::report::contract::drift;
 use orgtrail::report::contract::round::Part;
 use orgtrail::serve::app::App;
-use orgtrail::serve::compute::of_reports;
 use orgtrail::serve::evidence::Bundles;
 use orgtrail::serve::http;
 use orgtrail::serve::rounds::Rounds;
-use orgtrail::serve::store::{DirectoryStore, Store};
 use orgtrail::stop::Stop;
+use orgtrail::store::{DirectoryStore, Store};
 
 use crate::provision::peak_mib;
 #[path = "../src/serve/samples.rs"]

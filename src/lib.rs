@@ -6,6 +6,7 @@ pub mod archive;
 pub mod aws;
 pub mod checks;
 pub mod cli;
+mod compute;
 pub mod config;
 pub mod cost;
 pub mod events;
@@ -17,6 +18,7 @@ pub mod report;
 pub mod resources;
 pub mod serve;
 pub mod stop;
+pub mod store;
 mod words;
 
 pub(crate) use orgtrail_base::{local_file, printable};

@@ -11,6 +11,7 @@ pub mod contention;
 pub mod inventory;
 pub mod retire;
 pub mod retired;
+pub mod shard;
 mod stored;
 pub mod verify;
 

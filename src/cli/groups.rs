@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Headings and the commands under them, in the order of a first use. A command
 /// that is not named here is shown under the last heading.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Get started", &["demo", "doctor", "init", "accounts", "config"]),
     ("Provision", &["bootstrap", "plan", "apply", "mfa-delete", "destroy"]),
     (
@@ -13,6 +13,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ),
     ("Monitor", &["serve", "status", "service", "run", "drift", "coverage", "explain"]),
     ("Answer questions", &["events"]),
+    ("Work on several machines", &["units", "gather"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];
 

@@ -31,6 +31,7 @@ mod events;
 mod evidence;
 mod exit;
 mod explain;
+mod gather;
 mod groups;
 mod init;
 mod man;
@@ -48,10 +49,12 @@ mod run;
 mod sandbox;
 mod serve;
 mod service;
+mod shard;
 mod shutdown;
 mod sources;
 mod status;
 mod trust;
+mod units;
 mod values;
 mod verify;
 mod version;
@@ -143,6 +146,8 @@ enum Command {
     Verify(verify::Args),
     Events(events::Args),
     Evidence(evidence::Args),
+    Units(units::Args),
+    Gather(gather::Args),
     Run(run::Args),
     Serve(serve::Args),
     Service(service::Args),
@@ -164,6 +169,8 @@ impl Command {
             | Self::Records(_)
             | Self::Cost(_)
             | Self::Init(_)
+            | Self::Units(_)
+            | Self::Gather(_)
             | Self::Status(_)
             | Self::Coverage(_) => true,
             Self::Drift(args) => args.reads_only(),
@@ -204,6 +211,8 @@ impl Command {
             | Self::Man(_)
             | Self::Service(_)
             | Self::Status(_)
+            | Self::Units(_)
+            | Self::Gather(_)
             | Self::Explain(_) => false,
         }
     }
@@ -228,7 +237,7 @@ impl Command {
     async fn run(self, context: &Context) -> Result<Outcome, OpError> {
         let knows = |rendering: &Rendering| match (&self, rendering) {
             (_, Rendering::Text | Rendering::Json)
-            | (Self::Verify(_), Rendering::Junit | Rendering::AwsCli) => true,
+            | (Self::Verify(_) | Self::Gather(_), Rendering::Junit | Rendering::AwsCli) => true,
             (Self::Events(args), other) => args.knows(*other),
             (Self::Drift(_), other) => drift::format_of(*other).is_some(),
             _ => false,
@@ -268,6 +277,8 @@ impl Command {
             Self::Verify(args) => Box::pin(verify::run(args, context)),
             Self::Events(args) => Box::pin(events::run(args, context)),
             Self::Evidence(args) => Box::pin(evidence::run(args, context)),
+            Self::Units(args) => Box::pin(units::run(args, context)),
+            Self::Gather(args) => Box::pin(gather::run(args, context)),
             Self::Run(args) => Box::pin(run::run(args, context)),
             Self::Serve(args) => Box::pin(serve::run(args, context)),
             Self::Service(args) => Box::pin(service::run(args, context)),

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::shard::{self, ShardOptions};
 use super::{Context, OpError, Outcome, Rendering};
 use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::ops::instant;
-use crate::ops::verify::{Request, Scope, verify};
+use crate::ops::shards::ShardWork;
+use crate::ops::verify::{Request, Scope, Verified, verify, verify_shard};
 use crate::report::verification;
+use crate::words::counted;
 
 /// Verify digest chains and log files
 ///
@@ -25,6 +28,7 @@ Examples:
   orgtrail verify evidence.tar.zst --public-keys keys.json --offline --format json
   orgtrail verify evidence.tar.zst --public-keys keys.json --offline --manifest-sha256 9f86…
   orgtrail verify --format aws-cli
+  orgtrail verify --shard 3/16 --until 2026-11-30T02:00:00Z --results s3://acme-jobs/1130
 
 Exit code 0 if everything is proven, 13 if something is broken, 14 if part of the
 scope is not proven.")]
@@ -47,6 +51,9 @@ pub(crate) struct Args {
     /// bundle is refused (13). Get this value over a different channel than the bundle.
     #[arg(long, value_name = "HEX", value_parser = super::trust::sha256)]
     manifest_sha256: Option<String>,
+
+    #[command(flatten)]
+    sharding: ShardOptions,
 }
 
 /// Options that `verify` and `evidence` share.
@@ -119,6 +126,7 @@ impl From<ScopeOptions> for Scope {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    let sharding = args.sharding.request(context)?;
     let request = Request {
         target: args.target,
         scope: args.what.into(),
@@ -126,7 +134,23 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         until: args.until,
         manifest_sha256: args.manifest_sha256,
     };
-    let verified = verify(&context.env()?, &request).await?;
+    let env = context.env()?;
+    if let Some(sharding) = sharding {
+        request.check_divisible()?;
+        let work = ShardWork::open(&env, &sharding, "verify", request.asked()).await?;
+        let found = verify_shard(&env, &request, work.shard()).await?;
+        let what = counted(found.scope_count(), "account and Region");
+        let done = work.keep_verification(&env, found).await?;
+        shard::report(context, &done, &format!("{what} verified"))?;
+        return Ok(Outcome::Clean);
+    }
+    let verified = verify(&env, &request).await?;
+    print(context, &verified)?;
+    Ok(verified.outcome())
+}
+
+/// Prints a verification.
+pub(super) fn print(context: &Context, verified: &Verified) -> Result<(), OpError> {
     let (subject, verification) = (&verified.subject, &verified.verification);
     match context.rendering {
         // A format that is not for this command was refused before.
@@ -145,5 +169,5 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Rendering::Junit => context.out.data(verification::junit(subject, verification))?,
         Rendering::AwsCli => context.out.data(verification::aws_cli(subject, verification))?,
     }
-    Ok(verified.outcome())
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use orgtrail_events::attribution::descend::Descendants;
 use orgtrail_events::attribution::{Answer, Word};
+use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use crate::archive::verify::finding::Severity;
@@ -63,7 +64,7 @@ pub struct Attributed {
 }
 
 /// How the events of a search are proven.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ProofSummary {
     /// Events in files that a verified digest lists as they are.
     pub proven: u64,
@@ -89,6 +90,17 @@ pub enum Proof {
 }
 
 impl ProofSummary {
+    /// With that of another shard.
+    #[must_use]
+    pub fn joined(mut self, shard: Self) -> Self {
+        self.proven += shard.proven;
+        self.unproven += shard.unproven;
+        self.contradicted += shard.contradicted;
+        self.severity = self.severity.max(shard.severity);
+        self.findings.extend(shard.findings);
+        self
+    }
+
     /// Counts an event.
     pub fn count(&mut self, proof: Proof) {
         match proof {

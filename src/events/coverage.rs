@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::files::{LogFile, Window};
 use super::read::FileResult;
@@ -15,7 +16,7 @@ use crate::names::{AccountId, Region};
 const MAX_NAMED: usize = 20;
 
 /// What was read for an answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Coverage {
     /// The period that was asked for.
     pub window: Window,
@@ -38,6 +39,7 @@ pub struct Coverage {
     /// When the first and the last file were delivered.
     pub delivered: Option<(Timestamp, Timestamp)>,
     /// The days on which each account and Region has files.
+    #[serde(with = "pairs")]
     days: BTreeMap<(AccountId, Region), BTreeSet<Date>>,
 }
 
@@ -69,6 +71,26 @@ impl Coverage {
         self.delivered = Some((first.min(at), last.max(at)));
         let place = (key.account().clone(), key.region().clone());
         self.days.entry(place).or_default().insert(at.to_zoned(TimeZone::UTC).date());
+    }
+
+    /// Adds what another shard of the same work read.
+    pub fn join(&mut self, shard: Self) {
+        self.files += shard.files;
+        self.stored_bytes += shard.stored_bytes;
+        self.inflated_bytes += shard.inflated_bytes;
+        self.records += shard.records;
+        self.malformed += shard.malformed;
+        self.unreadable += shard.unreadable;
+        self.unreadable_files.extend(shard.unreadable_files);
+        self.unreadable_files.truncate(MAX_NAMED);
+        self.cut_short = self.cut_short.take().or(shard.cut_short);
+        self.delivered = match (self.delivered, shard.delivered) {
+            (Some((from, to)), Some((first, last))) => Some((from.min(first), to.max(last))),
+            (one, other) => one.or(other),
+        };
+        for (place, days) in shard.days {
+            self.days.entry(place).or_default().extend(days);
+        }
     }
 
     fn add_unreadable(&mut self, file: &LogFile, why: &str) {
@@ -121,6 +143,29 @@ impl Coverage {
             }
         }
         (count, named)
+    }
+}
+
+/// A map as a list of pairs: its keys are no text.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer, K: Serialize, V: Serialize>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        D: Deserializer<'de>,
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }
 

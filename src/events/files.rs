@@ -8,8 +8,10 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind, Root};
+use crate::archive::shard::{Shard, Unit};
 use crate::archive::verify::run::{self, Selection as Scopes};
 use crate::archive::verify::source::{ListError, METADATA_SUFFIX, Source};
 use crate::names::{AccountId, Region};
@@ -43,7 +45,7 @@ pub struct Selection {
 }
 
 /// A period of events, both ends included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// The earliest time; any if absent.
     pub since: Option<Timestamp>,
@@ -178,6 +180,18 @@ impl LogFiles {
     pub fn places(&self) -> BTreeSet<(AccountId, Region)> {
         let place = |folder: &Folder| (folder.account.clone(), folder.region.clone());
         self.folders.iter().map(place).collect()
+    }
+
+    /// Those of a shard. A directory without CloudTrail's folders is in the first.
+    #[must_use]
+    pub fn of_shard(self, shard: &Shard) -> Self {
+        let unit = |folder: &Folder| Unit {
+            account: folder.account.clone(),
+            region: folder.region.clone(),
+        };
+        let folders = self.folders.iter().filter(|folder| shard.has(&unit(folder))).cloned();
+        let folders = folders.collect();
+        Self { folders, loose: self.loose && shard.is_first(), ..self }
     }
 
     /// The same by account and Region, so that each is read on its own. A directory without

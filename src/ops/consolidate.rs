@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{BinaryBytes, HumanCount};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::legacy::{self, Legacy, buckets, located, vanished};
 use super::sources::{unexpected_owner, unreadable_regions};
@@ -18,10 +19,11 @@ use crate::archive::consolidate::locate::LocatedSources;
 use crate::archive::consolidate::pending::{NotFound, Unfinished};
 use crate::archive::consolidate::restore::Restore;
 use crate::archive::consolidate::run::{
-    Archive, ConsolidateOptions, Failure, Progress, Report, Sources, consolidate,
+    Archive, ConsolidateOptions, Failure, Progress, Report, Sources, add_new, consolidate,
 };
 use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
+use crate::archive::shard::Shard;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
 use crate::archive::verify::run::{ApiKeys, PublicKeySource};
@@ -68,6 +70,8 @@ pub struct Request {
     /// How many days after the end of a day to expect late files for it; the configured
     /// value if absent.
     pub overlap_days: Option<u32>,
+    /// Only the accounts and Regions of this shard; all if absent.
+    pub shard: Option<Shard>,
 }
 
 impl Default for Request {
@@ -86,7 +90,34 @@ impl Default for Request {
             restore: None,
             concurrency: CONCURRENCY,
             overlap_days: None,
+            shard: None,
         }
+    }
+}
+
+impl Request {
+    /// What was asked, by option: the shards of one run are all asked the same.
+    #[must_use]
+    pub fn asked(&self, is_dry_run: bool) -> BTreeMap<&'static str, String> {
+        let joined = |names: Vec<String>| Some(names.join(",")).filter(|it| !it.is_empty());
+        let flag = |is_set: bool| is_set.then(|| "true".to_owned());
+        let mut sources = self.sources.clone();
+        sources.sort();
+        [
+            ("--dry-run", flag(is_dry_run)),
+            ("--since", self.since.map(|day| day.to_string())),
+            ("--until", self.until.map(|day| day.to_string())),
+            ("--account", joined(self.accounts.iter().map(ToString::to_string).collect())),
+            ("--region", joined(self.regions.iter().map(ToString::to_string).collect())),
+            ("--source", joined(sources)),
+            ("--full", flag(self.full)),
+            ("--trust-records", flag(self.trust_records)),
+            ("--restore", flag(self.restore.is_some())),
+            ("--overlap-days", self.overlap_days.map(|days| days.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some((option, value?)))
+        .collect()
     }
 }
 
@@ -199,8 +230,8 @@ impl Prepared {
             .collect();
         let names = readable.iter().map(Source::name);
         let names = names.chain(failed.iter().map(|one| one.place.clone())).collect();
-        // A choice of sources is no reason to miss others.
-        if request.sources.is_empty() {
+        // A choice of sources is no reason to miss others. They belong to no account and Region.
+        if request.sources.is_empty() && request.shard.as_ref().is_none_or(Shard::is_first) {
             let organization = Some(&legacy.organization.id);
             failed.extend(vanished(&aws, config, organization, &known).await);
         }
@@ -269,6 +300,7 @@ fn asked(request: &Request, config: &Config, excluded: Vec<String>) -> Consolida
         concurrency: request.concurrency,
         overlap_days: request.overlap_days.unwrap_or(config.consolidate.overlap_days),
         excluded,
+        shard: request.shard.clone(),
     }
 }
 
@@ -323,7 +355,7 @@ async fn save_keys(
 }
 
 /// The result of a consolidation.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Consolidated {
     /// The id of the run, as in its record.
     pub run_id: String,
@@ -347,6 +379,23 @@ pub struct Consolidated {
 }
 
 impl Consolidated {
+    /// Joins what the shards of one run did, in their order; `None` of no shard. The id is that
+    /// of the first.
+    #[must_use]
+    pub fn join(shards: Vec<Self>) -> Option<Self> {
+        shards.into_iter().reduce(|mut joined, shard| {
+            add_new(&mut joined.sources, shard.sources);
+            joined.unexpected_owners.extend(shard.unexpected_owners);
+            add_new(&mut joined.missing, shard.missing);
+            add_new(&mut joined.excluded, shard.excluded);
+            add_new(&mut joined.found.trails, shard.found.trails);
+            add_new(&mut joined.found.failed_reads, shard.found.failed_reads);
+            add_new(&mut joined.found.excluded, shard.found.excluded);
+            joined.report.join(shard.report);
+            joined
+        })
+    }
+
     fn is_complete(&self) -> bool {
         self.report.complete() && self.found.failed_reads.is_empty()
     }

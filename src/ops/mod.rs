@@ -33,6 +33,7 @@ pub mod records;
 pub mod retire;
 pub mod role_stacks;
 pub mod round;
+pub mod shards;
 mod sign_in;
 pub mod sources;
 pub(crate) mod trust;

@@ -30,6 +30,16 @@ impl Moment {
     }
 }
 
+impl std::fmt::Display for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::At(at) => at.fmt(f),
+            Self::Ago(ago) => write!(f, "{ago:#} ago"),
+            Self::Day(days) => write!(f, "{days} days before today"),
+        }
+    }
+}
+
 impl std::str::FromStr for Moment {
     type Err = String;
 

@@ -13,11 +13,11 @@ use super::live::Live;
 use super::notify::Notifier;
 use super::rounds::{Rounds, RoundsError};
 use super::status;
-use super::store::{Store, StoreError};
 use crate::config::{Config, Environment, ScheduleName};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::live::LiveRound;
 use crate::report::contract::service::Status;
+use crate::store::{Store, StoreError};
 
 /// What a service starts with.
 #[derive(Debug)]

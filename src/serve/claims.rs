@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::slots::Slot;
-use super::store::{Created, Replaced, Store, StoreError, Version};
 use crate::config::ScheduleName;
 use crate::report::contract::service::Running;
+use crate::store::{Created, Replaced, Store, StoreError, Version};
 
 /// How often an owner replaces its heartbeat.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
@@ -363,7 +363,7 @@ fn json(value: &impl Serialize) -> bytes::Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::store::DirectoryStore;
+    use crate::store::DirectoryStore;
 
     fn slot() -> Slot {
         let scheduled_at = "2026-01-01T03:17:00Z".parse().unwrap();

@@ -6,10 +6,10 @@ use super::accounts::AccountLedgerError;
 use super::app::App;
 use super::board::Board;
 use super::rounds::RoundsError;
-use super::store::{DirectoryStore, S3Store, Store, StoreError};
 use crate::aws::{WriteAuthority, WriteClients};
 use crate::config::{Config, Place, StatePlace};
 use crate::ops::{Env, Explain, OpError, Outcome};
+use crate::store::{DirectoryStore, S3Store, Store, StoreError};
 
 /// Opens the state of the configuration; without one, that in the directory `default`.
 ///

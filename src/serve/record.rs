@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::app::App;
 use super::board::{self, Board};
 use super::rounds::RoundsError;
+use crate::compute::of_reports;
 use crate::ops::round::{self, PartResult, PartValue};
 use crate::ops::{OpError, Outcome};
 use crate::report::contract::live::LiveRound;
@@ -16,7 +17,6 @@ use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::contract::service::{
     CellStates, Knowledge, Round, RoundPart, SignalCounts, Signals, Verdict,
 };
-use crate::serve::compute::of_reports;
 use crate::stop::Stop;
 use crate::words::with_causes;
 

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Error as JsonError;
 
-use super::store::{Created, Store, StoreError};
 use crate::config::ScheduleName;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{Round, Signals};
 use crate::report::contract::{self, Emitted, ReadError};
+use crate::store::{Created, Store, StoreError};
 
 const FOLDER: &str = "rounds/";
 /// 9999-12-30T22:00:00Z, the last time that jiff knows. Units: seconds since 1970.

@@ -25,7 +25,7 @@ use orgtrail::serve::accounts::{AccountHistory, Accounts};
 use orgtrail::serve::app::{App, Setup};
 use orgtrail::serve::board::{self, Board, Reports, Sources};
 use orgtrail::serve::rounds::Rounds;
-use orgtrail::serve::store::{DirectoryStore, Store};
+use orgtrail::store::{DirectoryStore, Store};
 pub(crate) use role_stacks::role_stacks;
 use serde_json::{Value, json};
 

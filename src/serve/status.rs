@@ -6,10 +6,10 @@ use super::accounts::Accounts;
 use super::board::{self, Board};
 use super::claims::Claims;
 use super::slots::Timetable;
-use super::store::StoreError;
 use crate::config::{Config, RoundPart, Schedule};
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{Running, ScheduleStatus, Status};
+use crate::store::StoreError;
 
 /// How many rounds the status names.
 const ROUNDS: usize = 10;

@@ -207,6 +207,7 @@ pub(crate) async fn rows(target: Target) -> Vec<Row> {
 /// All of every lane, eight copies at once, the way that is found.
 pub(crate) fn asked() -> ConsolidateOptions {
     ConsolidateOptions {
+        shard: None,
         since: None,
         until: None,
         accounts: BTreeSet::new(),

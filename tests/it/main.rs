@@ -97,6 +97,7 @@ mod service_events;
 mod service_notifications;
 mod service_rounds;
 mod service_state;
+mod shards;
 mod signals;
 mod soak;
 mod sources_command;

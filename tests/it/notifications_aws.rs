@@ -14,7 +14,7 @@ use orgtrail::report::contract::service::{
 use orgtrail::sandbox::{Effect, Fault};
 use orgtrail::serve::board::Board;
 use orgtrail::serve::notify::{Delivery, DeliveryResult, Notifier};
-use orgtrail::serve::store::{DirectoryStore, Store};
+use orgtrail::store::{DirectoryStore, Store};
 use serde_json::Value;
 
 use crate::configured::parse;

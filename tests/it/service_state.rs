@@ -4,7 +4,7 @@ use bytes::Bytes;
 use orgtrail::sandbox::{Effect, Fault};
 use orgtrail::serve::claims::{Claimed, Claims};
 use orgtrail::serve::slots::Slot;
-use orgtrail::serve::store::{Created, DirectoryStore, Replaced, S3Store, Store};
+use orgtrail::store::{Created, DirectoryStore, Replaced, S3Store, Store};
 
 use crate::env::{TestEnv, home};
 

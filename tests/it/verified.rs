@@ -9,8 +9,8 @@ use orgtrail::archive::verify::chain::{LatestDelivery, Window};
 use orgtrail::archive::verify::finding::{Finding, FindingKind};
 use orgtrail::archive::verify::period::Period;
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, NoProgress, OtherBuckets, PublicKeySource, Request, Selection,
-    Verification, verify,
+    Concurrency, Deliveries, Examined, NoProgress, OtherBuckets, PublicKeySource, Request,
+    Selection, Verification, examine,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
@@ -28,6 +28,11 @@ pub(crate) fn verified(bucket: &Bucket) -> Verification {
 }
 
 pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) -> Verification {
+    examined_with(bucket, change).conclude()
+}
+
+/// What is found, before what follows from all accounts and Regions together.
+pub(crate) fn examined_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) -> Examined {
     let folder = tempfile::tempdir().unwrap();
     bucket.write_to(folder.path());
     let mut request = Request {
@@ -48,7 +53,7 @@ pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
     };
     change(&mut request);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(verify(request, Arc::new(NoProgress))).unwrap()
+    runtime.block_on(examine(request, Arc::new(NoProgress))).unwrap()
 }
 
 pub(crate) fn kinds(verification: &Verification) -> Vec<FindingKind> {

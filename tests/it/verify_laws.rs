@@ -1,15 +1,18 @@
 //! Laws of verification: what holds for every chain and every change.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use orgtrail::archive::key::{LogClass, ObjectKey, ObjectKind};
+use orgtrail::archive::shard::{Shard, ShardNumber, Unit, assign_by_size};
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
+use orgtrail::archive::verify::run::{Examined, PublicKeySource, Verification};
 use proptest::prelude::*;
 
 use crate::forge::{Bucket, Chain, Object, gzip, try_inflated};
-use crate::verified::{at, kinds, six_hours, verified, verified_with};
+use crate::verified::{at, examined_with, kinds, six_hours, verified, verified_with};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
@@ -242,4 +245,62 @@ proptest! {
             );
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Shards say together what one verification of everything says: for every number of them,
+    /// in every order, whichever of them was done again, and however units were distributed.
+    #[test]
+    fn joined_shards_say_what_a_single_verification_says(
+        changes in prop::collection::vec(change(), 0..4),
+        until in prop::option::of(1i64..8),
+        count in 1u32..6,
+        order in any::<prop::sample::Index>(),
+        by_size in any::<bool>(),
+        has_keys in prop::bool::weighted(0.8),
+    ) {
+        let mut bucket = two_accounts().clone();
+        for change in &changes {
+            change.apply(&mut bucket);
+        }
+        let window = Window { since: None, until: until.map(at), last: until.map(|it| at(it + 1)) };
+        let units = (0..4).map(|nth| (unit(nth), nth as u64)).collect();
+        let assignment = Arc::new(assign_by_size(&units, count.try_into().unwrap()));
+        let examined = |shard: Option<Shard>| examined_with(&bucket, |request| {
+            request.window = window;
+            request.selection.shard = shard;
+            if !has_keys {
+                request.keys = PublicKeySource::Given(Arc::default());
+            }
+        });
+        let mut shards: Vec<Examined> = (1..=count).map(|number| {
+            let number = ShardNumber::new(number, count).unwrap();
+            let shard = match by_size {
+                true => Shard::assigned(number, Arc::clone(&assignment)),
+                false => Shard::new(number),
+            };
+            let kept = serde_json::to_vec(&examined(Some(shard))).unwrap();
+            serde_json::from_slice(&kept).unwrap()
+        }).collect();
+        let first = order.index(shards.len());
+        shards.rotate_left(first);
+        let joined = Examined::join(shards).unwrap().conclude();
+        prop_assert_eq!(said(&joined), said(&examined(None).conclude()));
+    }
+}
+
+fn unit(nth: usize) -> Unit {
+    let (account, region) = (ACCOUNTS[nth / 2], REGIONS[nth % 2]);
+    Unit { account: account.parse().unwrap(), region: region.parse().unwrap() }
+}
+
+/// Everything that a verification says. Findings about no account and Region have no order.
+fn said(verification: &Verification) -> (String, Vec<String>) {
+    let scopes = format!("{:#?}", verification.scopes);
+    let mut findings: Vec<String> =
+        verification.findings.iter().map(|finding| format!("{finding:?}")).collect();
+    findings.sort();
+    (scopes, findings)
 }

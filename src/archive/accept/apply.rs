@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Acceptance, AcceptanceRecord, Acceptances};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::run::Verification;
+use crate::archive::verify::run::Examined;
 use crate::archive::verify::source::{FetchError, Source};
 
 /// Who accepted a finding, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedBy {
     /// The record's number.
     pub record: u64,
@@ -92,15 +93,10 @@ impl Acceptances {
     ///
     /// An unauthenticated record changes no severity and becomes a finding itself. `source` is
     /// the verified source.
-    pub async fn apply(&self, source: &Source, verification: &mut Verification) {
+    pub async fn apply(&self, source: &Source, examined: &mut Examined) {
         let bucket = source.bucket().map(str::to_owned);
         let mut unauthenticated = Unauthenticated::new();
-        let findings = verification
-            .scopes
-            .iter_mut()
-            .flat_map(|scope| &mut scope.findings)
-            .chain(&mut verification.findings);
-        for finding in findings {
+        for finding in examined.all_findings_mut() {
             let here = finding.bucket.is_none() || finding.bucket == bucket;
             if here && finding.severity > Severity::Notice && !self.records.is_empty() {
                 self.apply_to(source, finding, &mut unauthenticated).await;
@@ -121,7 +117,7 @@ impl Acceptances {
         let unauthenticated = unauthenticated.values();
         let unauthenticated =
             unauthenticated.map(|it| unauthenticated_finding(it, bucket.as_deref()));
-        verification.findings.extend(faults.chain(unreadable).chain(unauthenticated));
+        examined.findings.extend(faults.chain(unreadable).chain(unauthenticated));
     }
 
     /// Turns a finding about several files into a notice if each file was accepted.

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::source::Source;
 use crate::names::{AccountId, Region};
 
@@ -31,7 +33,9 @@ pub struct Binding<'a> {
 }
 
 /// Why a source is not bound to an object's account or Region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error, Serialize, Deserialize,
+)]
 pub enum Unbound {
     /// The account is neither in the organization nor a declared former one.
     #[error("the account is not in the organization")]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudtrail::types::Trail;
 use futures::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
 
 use super::locate::is_declared;
 use super::source::{Policy, Source};
@@ -16,7 +17,7 @@ use crate::names::{AccountId, Arn, BucketName, KeyPrefix, Region};
 const CALLS_AT_ONCE: usize = 32;
 
 /// A trail as its home Region describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegacyTrail {
     /// The trail's ARN, the same in all its shadows.
     pub arn: Arn,
@@ -39,7 +40,7 @@ pub struct LegacyTrail {
 }
 
 /// A read that failed: its trails are unknown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedRead {
     /// The account.
     pub account: AccountId,
@@ -54,7 +55,7 @@ pub struct FailedRead {
 }
 
 /// The source of a trail whose description is malformed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnusableSource {
     /// The source's name, as `exclude` patterns match it.
     pub name: String,
@@ -84,7 +85,7 @@ impl UnusableSource {
 }
 
 /// The discovered trails and the failed reads.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Found {
     /// Trails by ARN, without shadow trails.
     pub trails: Vec<LegacyTrail>,

@@ -79,12 +79,14 @@ pub(super) async fn find_log_prefixes(
                 report
                     .unexpected_folders
                     .extend(unexpected.map(|key| format!("s3://{}/{key}", source.bucket)));
-                report.stray_objects += log_prefixes.stray_objects;
+                if options.is_first_shard() {
+                    report.stray_objects += log_prefixes.stray_objects;
+                }
                 let binding = scope.binding(&source);
                 let mut folders: Vec<Folder> = log_prefixes
                     .others
                     .into_iter()
-                    .filter(|(_, account)| options.wants_account(account))
+                    .filter(|(_, account)| options.wants_unbound(account))
                     .filter_map(|(root, account)| {
                         let why = binding.admits_account(&account).err()?;
                         Some(Folder { root, account, below: LOGS.to_owned(), why })

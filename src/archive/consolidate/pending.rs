@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::record::{Outcome, Row, Segment};
 use crate::archive::batches::LogPrefix;
 use crate::archive::key::ObjectKey;
+use crate::archive::shard::ShardNumber;
 use crate::names::AccountId;
 
 /// What a consolidation left for the next run.
@@ -70,9 +71,20 @@ pub struct RecordedFiles {
     proven_through: BTreeMap<String, Date>,
     /// Whether there is any record.
     has_records: bool,
-    /// The run whose authenticated records were read last.
-    run_id: String,
-    last: Unfinished,
+    /// The run whose authenticated records were read last; of a sharded run, all its shards.
+    last: LastRuns,
+}
+
+/// The last run, or the shards of it that were read.
+#[derive(Debug, Default)]
+struct LastRuns(Vec<LastRun>);
+
+/// A run, or a shard of one.
+#[derive(Debug)]
+struct LastRun {
+    id: String,
+    shard: Option<ShardNumber>,
+    unfinished: Unfinished,
 }
 
 impl RecordedFiles {
@@ -88,12 +100,7 @@ impl RecordedFiles {
     /// in the archive (and was deleted since), but not that a file may still be copied.
     pub fn take(&mut self, segment: Segment, authenticated: bool) {
         self.has_records = true;
-        if authenticated && segment.head.run_id != self.run_id {
-            self.run_id = segment.head.run_id;
-            // A run without an end row may have been killed.
-            let not_found = NotFound::Any(true);
-            self.last = Unfinished { stopped: true, not_found, ..Unfinished::default() };
-        }
+        let mut last = if authenticated { Some(self.last.run_of(&segment)) } else { None };
         for row in segment.rows {
             match row {
                 Row::Object(object) => {
@@ -108,16 +115,18 @@ impl RecordedFiles {
                         self.settled.insert(object.key);
                     }
                 }
-                Row::Batch(batch) if authenticated => {
-                    let source =
-                        self.last.sources.entry(batch.batch.log_prefix.source()).or_insert(true);
-                    *source &= batch.counts.complete();
+                Row::Batch(batch) => {
+                    if let Some(last) = &mut last {
+                        let source = batch.batch.log_prefix.source();
+                        let is_complete = last.sources.entry(source).or_insert(true);
+                        *is_complete &= batch.counts.complete();
+                    }
                 }
-                Row::Begin { .. } | Row::Batch(_) => {}
+                Row::Begin { .. } => {}
                 Row::End { complete, proven_through, .. } => {
-                    if authenticated {
-                        self.last.stopped = !complete;
-                        self.last.not_found = NotFound::Any(!complete);
+                    if let Some(last) = &mut last {
+                        last.stopped = !complete;
+                        last.not_found = NotFound::Any(!complete);
                     }
                     for (log_prefix, day) in proven_through {
                         let through = self.proven_through.entry(log_prefix).or_insert(day);
@@ -149,15 +158,59 @@ impl RecordedFiles {
     /// Whether there is an authenticated record of a run.
     #[must_use]
     pub fn has_runs(&self) -> bool {
-        !self.run_id.is_empty()
+        !self.last.0.is_empty()
     }
 
-    /// What the last run left for the next, according to authenticated records; empty without
-    /// any.
+    /// What the last run, with all its shards, left for the next, according to authenticated
+    /// records; empty without any.
     #[must_use]
-    pub fn unfinished(&self) -> &Unfinished {
-        &self.last
+    pub fn unfinished(&self) -> Unfinished {
+        self.last.unfinished()
     }
+}
+
+impl LastRuns {
+    /// The run, or the shard of it, that a record is of. A run that begins replaces those before
+    /// it, except the other shards of the same run.
+    fn run_of(&mut self, segment: &Segment) -> &mut Unfinished {
+        let id = &segment.head.run_id;
+        let known = self.0.iter().position(|run| run.id == *id);
+        let at = known.unwrap_or_else(|| {
+            let shard = segment.rows.iter().find_map(|row| match row {
+                Row::Begin { options } => options.get("shard")?.as_str()?.parse().ok(),
+                _ => None,
+            });
+            self.0.retain(|run| are_of_one_run(run.shard, shard));
+            // A run without an end row may have been killed.
+            let not_found = NotFound::Any(true);
+            let unfinished = Unfinished { stopped: true, not_found, ..Unfinished::default() };
+            self.0.push(LastRun { id: id.clone(), shard, unfinished });
+            self.0.len() - 1
+        });
+        &mut self.0[at].unfinished
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        let shards = self.0.first().and_then(|run| run.shard).map_or(1, ShardNumber::count);
+        // The others were killed before their first record, or did not begin yet.
+        let is_part = !self.0.is_empty() && self.0.len() < shards as usize;
+        let mut all = Unfinished { stopped: is_part, ..Unfinished::default() };
+        let mut any_not_found = is_part;
+        for LastRun { unfinished, .. } in &self.0 {
+            all.stopped |= unfinished.stopped;
+            any_not_found |= matches!(unfinished.not_found, NotFound::Any(true));
+            for (source, is_complete) in &unfinished.sources {
+                *all.sources.entry(source.clone()).or_insert(true) &= is_complete;
+            }
+        }
+        all.not_found = NotFound::Any(any_not_found);
+        all
+    }
+}
+
+/// Whether two different shards are of the same run.
+fn are_of_one_run(one: Option<ShardNumber>, other: Option<ShardNumber>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one.count() == other.count() && one != other)
 }
 
 fn log_prefix_id(bucket: &str, key: &ObjectKey) -> String {
@@ -264,6 +317,24 @@ mod tests {
         // Of a source that it did not come to.
         let other = recorded(vec![vec![batch(0), end(false, None)]]);
         assert!(other.unfinished().may_still_copy("another", None));
+    }
+
+    #[test]
+    fn a_sharded_run_left_what_any_of_its_shards_left() {
+        let begin = |shard: &str| Row::Begin { options: serde_json::json!({ "shard": shard }) };
+        let may = |runs| recorded(runs).unfinished().may_still_copy("old", None);
+        let one = || vec![begin("1/2"), batch(0), end(true, None)];
+        let two = |left: u64| vec![begin("2/2"), batch(left), end(left == 0, None)];
+        assert!(may(vec![one()]));
+        assert!(may(vec![one(), two(3)]));
+        assert!(may(vec![two(3), one()]));
+        assert!(!may(vec![one(), two(0)]));
+        // It was killed, and did the rest when it was retried.
+        assert!(may(vec![one(), vec![begin("2/2"), batch(0)]]));
+        assert!(!may(vec![vec![begin("2/2"), batch(3)], one(), two(0)]));
+        // A run of another number of shards, or of none, is another run.
+        assert!(may(vec![one(), two(0), vec![begin("1/3"), batch(0), end(true, None)]]));
+        assert!(!may(vec![two(3), vec![batch(0), end(true, None)]]));
     }
 
     #[test]

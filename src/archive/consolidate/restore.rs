@@ -116,11 +116,11 @@ pub(super) async fn start(
 }
 
 /// The archived objects, by class.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchivedTotals(pub BTreeMap<Class, ArchivedTotal>);
 
 /// The objects of one class that must be restored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchivedTotal {
     /// How many.
     pub objects: u64,
@@ -133,6 +133,17 @@ pub struct ArchivedTotal {
 }
 
 impl ArchivedTotals {
+    /// Adds other objects.
+    pub fn join(&mut self, other: Self) {
+        for (class, ArchivedTotal { objects, bytes, restoring, restoring_bytes }) in other.0 {
+            let sum = self.0.entry(class).or_default();
+            sum.objects += objects;
+            sum.bytes += bytes;
+            sum.restoring += restoring;
+            sum.restoring_bytes += restoring_bytes;
+        }
+    }
+
     /// Counts one object.
     pub fn add(&mut self, archived: Archived, size_bytes: u64) {
         let sum = self.0.entry(archived.class).or_default();

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use super::binding::Scope;
@@ -34,6 +34,7 @@ use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::{Authenticity, RecordTrust};
 use crate::archive::batches::LogPrefix;
 use crate::archive::key::{DIGEST_FOLDER, Root};
+use crate::archive::shard::{Shard, Unit};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::PublicKeySource;
 use crate::archive::verify::source::{S3Source, Source as Objects};
@@ -78,16 +79,32 @@ pub struct ConsolidateOptions {
     pub overlap_days: u32,
     /// The excluded sources, for the records.
     pub excluded: Vec<String>,
+    /// The shard whose accounts and Regions are copied; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 impl ConsolidateOptions {
-    pub(super) fn wants_account(&self, account: &AccountId) -> bool {
-        self.accounts.is_empty() || self.accounts.contains(account)
+    /// Whether to look at an account that a source is not bound to.
+    pub(super) fn wants_unbound(&self, account: &AccountId) -> bool {
+        self.chose(account) && self.shard.as_ref().is_none_or(|shard| shard.has_account(account))
     }
 
     pub(super) fn wants(&self, log_prefix: &LogPrefix) -> bool {
-        self.wants_account(&log_prefix.account)
-            && (self.regions.is_empty() || self.regions.contains(&log_prefix.region))
+        let LogPrefix { account, region, .. } = log_prefix;
+        let unit = Unit { account: account.clone(), region: region.clone() };
+        self.chose(account)
+            && (self.regions.is_empty() || self.regions.contains(region))
+            && self.shard.as_ref().is_none_or(|shard| shard.has(&unit))
+    }
+
+    /// Whether to report what belongs to no account.
+    pub(super) fn is_first_shard(&self) -> bool {
+        self.shard.as_ref().is_none_or(Shard::is_first)
+    }
+
+    fn chose(&self, account: &AccountId) -> bool {
+        self.accounts.is_empty() || self.accounts.contains(account)
     }
 }
 
@@ -105,7 +122,7 @@ pub struct RunInfo {
 }
 
 /// A part of a source that could not be completed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The source or log prefix.
     pub place: String,
@@ -129,7 +146,7 @@ pub struct Sources {
 }
 
 /// The result of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
     /// Sums over all log prefixes.
     pub counts: Counts,
@@ -177,10 +194,47 @@ pub const MAC_HINT: &str =
 pub const EXAMPLES: usize = 20;
 
 impl Report {
+    /// Adds what another shard of the same run did. What belongs to no account, several shards
+    /// may have found.
+    pub fn join(&mut self, shard: Self) {
+        self.counts += shard.counts;
+        for (source, counts) in shard.by_source {
+            *self.by_source.entry(source).or_default() += counts;
+        }
+        self.log_prefixes += shard.log_prefixes;
+        add_new(&mut self.failures, shard.failures);
+        add_new(&mut self.unexpected_folders, shard.unexpected_folders);
+        self.stray_objects += shard.stray_objects;
+        self.unbound.extend(shard.unbound);
+        self.unbound.sort_by(|one, other| one.folder.cmp(&other.folder));
+        self.unbound_not_listed += shard.unbound_not_listed;
+        self.archived.join(shard.archived);
+        self.examples.extend(shard.examples);
+        self.examples = Examples::of(std::mem::take(&mut self.examples));
+        self.digest_regions.extend(shard.digest_regions);
+        for (region, accounts) in shard.digest_accounts {
+            self.digest_accounts.entry(region).or_default().extend(accounts);
+        }
+        self.stopped |= shard.stopped;
+        self.left_is_lower_bound |= shard.left_is_lower_bound;
+        add_new(&mut self.record_faults, shard.record_faults);
+        self.full_listing = self.full_listing.take().or(shard.full_listing);
+        self.last_record = self.last_record.max(shard.last_record);
+    }
+
     /// Whether every readable source is in the archive.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.counts.complete() && self.failures.is_empty() && !self.stopped
+    }
+}
+
+/// Adds the values that are not there yet.
+pub(crate) fn add_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !known.contains(&one) {
+            known.push(one);
+        }
     }
 }
 
@@ -404,6 +458,15 @@ pub async fn consolidate(
     report.left_is_lower_bound = progress.interrupted();
     if writer.target.is_some() {
         let (totals, complete) = (report.counts, report.complete());
+        let (proven_through, full_listing_at) = match &options.shard {
+            // Without it, of shards that end at the same time only the last would be trusted.
+            Some(_) if options.trust_records => {
+                let own = Trusted { known: proven_through, full_listing_at, reason: None };
+                let end = writer.ledger.end(run.now, true).await?;
+                own.joined_with(end.last, run.now, closed_through)
+            }
+            _ => (proven_through, full_listing_at),
+        };
         writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;
         report.last_record = writer.tip.next.checked_sub(1);
     }

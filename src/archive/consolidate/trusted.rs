@@ -11,6 +11,9 @@ use super::record::{Row, Segment};
 /// How long records are trusted after a full listing.
 const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The maximum time from the start of a run's first shard to that of its last.
+const SHARDS_START_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
 /// The maximum difference between the clocks of two runs.
 const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
@@ -43,6 +46,27 @@ impl Trusted {
         let within = |(log_prefix, day): (String, Date)| (log_prefix, day.min(closed_through));
         let known = proven_through.into_iter().map(within).collect();
         Self { known, full_listing_at, reason: None }
+    }
+
+    /// The days that this shard and the run that ended last state complete, and the earlier of
+    /// their full listings.
+    ///
+    /// If the other run listed everything long before this one, only those of this shard: the
+    /// older listing would count as long as the new one.
+    pub(super) fn joined_with(
+        self,
+        last: Option<Row>,
+        now: Timestamp,
+        closed_through: Date,
+    ) -> (Proven, Timestamp) {
+        let Self { known, full_listing_at, .. } = self;
+        let other = Self::of(last, now, closed_through);
+        if full_listing_at.duration_since(other.full_listing_at) > SHARDS_START_WITHIN {
+            return (known, full_listing_at);
+        }
+        let mut joined = other.known;
+        joined.extend(known);
+        (joined, full_listing_at.min(other.full_listing_at))
     }
 }
 
@@ -80,6 +104,31 @@ fn reason(listed_at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::consolidate::record::Counts;
+
+    #[test]
+    fn shards_that_end_one_after_another_keep_the_days_of_each() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-03-10T01:00:00Z");
+        let day = Date::constant(2026, 3, 1);
+        let known = |name: &str| Proven::from([(name.to_owned(), day)]);
+        let other = |full_listing_at| {
+            let (totals, complete) = (Counts::default(), true);
+            Some(Row::End { totals, complete, proven_through: known("other"), full_listing_at })
+        };
+        let joined = |last| {
+            let own = Trusted { known: known("own"), full_listing_at: now, reason: None };
+            let (known, listed_at) = own.joined_with(last, now, Date::constant(2026, 3, 9));
+            (known.into_keys().collect::<Vec<_>>(), listed_at)
+        };
+        let minute_ago = at("2026-03-10T00:59:00Z");
+        let both = vec!["other".to_owned(), "own".to_owned()];
+        assert_eq!(joined(other(minute_ago)), (both, minute_ago));
+        // This one has listed everything again, the other has not.
+        let week_ago = at("2026-03-04T01:00:00Z");
+        assert_eq!(joined(other(week_ago)), (vec!["own".to_owned()], now));
+        assert_eq!(joined(None), (vec!["own".to_owned()], now));
+    }
 
     #[test]
     fn records_are_trusted_for_a_week_after_a_full_listing() {

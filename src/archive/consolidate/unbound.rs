@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use super::binding::Unbound;
@@ -64,7 +65,7 @@ pub(super) struct Destination {
 }
 
 /// Objects of one account that their source is not bound to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnboundObjects {
     /// The source.
     pub source: String,

@@ -107,6 +107,13 @@ impl Examples {
         }
     }
 
+    /// The same of rows of several shards.
+    pub(super) fn of(rows: Vec<ObjectRow>) -> Vec<ObjectRow> {
+        let mut examples = Self::default();
+        rows.iter().for_each(|row| examples.add(row));
+        examples.into_rows()
+    }
+
     /// At most [`EXAMPLES`], the most severe first.
     pub(super) fn into_rows(self) -> Vec<ObjectRow> {
         self.0.into_iter().flatten().take(EXAMPLES).collect()

@@ -1,13 +1,14 @@
 //! The findings of verification: kinds, severities and meanings.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::period::Period;
 use crate::archive::accept::apply::AcceptedBy;
 use crate::names::{AccountId, Region};
 
 /// The severity of a finding; the most severe finding determines the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// For information; the proof is valid.
     Notice,
@@ -21,7 +22,9 @@ pub enum Severity {
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident $code:literal $severity:ident $meaning:literal;)+) => {
         /// The kinds of findings.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub enum FindingKind {
             $($(#[doc = $doc])+ $name,)+
         }
@@ -210,7 +213,7 @@ impl std::fmt::Display for FindingKind {
 }
 
 /// The original address of a relocated file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The bucket.
     pub bucket: String,
@@ -219,7 +222,7 @@ pub struct Origin {
 }
 
 /// A finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,

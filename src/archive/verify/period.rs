@@ -1,9 +1,10 @@
 //! Periods of time, and sets of them.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// From an instant to a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Period {
     /// The start.
     pub from: Timestamp,
@@ -35,7 +36,7 @@ impl std::fmt::Display for Period {
 }
 
 /// Disjoint periods in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Periods(Vec<Period>);
 
 impl Periods {

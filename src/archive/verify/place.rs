@@ -7,7 +7,7 @@ use crate::archive::key::{ObjectKey, ObjectKind, Root};
 use crate::names::{AccountId, OrgId, Region, TrailName};
 
 /// One account and Region below one root: the unit of verification.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChainScope {
     /// The bucket; unknown for a folder.
     pub bucket: Option<Box<str>>,
@@ -20,7 +20,7 @@ pub struct ChainScope {
 }
 
 /// The name of a chain in its digests' file names. Trails of several owners can share it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChainName {
     /// The trail.
     pub trail: TrailName,
@@ -31,7 +31,7 @@ pub struct ChainName {
 }
 
 /// The owner of a trail, according to the original addresses of its digests.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TrailOwner {
     /// The account whose activity the digests record.
     Account,
@@ -103,7 +103,7 @@ pub struct OrgOwner {
 }
 
 /// The placement of a proven object relative to its original address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
     /// At its original address.
     InPlace,

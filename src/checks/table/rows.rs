@@ -199,7 +199,7 @@ pub(super) const ROWS: &[Row] = &[
                 reported_trails: BTreeSet::new(),
                 has_later_digests: false,
                 handoffs: Vec::new(),
-                unknown_keys: Vec::new(),
+                unknown_keys: Default::default(),
                 missing_trails: Vec::new(),
                 lagging: Vec::new(),
             };

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 pub(super) use self::result::print;
 use super::archived::RestoreTier;
+use super::shard::{self, ShardOptions};
 use super::{Context, Format, OpError, Outcome};
 use crate::archive::consolidate::concurrency::MAX_CONCURRENCY;
 use crate::archive::consolidate::restore::Restore;
@@ -15,8 +16,10 @@ use crate::archive::consolidate::source::Source;
 use crate::aws::WriteAuthority;
 use crate::config::Config;
 use crate::names::{AccountId, Region};
-use crate::ops::consolidate::{CONCURRENCY, Request, count_sources, prepare};
+use crate::ops::consolidate::{CONCURRENCY, Consolidated, Request, count_sources, prepare};
+use crate::ops::shards::ShardWork;
 use crate::report::drift::plain;
+use crate::words::counted;
 
 /// How many days restored copies stay by default.
 const RESTORE_DAYS: u16 = 7;
@@ -110,6 +113,9 @@ pub(crate) struct Args {
     /// the configuration.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
     overlap_days: Option<u32>,
+
+    #[command(flatten)]
+    sharding: ShardOptions,
 }
 
 impl From<Args> for Request {
@@ -128,6 +134,7 @@ impl From<Args> for Request {
             restore: args.restore.then_some(Restore { tier, days }),
             concurrency: args.concurrency,
             overlap_days: args.overlap_days,
+            shard: None,
         }
     }
 }
@@ -158,7 +165,23 @@ impl From<CopyMethod> for ServerSide {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let env = context.env()?;
     let (is_dry_run, restores) = (args.dry_run, args.restore);
-    let mut prepared = prepare(&env, args.into()).await?;
+    let sharding = args.sharding.request(context)?;
+    let mut request = Request::from(args);
+    let mut work = None;
+    if let Some(sharding) = sharding {
+        if !is_dry_run && !context.yes {
+            return Err(OpError::usage("a shard never prompts")
+                .with_hint("to allow it to write, add `--yes`"));
+        }
+        if request.limit.is_some() {
+            return Err(OpError::usage("`--shard` cannot be used with `--limit`"));
+        }
+        let opened = ShardWork::open(&env, &sharding, "consolidate", request.asked(is_dry_run));
+        let opened = opened.await?;
+        request.shard = Some(opened.shard().clone());
+        work = Some(opened);
+    }
+    let mut prepared = prepare(&env, request).await?;
     if !is_dry_run && !prepared.sources().is_empty() {
         confirm(env.config()?, prepared.sources(), restores, context)?;
         if !context.yes {
@@ -167,14 +190,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     }
     let authority = (!is_dry_run).then(WriteAuthority::granted);
     let consolidated = prepared.run(&env, authority.as_ref()).await?;
+    if let Some(work) = work {
+        let copied = counted(consolidated.report.counts.copied, "object");
+        let done = work.keep_consolidation(&env, consolidated).await?;
+        shard::report(context, &done, &format!("{copied} copied"))?;
+        return Ok(Outcome::Clean);
+    }
+    print_result(context, &consolidated)?;
+    Ok(consolidated.outcome())
+}
+
+/// Prints a consolidation.
+pub(super) fn print_result(context: &Context, consolidated: &Consolidated) -> Result<(), OpError> {
     match context.format {
-        Format::Json => context.document(consolidated.document())?,
+        Format::Json => context.document(consolidated.document()),
         Format::Text => {
             context.head()?;
-            print(context, &consolidated)?;
+            print(context, consolidated)
         }
     }
-    Ok(consolidated.outcome())
 }
 
 /// Prompts before anything is copied, with the sources above the prompt.

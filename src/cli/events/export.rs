@@ -2,13 +2,16 @@
 
 use super::arguments::{Reading, Selected};
 use crate::aws::WriteAuthority;
+use crate::cli::shard::{self, ShardOptions};
 use crate::cli::{Context, Format as Printed, OpError, Outcome, Rendering};
-use crate::events::export::Format;
+use crate::events::export::{Exported, Format};
 use crate::names::AccountId;
 use crate::ops::Moment;
 use crate::ops::events::export::{Request, outcome, prepare};
+use crate::ops::shards::ShardWork;
 use crate::report::contract::event_export::Report;
 use crate::report::events::export_text;
+use crate::words::counted;
 
 /// Write the recorded events as files for DuckDB, Athena, Spark or a security lake
 ///
@@ -62,6 +65,9 @@ pub(crate) struct Args {
     /// for the bucket of `athena.export`.
     #[arg(long, value_name = "ID")]
     to_owner: Option<AccountId>,
+
+    #[command(flatten)]
+    sharding: ShardOptions,
 }
 
 /// The values of `--as`.
@@ -128,13 +134,29 @@ impl Args {
             until: self.until,
             replace: self.replace,
             proof,
+            shard: None,
         })
     }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let env = args.reading.env(context)?;
-    let prepared = prepare(&env, args.request(context.rendering)?).await?;
+    let sharding = args.sharding.request(context)?;
+    let mut request = args.request(context.rendering)?;
+    let mut work = None;
+    if let Some(sharding) = sharding {
+        let is_fixed = |moment: Moment| matches!(moment, Moment::At(_));
+        if !request.until.is_some_and(is_fixed) || !request.since.is_none_or(is_fixed) {
+            return Err(OpError::usage(
+                "`--shard` requires `--until`, and days that do not depend on the present",
+            )
+            .with_hint("give every shard the same days, as in 2026-11-30"));
+        }
+        let opened = ShardWork::open(&env, &sharding, "events export", request.asked()).await?;
+        request.shard = Some(opened.shard().clone());
+        work = Some(opened);
+    }
+    let prepared = prepare(&env, request).await?;
     let authority = match prepared.question() {
         Some(question) => {
             context.confirm(&question)?;
@@ -143,9 +165,20 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         None => None,
     };
     let exported = prepared.run(&env, authority.as_ref()).await?;
-    match context.format {
-        Printed::Json => context.document(Report::new(&exported))?,
-        Printed::Text => context.out.data(export_text(&exported).trim_end())?,
+    if let Some(work) = work {
+        let days = counted(exported.written.days, "day");
+        let done = work.keep_export(&env, exported).await?;
+        shard::report(context, &done, &format!("{days} written"))?;
+        return Ok(Outcome::Clean);
     }
+    print(context, &exported)?;
     Ok(outcome(&exported))
+}
+
+/// Prints the result of an export.
+pub(in crate::cli) fn print(context: &Context, exported: &Exported) -> Result<(), OpError> {
+    match context.format {
+        Printed::Json => context.document(Report::new(exported)),
+        Printed::Text => context.out.data(export_text(exported).trim_end()),
+    }
 }

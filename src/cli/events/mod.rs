@@ -2,7 +2,7 @@
 
 mod arguments;
 mod detect;
-mod export;
+pub(super) mod export;
 mod reconcile;
 mod search;
 mod who;

@@ -17,6 +17,7 @@ pub use self::days::{Days, UnitRows};
 pub use self::destination::{Destination, DestinationError, Put};
 pub use self::encode::{Encoded, EncodedPart, ProvenEvents, encode};
 pub use self::manifest::{ExportManifest, ManifestFile, ManifestSource, ProofWord};
+pub(crate) use self::result::MAX_NAMED;
 pub use self::result::{Exported, Written};
 pub use self::rows::{FoundRow, Rows};
 pub use self::scratch::Scratch;

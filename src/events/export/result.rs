@@ -1,11 +1,15 @@
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::Format;
 use crate::events::answer::ProofSummary;
 use crate::events::coverage::Coverage;
 
+/// The most names of days that a result lists.
+pub(crate) const MAX_NAMED: usize = 20;
+
 /// The result of an export.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Exported {
     /// The place that was read, as people name it.
     pub place: String,
@@ -25,8 +29,44 @@ pub struct Exported {
     pub proof: Option<ProofSummary>,
 }
 
+impl Exported {
+    /// Joins what the shards of one export wrote, in their order; `None` of no shard.
+    #[must_use]
+    pub fn join(shards: Vec<Self>) -> Option<Self> {
+        shards.into_iter().reduce(|mut joined, shard| {
+            joined.coverage.join(shard.coverage);
+            joined.written.join(shard.written);
+            joined.was_stopped |= shard.was_stopped;
+            joined.proof = match (joined.proof, shard.proof) {
+                (Some(one), Some(other)) => Some(one.joined(other)),
+                (one, other) => one.or(other),
+            };
+            joined
+        })
+    }
+}
+
+impl Written {
+    fn join(&mut self, shard: Self) {
+        self.days += shard.days;
+        self.replaced += shard.replaced;
+        self.unchanged += shard.unchanged;
+        self.differing += shard.differing;
+        self.first_differing.extend(shard.first_differing);
+        self.first_differing.truncate(MAX_NAMED);
+        self.held_back += shard.held_back;
+        self.first_held_back.extend(shard.first_held_back);
+        self.first_held_back.truncate(MAX_NAMED);
+        self.rows += shard.rows;
+        self.copies += shard.copies;
+        self.late += shard.late;
+        self.files += shard.files;
+        self.bytes += shard.bytes;
+    }
+}
+
 /// What an export wrote. A day is that of one account and Region.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Written {
     /// Days that were written.
     pub days: u64,

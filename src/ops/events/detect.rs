@@ -95,7 +95,7 @@ pub async fn detect(env: &Env, request: &Request) -> Result<Detections, OpError>
         Some(scope) => {
             let name = request.place.name.as_deref();
             let selection = Selection { window, ..selection.clone() };
-            Some(Box::pin(Proofs::of(name, scope, &selection, env)).await?)
+            Some(Box::pin(Proofs::of(name, scope, &selection, None, env)).await?)
         }
         None => None,
     };

@@ -1,6 +1,6 @@
 //! Exporting the events of an archive as files for other programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::place::{Place, PlaceRequest, bucket_and_prefix};
 use super::proof::{Proofs, proof_summary};
 use super::search::outcome_of;
 use crate::archive::blocking::or_panic;
+use crate::archive::shard::Shard;
 use crate::archive::verify::source::Source;
 use crate::aws::{Clients, WriteAuthority, WriteClients};
 use crate::config::Config;
@@ -19,8 +20,8 @@ use crate::events::answer::{Proof, ProofSummary};
 use crate::events::coverage::Coverage;
 use crate::events::export::{
     DayRange, Days, Destination, Encoded, EncodedPart, ExportError, ExportManifest, Exported,
-    Format, FoundRow, ManifestFile, OcsfClass, Put, Rows, Scratch, Unit, UnitError, UnitRows,
-    Written, encode,
+    Format, FoundRow, MAX_NAMED, ManifestFile, OcsfClass, Put, Rows, Scratch, Unit, UnitError,
+    UnitRows, Written, encode,
 };
 use crate::events::files::{LogFile, LogFiles, Selection, Window};
 use crate::events::read::{FileResult, Options, Piece, Pieces, read};
@@ -35,8 +36,6 @@ const PLACES: usize = 2;
 const BUDGET: usize = 12 << 20;
 /// A file of an export ends at this size. Units: bytes of records.
 const PART_BYTES: u64 = 1 << 30;
-/// The most names of days that a result lists.
-const MAX_NAMED: usize = 20;
 
 /// What to export, and where.
 #[derive(Debug, Clone)]
@@ -62,6 +61,31 @@ pub struct Request {
     pub replace: bool,
     /// How the events are proven, if they are to be.
     pub proof: Option<Scope>,
+    /// Only the accounts and Regions of this shard; all if absent.
+    pub shard: Option<Shard>,
+}
+
+impl Request {
+    /// What was asked, by option: the shards of one export are all asked the same.
+    #[must_use]
+    pub fn asked(&self) -> BTreeMap<&'static str, String> {
+        let joined = |names: Vec<String>| Some(names.join(",")).filter(|it| !it.is_empty());
+        let flag = |is_set: bool| is_set.then(|| "true".to_owned());
+        [
+            ("--in", self.place.name.clone()),
+            ("--to", self.to.clone()),
+            ("--as", Some(self.format.as_str().to_owned())),
+            ("--account", joined(self.accounts.iter().map(ToString::to_string).collect())),
+            ("--region", joined(self.regions.iter().map(ToString::to_string).collect())),
+            ("--since", self.since.map(|moment| moment.to_string())),
+            ("--until", self.until.map(|moment| moment.to_string())),
+            ("--replace", flag(self.replace)),
+            ("--proof", flag(self.proof.is_some())),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some((option, value?)))
+        .collect()
+    }
 }
 
 /// An export that was not started yet.
@@ -136,12 +160,16 @@ impl Prepared {
         let proofs = match &request.proof {
             Some(scope) => {
                 let name = request.place.name.as_deref();
-                Some(Box::pin(Proofs::of(name, scope, &selection, env)).await?)
+                let shard = request.shard.clone();
+                Some(Box::pin(Proofs::of(name, scope, &selection, shard, env)).await?)
             }
             None => None,
         };
         let listing = LogFiles::find(Arc::clone(&place.source), &place.prefix, &selection);
-        let files = env.unless_stopped(listing).await??;
+        let mut files = env.unless_stopped(listing).await??;
+        if let Some(shard) = &request.shard {
+            files = files.of_shard(shard);
+        }
         let mut coverage = Coverage::new(selection.window);
         for (account, region) in files.places() {
             coverage.add_place(account, region);

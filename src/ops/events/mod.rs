@@ -3,7 +3,7 @@
 pub mod detect;
 pub mod export;
 mod facts;
-mod place;
+pub(super) mod place;
 mod proof;
 pub mod reconcile;
 mod rules;
@@ -11,3 +11,4 @@ pub mod search;
 pub mod who;
 
 pub use self::place::PlaceRequest;
+pub(super) use self::place::bucket_and_prefix;

@@ -22,12 +22,12 @@ pub struct PlaceRequest {
 
 /// A place with log files, opened.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::ops) struct Place {
     /// As people name it.
     pub(super) name: String,
-    pub(super) source: Arc<Source>,
+    pub(in crate::ops) source: Arc<Source>,
     /// Empty, or with a slash at its end.
-    pub(super) prefix: String,
+    pub(in crate::ops) prefix: String,
     /// AWS's time if AWS was called, otherwise this machine's.
     pub(super) now: Timestamp,
     /// Whether CloudTrail may still be writing into it.
@@ -40,7 +40,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Opens a bucket, a directory or a bundle.
-    pub(super) async fn open(request: &PlaceRequest, env: &Env) -> Result<Self, OpError> {
+    pub(in crate::ops) async fn open(request: &PlaceRequest, env: &Env) -> Result<Self, OpError> {
         match request.name.as_deref() {
             Some(name) if name.starts_with("s3://") => {
                 Self::bucket(name, request.bucket_owner.as_ref(), env).await
@@ -118,7 +118,7 @@ impl Place {
 
 /// The bucket of a name like `s3://bucket/prefix`, and its prefix, which is empty or ends in a
 /// slash.
-pub(super) fn bucket_and_prefix(name: &str) -> Result<(BucketName, String), OpError> {
+pub(in crate::ops) fn bucket_and_prefix(name: &str) -> Result<(BucketName, String), OpError> {
     let path = name.strip_prefix("s3://").unwrap_or(name);
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
     let bucket = bucket.parse().map_err(|error| OpError::new(error, Outcome::Usage))?;

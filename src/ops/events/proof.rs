@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use crate::archive::shard::Shard;
 use crate::archive::verify::finding::{Finding, Severity};
-use crate::archive::verify::run::{FileVerdict, Verification};
+use crate::archive::verify::run::{self as chains, FileVerdict, Verification};
 use crate::events::answer::{Proof, ProofSummary};
 use crate::events::files::{DELIVERED_WITHIN, LogFile, Selection};
 use crate::ops::verify::{FileVerdicts, Scope, Target, checked_with, window};
@@ -16,6 +17,8 @@ pub(super) struct Proofs {
     files: Arc<FileVerdicts>,
     /// The verification of the accounts, Regions and time that were searched.
     pub(super) verification: Verification,
+    /// Whether it was of a shard, which may have nothing.
+    is_part: bool,
 }
 
 impl Proofs {
@@ -24,6 +27,7 @@ impl Proofs {
         name: Option<&str>,
         scope: &Scope,
         selection: &Selection,
+        shard: Option<Shard>,
         env: &Env,
     ) -> Result<Self, OpError> {
         let scope = Scope {
@@ -39,10 +43,11 @@ impl Proofs {
         let until = selection.window.until.and_then(|at| at.checked_add(DELIVERED_WITHIN).ok());
         let window = window(selection.window.since, until, target.is_live(), target.now);
         let files = Arc::new(FileVerdicts::default());
-        let request = target.request(scope.selection(), window);
+        let is_part = shard.is_some();
+        let request = target.request(chains::Selection { shard, ..scope.selection() }, window);
         let _kept = request.kept.clone();
         let verification = checked_with(request, Some(Arc::clone(&files)), env).await?;
-        Ok(Self { files, verification })
+        Ok(Self { files, verification, is_part })
     }
 
     /// Whether the events of a file are proven.
@@ -61,6 +66,9 @@ impl Proofs {
 
     /// The most severe finding of the verification.
     pub(super) fn severity(&self) -> Option<Severity> {
+        if self.is_part {
+            return self.verification.all_findings().map(|finding| finding.severity).max();
+        }
         self.verification.severity()
     }
 }

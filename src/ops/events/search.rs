@@ -82,7 +82,7 @@ pub async fn search(
     let proofs = match &request.proof {
         Some(scope) => {
             let name = request.place.name.as_deref();
-            Some(Box::pin(Proofs::of(name, scope, &selection, env)).await?)
+            Some(Box::pin(Proofs::of(name, scope, &selection, None, env)).await?)
         }
         None => None,
     };

@@ -93,7 +93,7 @@ pub async fn who(env: &Env, request: &Request) -> Result<Attributed, OpError> {
             let earliest = earliest.and_then(|at| at.checked_sub(AROUND).ok());
             let since = window.since.map(|since| earliest.map_or(since, |at| at.min(since)));
             let selection = Selection { window: Window { since, ..window }, ..selection.clone() };
-            Some(Box::pin(Proofs::of(name, scope, &selection, env)).await?)
+            Some(Box::pin(Proofs::of(name, scope, &selection, None, env)).await?)
         }
         None => None,
     };

@@ -261,6 +261,7 @@ impl Candidate {
             accounts: [self.trail.account.clone()].into(),
             regions: regions.clone(),
             trails: [trail.clone()].into(),
+            shard: None,
         };
         match checked(target.request(selection, window), env).await {
             Ok(verification) => Ok(Ok(verification)),
@@ -302,6 +303,7 @@ impl Candidate {
         let organization = Organization::read(&management).await?;
         let archive = archive::archive(config, &organization.id, &self.aws);
         let asked = ConsolidateOptions {
+            shard: None,
             since: None,
             until: None,
             accounts: [self.trail.account.clone()].into(),

@@ -5,27 +5,29 @@ mod file_verdicts;
 mod reader;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::file_verdicts::FileVerdicts;
 pub(super) use self::reader::{Reader, reader};
 pub(super) use self::target::Target;
 use super::{Env, OpError, Outcome, Phase};
+use crate::archive::shard::Shard;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest_delay::digests_due;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::run::{
-    self as chains, FileVerdict, Progress, PublicKeySource, Selection, Verification, unmatched,
-    unmatched_trail,
+    self as chains, Examined, FileVerdict, Progress, PublicKeySource, Selection, Verification,
+    unmatched, unmatched_trail,
 };
 use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::report::contract;
-use crate::report::verification::{BundleFacts, KeyUsed, Subject};
+use crate::report::verification::{BundleFacts, KeyOrigin, KeyUsed, Subject};
 use crate::stop::Stop;
 
 /// How much later than the end of the window its last digest may end.
@@ -74,11 +76,52 @@ impl Scope {
             accounts: self.accounts.clone(),
             regions: self.regions.clone(),
             trails: self.trails.clone(),
+            shard: None,
         }
     }
 }
 
 impl Request {
+    /// What was asked, by option: the shards of one verification are all asked the same.
+    #[must_use]
+    pub fn asked(&self) -> BTreeMap<&'static str, String> {
+        let Self { target, scope, since, until, manifest_sha256: _ } = self;
+        let Scope { accounts, regions, trails: _, bucket_owner, public_keys, .. } = scope;
+        let joined = |names: Vec<String>| Some(names.join(",")).filter(|it| !it.is_empty());
+        let mut acceptances = scope.acceptances.clone();
+        acceptances.sort();
+        [
+            ("TARGET", target.clone()),
+            ("--account", joined(accounts.iter().map(ToString::to_string).collect())),
+            ("--region", joined(regions.iter().map(ToString::to_string).collect())),
+            ("--bucket-owner", bucket_owner.as_ref().map(ToString::to_string)),
+            ("--public-keys", public_keys.as_ref().map(|path| path.display().to_string())),
+            ("--acceptance", joined(acceptances)),
+            ("--offline", scope.offline.then(|| "true".to_owned())),
+            ("--since", since.map(|at| at.to_string())),
+            ("--until", until.map(|at| at.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some((option, value?)))
+        .collect()
+    }
+
+    /// Checks that shards of it would fit together.
+    ///
+    /// # Errors
+    /// They would not: usage.
+    pub fn check_divisible(&self) -> Result<(), OpError> {
+        if self.until.is_none() {
+            let hint =
+                "give every shard the same time, such as that at which the job was submitted";
+            return Err(OpError::usage("`--shard` requires `--until`").with_hint(hint));
+        }
+        if !self.scope.trails.is_empty() {
+            return Err(OpError::usage("`--shard` cannot be used with `--trail`"));
+        }
+        Ok(())
+    }
+
     /// Whether nothing narrows what is verified.
     fn is_whole(&self) -> bool {
         let Scope { accounts, regions, trails, .. } = &self.scope;
@@ -116,6 +159,49 @@ impl Verified {
     }
 }
 
+/// What a verification found, before what follows from all accounts and Regions together.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Examination {
+    subject: Subject,
+    examined: Examined,
+    was_stopped: bool,
+}
+
+impl Examination {
+    /// Joins what the shards of one verification found, in their order; `None` of no shard.
+    #[must_use]
+    pub fn join(parts: Vec<Self>) -> Option<Self> {
+        let mut subjects = Vec::new();
+        let mut was_stopped = false;
+        let examined = Examined::join(parts.into_iter().map(|part| {
+            subjects.push(part.subject);
+            was_stopped |= part.was_stopped;
+            part.examined
+        }))?;
+        let subject = Subject::join(subjects)?;
+        Some(Self { subject, examined, was_stopped })
+    }
+
+    /// Decides what follows from all accounts and Regions together.
+    #[must_use]
+    pub fn conclude(self) -> Verified {
+        let Self { subject, examined, was_stopped } = self;
+        Verified { subject, verification: examined.conclude(), was_stopped }
+    }
+
+    /// Whether it was stopped before the end.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.was_stopped
+    }
+
+    /// How many accounts and Regions were examined.
+    #[must_use]
+    pub fn scope_count(&self) -> usize {
+        self.examined.scope_count()
+    }
+}
+
 /// Verifies digest chains and log files. Changes nothing.
 ///
 /// # Errors
@@ -123,6 +209,62 @@ impl Verified {
 /// another manifest than requested, or a stop was requested: while opening the target the first
 /// one, later a second one.
 pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
+    let Opened { target, mut subject } = opened(env, request).await?;
+    let (bundle, is_declared) = (target.unpacked.clone(), target.declared_trail.is_some());
+    let not_files = target.not_files.clone();
+    let selection = request.scope.selection();
+    let of_target = target.request(selection.clone(), subject.window);
+    let (source, ring) = (Arc::clone(&of_target.source), of_target.keys.clone());
+    refuse_unmatched(&of_target).await?;
+    let mut verification = Box::pin(examined(of_target, env)).await?.conclude();
+    let unmatched = unmatched_trail(&source, &verification, &selection, subject.window).await?;
+    if let Some(unmatched) = unmatched {
+        return Err(unmatched.into());
+    }
+    verification.findings.extend(not_files);
+    // A part of it is not what its report is about.
+    if let Some(bundle) = bundle.filter(|_| request.is_whole()) {
+        let contradicted = embedded::contradicted(&bundle, &subject, &verification, is_declared);
+        verification.findings.extend(contradicted);
+    }
+    let regions = verification.scopes.iter().map(|scope| scope.region.clone()).collect();
+    subject.keys = keys_used(&ring, regions, subject.window).await;
+    Ok(Verified { subject, verification, was_stopped: env.stop().is_requested() })
+}
+
+/// Verifies the accounts and Regions of a shard. Changes nothing.
+///
+/// # Errors
+/// As of [`verify`]. A bundle, the choice of a trail, and a period without an end are refused: the
+/// shards of one verification would not fit together.
+pub async fn verify_shard(
+    env: &Env,
+    request: &Request,
+    shard: &Shard,
+) -> Result<Examination, OpError> {
+    request.check_divisible()?;
+    let Opened { target, mut subject } = opened(env, request).await?;
+    if target.unpacked.is_some() {
+        return Err(OpError::usage("a bundle is verified as a whole, without `--shard`"));
+    }
+    let not_files = target.not_files.clone();
+    let selection = Selection { shard: Some(shard.clone()), ..request.scope.selection() };
+    let of_target = target.request(selection, subject.window);
+    let ring = of_target.keys.clone();
+    refuse_unmatched(&of_target).await?;
+    let mut examined = Box::pin(examined(of_target, env)).await?;
+    examined.findings.extend(not_files);
+    subject.keys = keys_used(&ring, examined.regions(), subject.window).await;
+    Ok(Examination { subject, examined, was_stopped: env.stop().is_requested() })
+}
+
+/// A target, and what is said of it.
+struct Opened {
+    target: Target,
+    subject: Subject,
+}
+
+async fn opened(env: &Env, request: &Request) -> Result<Opened, OpError> {
     if let (Some(since), Some(until)) = (request.since, request.until)
         && since > until
     {
@@ -141,7 +283,7 @@ pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
         manifest_sha256: bundle.manifest_sha256.clone(),
         unproven: embedded::unproven(bundle),
     });
-    let mut subject = Subject {
+    let subject = Subject {
         target: target.name.clone(),
         window,
         at: now,
@@ -152,19 +294,7 @@ pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
     for note in &target.notes {
         env.progress().note(note);
     }
-    let (bundle, not_files) = (target.unpacked.clone(), target.not_files.clone());
-    let is_declared = target.declared_trail.is_some();
-    let of_target = target.request(request.scope.selection(), window);
-    let ring = of_target.keys.clone();
-    let mut verification = Box::pin(chosen(of_target, env)).await?;
-    verification.findings.extend(not_files);
-    // A part of it is not what its report is about.
-    if let Some(bundle) = bundle.filter(|_| request.is_whole()) {
-        let contradicted = embedded::contradicted(&bundle, &subject, &verification, is_declared);
-        verification.findings.extend(contradicted);
-    }
-    subject.keys = keys_used(&ring, &verification, window).await;
-    Ok(Verified { subject, verification, was_stopped: env.stop().is_requested() })
+    Ok(Opened { target, subject })
 }
 
 /// Refuses a bundle that has another manifest than its packer named: the manifest
@@ -188,16 +318,15 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), O
 /// The public keys of the Regions that were verified.
 async fn keys_used(
     ring: &PublicKeySource,
-    verification: &Verification,
+    regions: BTreeSet<Region>,
     window: Window,
 ) -> Vec<KeyUsed> {
     let mut used = BTreeSet::new();
-    let regions: BTreeSet<&Region> =
-        verification.scopes.iter().map(|scope| &scope.region).collect();
-    let vouched = if matches!(ring, PublicKeySource::Given(_)) { "given" } else { "aws" };
+    let is_given = matches!(ring, PublicKeySource::Given(_));
+    let vouched = if is_given { KeyOrigin::Given } else { KeyOrigin::Aws };
     for region in regions {
-        let keys = ring.of(region, window).await;
-        for (origin, set) in [(vouched, keys.listed), ("saved", keys.saved)] {
+        let keys = ring.of(&region, window).await;
+        for (origin, set) in [(vouched, keys.listed), (KeyOrigin::Saved, keys.saved)] {
             let fingerprints = set.to_list().public_key_list.into_iter();
             used.extend(fingerprints.map(|key| KeyUsed { origin, fingerprint: key.fingerprint }));
         }
@@ -205,12 +334,16 @@ async fn keys_used(
     used.into_iter().collect()
 }
 
+/// Accounts or Regions that match nothing are a mistake.
+async fn refuse_unmatched(request: &chains::Request) -> Result<(), OpError> {
+    let unmatched = unmatched(&request.source, &request.prefix, &request.selection).await?;
+    unmatched.map_or(Ok(()), |unmatched| Err(unmatched.into()))
+}
+
 /// Verifies a selection: accounts, Regions or trails that match nothing are a mistake.
 pub(super) async fn chosen(request: chains::Request, env: &Env) -> Result<Verification, OpError> {
     let (source, selection) = (Arc::clone(&request.source), request.selection.clone());
-    if let Some(unmatched) = unmatched(&source, &request.prefix, &selection).await? {
-        return Err(unmatched.into());
-    }
+    refuse_unmatched(&request).await?;
     // Until all is read: a bundle's files go with it.
     let (window, _kept) = (request.window, request.kept.clone());
     let verification = checked(request, env).await?;
@@ -229,13 +362,22 @@ pub(super) async fn checked_with(
     files: Option<Arc<FileVerdicts>>,
     env: &Env,
 ) -> Result<Verification, OpError> {
-    let watched = Arc::new(Watched {
+    let watched = watched(files, env);
+    Ok(chains::verify(request, watched).await?)
+}
+
+/// The same, before what follows from all accounts and Regions together.
+async fn examined(request: chains::Request, env: &Env) -> Result<Examined, OpError> {
+    Ok(chains::examine(request, watched(None, env)).await?)
+}
+
+fn watched(files: Option<Arc<FileVerdicts>>, env: &Env) -> Arc<Watched> {
+    Arc::new(Watched {
         phase: env.progress().phase("verifying chains", 0),
         logs: AtomicU64::new(0),
         stop: env.stop().clone(),
         files,
-    });
-    Ok(chains::verify(request, watched).await?)
+    })
 }
 
 /// The outcome of a verification that was not stopped, by its most severe finding.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::mirror;
 use crate::archive::consolidate::discover::{self, UnusableSource};
@@ -137,7 +137,7 @@ mirror! {
 }
 
 /// A source whose bucket was deleted: nothing is left to consolidate.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, PartialEq, Eq, Deserialize)]
 pub struct MissingSource {
     /// Its name.
     pub source: String,

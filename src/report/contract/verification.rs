@@ -115,11 +115,22 @@ mirror! {
     /// A public key that digests were verified with.
     #[derive(Debug, Clone, Serialize, JsonSchema)]
     struct PublicKey from KeyUsed {
-        /// Where the key comes from. `aws`: AWS lists it. `given`: `--public-keys`. `saved`: it was
-        /// stored in the target, and proves nothing by itself.
-        origin: &'static str,
+        /// Where the key comes from.
+        origin: KeyOrigin => into,
         /// MD5 of its DER form, in hexadecimal, as AWS lists it.
         fingerprint: String,
+    }
+}
+
+mirror! {
+    /// Where a public key comes from.
+    KeyOrigin of crate::report::verification::KeyOrigin {
+        /// AWS lists it.
+        Aws,
+        /// `--public-keys`.
+        Given,
+        /// It was stored in the target, and proves nothing by itself.
+        Saved,
     }
 }
 

@@ -5,8 +5,10 @@ mod junit;
 mod text;
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use self::aws_cli::aws_cli;
 pub use self::junit::junit;
@@ -16,7 +18,7 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{ScopeReport, Verification};
 
 /// The subject of a report.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Subject {
     /// What was verified, as named on the command line: `s3://bucket/prefix`, a path.
     pub target: String,
@@ -32,18 +34,46 @@ pub struct Subject {
     pub overrides: Vec<String>,
 }
 
+impl Subject {
+    /// What the shards of one verification have in common; `None` of no shard.
+    #[must_use]
+    pub fn join(parts: Vec<Self>) -> Option<Self> {
+        let mut joined = parts.into_iter().reduce(|mut joined, part| {
+            joined.at = joined.at.max(part.at);
+            joined.keys.extend(part.keys);
+            joined.overrides.extend(part.overrides);
+            joined
+        })?;
+        joined.keys.sort();
+        joined.keys.dedup();
+        let mut seen = BTreeSet::new();
+        joined.overrides.retain(|line| seen.insert(line.clone()));
+        Some(joined)
+    }
+}
+
 /// A public key that digests were verified with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeyUsed {
-    /// `aws`: listed by AWS now. `given`: by `--public-keys`. `saved`: it was stored in the target,
-    /// and proves nothing by itself.
-    pub origin: &'static str,
+    /// Where it comes from.
+    pub origin: KeyOrigin,
     /// MD5 of its DER, in hexadecimal, as AWS lists it.
     pub fingerprint: String,
 }
 
+/// Where a public key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum KeyOrigin {
+    /// AWS lists it.
+    Aws,
+    /// `--public-keys`.
+    Given,
+    /// It was stored in the target, and proves nothing by itself.
+    Saved,
+}
+
 /// The identity of a bundle, and its files that no digest proves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleFacts {
     /// SHA-256 of its manifest, in hexadecimal.
     pub manifest_sha256: String,
@@ -54,13 +84,13 @@ pub struct BundleFacts {
 /// The public keys by their origin, for people.
 fn keys_by_origin(subject: &Subject) -> Vec<String> {
     [
-        ("aws", "listed by AWS"),
-        ("given", "given by --public-keys"),
-        ("saved", "STORED IN THE TARGET, which prove nothing by themselves"),
+        (KeyOrigin::Aws, "listed by AWS"),
+        (KeyOrigin::Given, "given by --public-keys"),
+        (KeyOrigin::Saved, "STORED IN THE TARGET, which prove nothing by themselves"),
     ]
-    .iter()
+    .into_iter()
     .filter_map(|(origin, shown)| {
-        let keys = subject.keys.iter().filter(|key| key.origin == *origin);
+        let keys = subject.keys.iter().filter(|key| key.origin == origin);
         let keys: Vec<&str> = keys.map(|key| key.fingerprint.as_str()).collect();
         (!keys.is_empty()).then(|| format!("public keys {shown}: {}", keys.join(", ")))
     })

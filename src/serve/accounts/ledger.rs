@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use super::history::AccountHistory;
 use crate::report::contract::new_accounts::{AccountBaseline, AccountEvent};
 use crate::report::contract::{self, Document, Emitted, ReadError};
-use crate::serve::store::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 const BASELINE: &str = "accounts/baseline.json";
 const EVENTS: &str = "accounts/events/";
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::report::contract::new_accounts::{AccountStep, BaselineAccount};
-    use crate::serve::store::DirectoryStore;
+    use crate::store::DirectoryStore;
 
     fn event(step: AccountStep, noticed_at: i64) -> AccountEvent {
         AccountEvent {

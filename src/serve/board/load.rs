@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::{Board, Reports, Sources, Verification};
+use crate::compute::of_reports;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::Round;
 use crate::report::contract::{self, drift};
-use crate::serve::compute::of_reports;
 use crate::serve::rounds::{Rounds, RoundsError};
 
 /// How many rounds are read: those of a month with hourly rounds, and some more.

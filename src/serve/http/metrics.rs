@@ -20,6 +20,7 @@ use super::Here;
 use super::api::{Answer, Content, Endpoint};
 use super::problem::Problem;
 use crate::aws::counts;
+use crate::compute::of_pages;
 use crate::config::AccessScope;
 use crate::report::contract::checks::Severity;
 use crate::report::contract::new_accounts::JoiningState;
@@ -27,7 +28,6 @@ use crate::report::contract::round::Outcome;
 use crate::report::contract::service::{CellStates, Signal, SignalState};
 use crate::serve::app::App;
 use crate::serve::board::Board;
-use crate::serve::compute::of_pages;
 use crate::serve::notify::DeliveryResult;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {

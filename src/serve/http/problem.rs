@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::report::contract::{Emitted, api};
 use crate::serve::rounds::RoundsError;
-use crate::serve::store::StoreError;
+use crate::store::StoreError;
 use crate::words::in_one_line;
 
 /// A request that is refused or failed.

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Message, new_id};
 use super::transitions::{Known, Seen, Transitions, transitions};
+use crate::compute::of_reports;
 use crate::report::contract::service::Round;
-use crate::serve::compute::of_reports;
-use crate::serve::store::{Created, Replaced, Store, StoreError, Version};
+use crate::store::{Created, Replaced, Store, StoreError, Version};
 
 const KEY: &str = "notifications/ledger.json";
 const VERSION: u32 = 1;

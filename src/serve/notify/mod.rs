@@ -41,12 +41,12 @@ use self::message::Message;
 use self::outbox::Outbox;
 use self::transitions::Seen;
 use super::board::{self, Board};
-use super::store::Store;
 use crate::aws::{Aws, AwsError};
 use crate::config::{Config, Environment, Schedule, WebUrl};
 use crate::ops::{Env, OpError, Session};
 use crate::report::contract::service::{Round, Signals};
 use crate::serve::outgoing::{HttpError, Limits};
+use crate::store::Store;
 use crate::words::with_causes;
 
 /// The longest that one message may take to one channel.

@@ -12,7 +12,7 @@ use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{
     CellStates, Knowledge, RoundPart, Signal, SignalCounts, SignalState, Trigger, Verdict,
 };
-use crate::serve::store::DirectoryStore;
+use crate::store::DirectoryStore;
 use crate::test_env::receiver::{Answer, Receiver};
 
 fn now() -> Timestamp {
@@ -234,7 +234,7 @@ async fn an_unreachable_state_fails_no_round_and_is_reported() {
     std::fs::write(folder.path().join("notifications"), "").unwrap();
     let failed = after(&notifier, 1, &[Severity::High]).await;
     assert_eq!(failed[0].result, DeliveryResult::Failed);
-    assert!(failed[0].error.as_ref().unwrap().contains("the state file"), "{failed:?}");
+    assert!(failed[0].error.as_ref().unwrap().contains("the file"), "{failed:?}");
     assert!(receiver.received().is_empty());
 }
 

@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn the_denied_action_is_found_in_the_error() {
-        let reason = "the state object rounds/: s3:ListBucket in account 111122223333 \
+        let reason = "the object rounds/: s3:ListBucket in account 111122223333 \
                       (eu-central-1): access denied: not authorized (request 4QX)";
         assert_eq!(denied_action(reason), Some("s3:ListBucket"));
-        assert_eq!(denied_action("the state object x: s3:GetObject: timed out"), None);
-        assert_eq!(denied_action("the state file x: access denied"), None);
+        assert_eq!(denied_action("the object x: s3:GetObject: timed out"), None);
+        assert_eq!(denied_action("the file x: access denied"), None);
     }
 }

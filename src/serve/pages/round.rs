@@ -14,14 +14,14 @@ use super::errors::{not_found, unreadable_state};
 use super::layout::{Page, Section, response};
 use super::view::View;
 use super::{changes, rounds, running, time};
+use crate::compute::of_pages;
 use crate::printable::plain;
 use crate::report::contract::round::Part;
 use crate::report::contract::service::{Round, RoundPart, Signals};
 use crate::serve::app::{App, Health};
 use crate::serve::board::Changes;
-use crate::serve::compute::of_pages;
 use crate::serve::rounds::{Rounds, RoundsError};
-use crate::serve::store::StoreError;
+use crate::store::StoreError;
 use crate::words::with_causes;
 
 /// How many rounds can be chosen for a comparison.

@@ -11,13 +11,13 @@ use tracing::error;
 
 use super::errors::unreadable_state;
 use super::query::Query;
+use crate::compute::of_pages;
 use crate::config::{Config, Schedule};
 use crate::names::{AccountId, BucketName};
 use crate::report::contract::live::LiveRound;
 use crate::serve::accounts::Accounts;
 use crate::serve::app::{App, Health};
 use crate::serve::board::{Account, Board, Coverage};
-use crate::serve::compute::of_pages;
 use crate::serve::evidence::Bundles;
 use crate::serve::slots::Timetable;
 use crate::serve::status;

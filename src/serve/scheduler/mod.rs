@@ -22,8 +22,8 @@ use crate::serve::keeper::Keeper;
 use crate::serve::record::record;
 use crate::serve::rounds::Rounds;
 use crate::serve::slots::{Slot, Timetable};
-use crate::serve::store::StoreError;
 use crate::stop::{GRACE, Stop, Stopper};
+use crate::store::StoreError;
 
 /// Why a slot is skipped whose schedule is busy.
 pub(in crate::serve) const STILL_RUNNING: &str = "the previous round is still running";

@@ -13,7 +13,7 @@ use crate::ops::{Connection, Outcome as Ended};
 use crate::report::contract::service::Round as Stored;
 use crate::serve::app::Setup;
 use crate::serve::claims::DEAD_AFTER;
-use crate::serve::store::{DirectoryStore, Store};
+use crate::store::{DirectoryStore, Store};
 
 thread_local! {
     /// When the test's clock showed [`START`]. Each test has its thread and its clock.

@@ -15,7 +15,7 @@ use orgtrail::names::{AccountId, Arn, Region};
 use orgtrail::resources::landing_zone::LandingZone;
 use orgtrail::resources::roles::{Role, RoleKind, roles};
 use orgtrail::sandbox::Sandbox;
-use orgtrail::serve::store::{S3Store, Store};
+use orgtrail::store::{S3Store, Store};
 use serde_json::{Value, json};
 
 use crate::configured::parse;

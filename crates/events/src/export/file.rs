@@ -3,13 +3,14 @@ use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
 
 use super::ocsf::table::OcsfTableWriter;
 use super::table::TableWriter;
 use super::{ExportedEvent, OcsfClass, bulk_lines, json_line, ocsf_class, ocsf_event};
 
 /// What a file of events is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Format {
     /// A table for DuckDB, Athena and Spark.
     #[default]

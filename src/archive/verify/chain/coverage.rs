@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Chain, ChainName, ChainSummary, ChainVerifier, Periods, TrailOwner};
 use crate::names::{OrgId, Region, TrailName};
 
 /// The declared organization trail: its digests cover those of all other trails.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeclaredTrail {
     /// Its name.
     pub name: TrailName,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     BucketHandoff, Chain, ChainName, ChainScope, ChainVerifier, Coverage, Finding, FindingKind,
@@ -15,7 +16,7 @@ use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, TrailName};
 
 /// The result of following one chain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChainSummary {
     /// The trail.
     pub trail: String,
@@ -75,7 +76,7 @@ pub struct ScopeSummary {
 }
 
 /// A trail that delivered a digest, but has none in the archive.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MissingTrail {
     pub(crate) latest: LatestDelivery,
     /// The account that owns it, as in [`ChainSummary::owner`].
@@ -85,7 +86,7 @@ pub(crate) struct MissingTrail {
 /// What CloudTrail reports about a trail's newest digest.
 ///
 /// Source: `GetTrailStatus`, `LatestDigestDeliveryTime`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LatestDelivery {
     /// The trail.
     pub trail: String,

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use self::authenticity::{KeyProvenance, Verdict};
 pub use self::coverage::{Coverage, DeclaredTrail};
@@ -51,7 +52,7 @@ const TOO_MANY_PENDING: &str =
     "none, and too many digests without a signature to wait for a successor";
 
 /// The period to verify.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Digests whose hours end earlier are ignored.
     pub since: Option<Timestamp>,

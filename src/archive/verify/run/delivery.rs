@@ -277,6 +277,8 @@ pub(super) fn mark_deleted(reports: &mut [ScopeReport]) {
             let (here, latest) = (&reports[at], &absent.latest);
             let has_earlier = reports
                 .iter()
+                // Not of another bucket, which its chain came from.
+                .filter(|scope| !scope.followed)
                 .filter(|scope| scope.roots.contains(&latest.root.to_string()))
                 .flat_map(|scope| &scope.chains)
                 // Trails of several accounts can have the same name.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::logs::Limits;
 use super::scope::{self, Extent};
 use super::{Finding, Progress, Request, ScopeReport};
 use crate::archive::key::{DIGEST_FOLDER, Root};
+use crate::archive::shard::Unit;
 use crate::archive::verify::chain::DeclaredTrail;
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::place::ChainScope;
@@ -61,15 +63,25 @@ impl ExpectedAccounts {
 /// The end of the organization trail's digests of any account, by Region.
 type Covered = BTreeMap<Region, Timestamp>;
 
-/// Reports accounts and Regions without a folder below the declared root, if CloudTrail
-/// reports digest deliveries for them, or other accounts have digests in the Region.
-pub(super) async fn missing(
+/// An account and Region of the organization without a folder below the declared root.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Absent {
+    scope: ChainScope,
+    /// When the account joined the organization, if known.
+    joined: Option<Timestamp>,
+    /// With what CloudTrail reports about deliveries that are missing.
+    report: ScopeReport,
+}
+
+/// Looks up the accounts and Regions of the organization that are not `present` below the
+/// declared root.
+pub(super) async fn absent(
     request: &Arc<Request>,
-    reports: &[ScopeReport],
+    present: &BTreeSet<Unit>,
     limits: &Arc<Limits>,
     progress: &Arc<dyn Progress>,
-) -> (Vec<ScopeReport>, Vec<Finding>) {
-    let (Some(expected), Some(root), Some(declared)) =
+) -> (Vec<Absent>, Vec<Finding>) {
+    let (Some(expected), Some(root), Some(_)) =
         (&request.expected, &request.declared, request.delivered.declared())
     else {
         return (Vec::new(), Vec::new());
@@ -82,18 +94,12 @@ pub(super) async fn missing(
         Ok(members) => members,
         Err(finding) => return (Vec::new(), vec![finding]),
     };
-    let covered = covered(reports, root, declared);
-    let accounts_to_check = accounts_to_check(request, expected, &members, reports, root);
-    let reports = stream::iter(accounts_to_check)
-        .map(async |(account, region)| {
+    let accounts_to_check = accounts_to_check(request, expected, &members, present);
+    let absent = stream::iter(accounts_to_check)
+        .map(async |Unit { account, region }| {
             let joined = members.get(&account).copied().flatten();
-            let others = covered.get(&region).filter(|until| {
-                let due = joined.and_then(|joined| joined.checked_add(FIRST_DIGEST).ok());
-                !region.is_opt_in() && due.is_none_or(|due| due < **until)
-            });
             let bucket = request.source.bucket().map(Into::into);
             let scope = ChainScope { bucket, root: root.clone(), account, region };
-            let account_missing = others.map(|until| account_missing(&scope, declared, *until));
             let (request, limits) = (Arc::clone(request), Arc::clone(limits));
             let progress = Arc::clone(progress);
             let found = scope::verify(
@@ -107,16 +113,35 @@ pub(super) async fn missing(
             let mut report = found.await?;
             // Without deliveries nothing is missing, and an unreadable status proves nothing.
             report.findings.retain(|finding| finding.kind == FindingKind::NewestDeleted);
-            if report.missing_trails.is_empty() {
-                report.findings.extend(account_missing);
-            }
-            (!report.findings.is_empty()).then_some(report)
+            Some(Absent { scope, joined, report })
         })
         .buffer_unordered(AT_ONCE)
         .filter_map(async |report| report)
         .collect()
         .await;
-    (reports, Vec::new())
+    (absent, Vec::new())
+}
+
+/// Reports absent accounts and Regions if CloudTrail reports digest deliveries for them, or
+/// other accounts have digests in the Region.
+pub(super) fn missing_accounts(
+    reports: &[ScopeReport],
+    absent: Vec<Absent>,
+    declared: &DeclaredTrail,
+    root: &Root,
+) -> Vec<ScopeReport> {
+    let covered = covered(reports, root, declared);
+    let missing = |Absent { scope, joined, mut report }: Absent| {
+        let others = covered.get(&scope.region).filter(|until| {
+            let due = joined.and_then(|joined| joined.checked_add(FIRST_DIGEST).ok());
+            !scope.region.is_opt_in() && due.is_none_or(|due| due < **until)
+        });
+        if report.missing_trails.is_empty() {
+            report.findings.extend(others.map(|until| account_missing(&scope, declared, *until)));
+        }
+        (!report.findings.is_empty()).then_some(report)
+    };
+    absent.into_iter().filter_map(missing).collect()
 }
 
 /// The end of the declared trail's digests in each Region.
@@ -143,14 +168,9 @@ fn accounts_to_check(
     request: &Request,
     expected: &ExpectedAccounts,
     members: &Members,
-    reports: &[ScopeReport],
-    root: &Root,
-) -> BTreeSet<(AccountId, Region)> {
-    let root = root.to_string();
-    let below = |report: &&ScopeReport| report.roots.contains(&root);
-    let found: BTreeSet<(&AccountId, &Region)> =
-        reports.iter().filter(below).map(|report| (&report.account, &report.region)).collect();
-    let mut used: BTreeSet<Region> = found.iter().map(|(_, region)| (*region).clone()).collect();
+    present: &BTreeSet<Unit>,
+) -> BTreeSet<Unit> {
+    let mut used: BTreeSet<Region> = present.iter().map(|unit| unit.region.clone()).collect();
     used.insert(expected.home_region.clone());
     let mut all = used.clone();
     if Partition::of(&expected.home_region) == Partition::Aws {
@@ -162,9 +182,10 @@ fn accounts_to_check(
     for account in members.keys().filter(chosen) {
         let is_asked_everywhere = !accounts.is_empty() || *account == expected.management;
         for region in if is_asked_everywhere { &all } else { &used } {
+            let unit = Unit { account: account.clone(), region: region.clone() };
             let is_chosen = regions.is_empty() || regions.contains(region);
-            if is_chosen && !found.contains(&(account, region)) {
-                accounts_to_check.insert((account.clone(), region.clone()));
+            if is_chosen && !present.contains(&unit) {
+                accounts_to_check.insert(unit);
             }
         }
     }

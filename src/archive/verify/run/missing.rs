@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::{Request, ScopeReport, Source};
 use crate::archive::consolidate::ledger::{MAX_STORED_BYTES, statement};
-use crate::archive::consolidate::pending::RecordedFiles;
+use crate::archive::consolidate::pending::{RecordedFiles, Unfinished};
 use crate::archive::consolidate::record::Segment;
 use crate::archive::key::ObjectKey;
 use crate::archive::verify::digest::{DigestDocument, sha256_hex};
@@ -81,23 +81,30 @@ pub(super) async fn classify(request: &Request, reports: &mut [ScopeReport]) {
     }
     // Anyone may have written unauthenticated records: they do not excuse an unreadable source.
     let is_archive = request.declared.is_some() || recorded.has_runs();
+    let unfinished = recorded.unfinished();
     for one in missing {
         let found =
             reports.get_mut(one.scope).and_then(|scope| scope.findings.get_mut(one.finding));
         if let Some(found) = found {
-            decide(found, &one, &recorded, is_archive);
+            decide(found, &one, &recorded, &unfinished, is_archive);
         }
     }
 }
 
-fn decide(found: &mut Finding, missing: &MissingFiles, recorded: &RecordedFiles, is_archive: bool) {
+fn decide(
+    found: &mut Finding,
+    missing: &MissingFiles,
+    recorded: &RecordedFiles,
+    unfinished: &Unfinished,
+    is_archive: bool,
+) {
     let is_settled = missing
         .files
         .iter()
         .any(|(key, origin)| recorded.is_settled(key, &origin.bucket, &origin.key));
     let Some(origin) = found.origin.as_ref().filter(|_| !is_settled) else { return };
     let place = format!("s3://{}/{}", origin.bucket, origin.key);
-    let may_follow = recorded.unfinished().may_still_copy(&origin.bucket, found.account.as_ref());
+    let may_follow = unfinished.may_still_copy(&origin.bucket, found.account.as_ref());
     let said = match &missing.state {
         SourceState::Present => {
             format!("not here yet: it is at {place}, and no run recorded a copy")

@@ -5,6 +5,7 @@ mod deleted;
 mod delivery;
 mod digests;
 mod discover;
+mod examined;
 mod expected;
 mod files;
 mod follow;
@@ -20,15 +21,17 @@ mod stray;
 mod unmatched;
 mod window;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use self::delivery::Deliveries;
 use self::discover::{Discovered, discover};
+pub use self::examined::Examined;
+pub(crate) use self::examined::UnknownKeys;
 pub use self::expected::ExpectedAccounts;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, PublicKeySource, RegionKeys};
@@ -37,7 +40,7 @@ pub use self::unmatched::{Unmatched, unmatched, unmatched_trail};
 use self::window::proven;
 pub use super::chain::DeclaredTrail;
 use super::chain::{
-    BucketHandoff, ChainSummary, LaggingChain, MissingTrail, VerifierConfig, Window, key_not_found,
+    BucketHandoff, ChainSummary, LaggingChain, MissingTrail, VerifierConfig, Window,
 };
 use super::finding::{Finding, FindingKind, Severity};
 use super::period::Period;
@@ -47,6 +50,7 @@ use super::unlisted::HOUR_MARGIN;
 use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::RecordTrust;
 use crate::archive::key::{LogClass, Root};
+use crate::archive::shard::{Shard, Unit};
 use crate::names::{AccountId, Region, TrailName};
 use crate::stop::{GRACE, Stop};
 
@@ -94,6 +98,18 @@ pub struct Selection {
     /// The trails; if any are selected, unlisted log files are not reported, because another
     /// trail may have delivered them.
     pub trails: BTreeSet<TrailName>,
+    /// Of these, the accounts and Regions of a shard; all if absent.
+    pub shard: Option<Shard>,
+}
+
+impl Selection {
+    fn is_of_shard(&self, unit: &Unit) -> bool {
+        self.shard.as_ref().is_none_or(|shard| shard.has(unit))
+    }
+
+    fn is_first_shard(&self) -> bool {
+        self.shard.as_ref().is_none_or(Shard::is_first)
+    }
 }
 
 /// The concurrency.
@@ -121,7 +137,7 @@ pub struct Verification {
 }
 
 /// The result of verifying one account and Region of a bucket.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScopeReport {
     /// The account.
     pub account: AccountId,
@@ -151,12 +167,14 @@ pub struct ScopeReport {
     /// Whether it has digests after the window.
     pub(crate) has_later_digests: bool,
     /// The handoffs of its chains from other buckets.
+    #[serde(skip)]
     pub(crate) handoffs: Vec<BucketHandoff>,
     /// Digests without a public key, if no digest could be verified.
-    pub(crate) unknown_keys: Vec<Finding>,
+    pub(crate) unknown_keys: UnknownKeys,
     /// The trails without any digest.
     pub(crate) missing_trails: Vec<MissingTrail>,
     /// The chains whose trails delivered newer digests to another place.
+    #[serde(skip)]
     pub(crate) lagging: Vec<LaggingChain>,
 }
 
@@ -181,7 +199,7 @@ impl ScopeReport {
             reported_trails: BTreeSet::new(),
             has_later_digests: false,
             handoffs: Vec::new(),
-            unknown_keys: Vec::new(),
+            unknown_keys: UnknownKeys::default(),
             missing_trails: Vec::new(),
             lagging: Vec::new(),
         }
@@ -189,7 +207,7 @@ impl ScopeReport {
 }
 
 /// The number of log files by result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTally {
     /// Files that are proven.
     pub valid: u64,
@@ -258,58 +276,69 @@ pub async fn scopes(
     Ok(scopes.into_iter().map(with_classes).collect())
 }
 
-/// Verifies an archive, or a part of one.
+/// Examines the selected accounts and Regions of an archive.
 ///
-/// `progress` receives the number of processed digests and log files.
-pub async fn verify(
-    request: Request,
-    progress: Arc<dyn Progress>,
-) -> Result<Verification, ListError> {
+/// # Errors
+/// The accounts and Regions could not be listed, or a stop was requested before they were.
+pub async fn examine(request: Request, progress: Arc<dyn Progress>) -> Result<Examined, ListError> {
     let stop = progress.stop();
     let Discovered { scopes, unsearched, classes, strays } = tokio::select! {
         found = discover(&request.source, &request.prefix, &request.selection, request.window) => found?,
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
     request.keys.add_accounts(&scopes);
+    let mut present: BTreeSet<Unit> = match &request.declared {
+        Some(root) => scopes.iter().filter(|it| it.root == *root).map(unit).collect(),
+        None => BTreeSet::new(),
+    };
     // INVARIANT: an account and Region below several roots of a bucket is verified together:
     // chains continue from one root to another, and each digest counts once.
-    let mut places = BTreeMap::<_, Vec<ChainScope>>::new();
+    let mut places = BTreeMap::<Unit, Vec<ChainScope>>::new();
     for scope in scopes {
-        places.entry((scope.account.clone(), scope.region.clone())).or_default().push(scope);
+        let unit = unit(&scope);
+        if request.selection.is_of_shard(&unit) {
+            places.entry(unit).or_default().push(scope);
+        }
     }
     progress.scopes(places.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
-    let reports: Vec<Option<ScopeReport>> = stream::iter(places.into_values())
-        .map(|scopes| {
+    let reports: Vec<(Unit, Option<ScopeReport>)> = stream::iter(places)
+        .map(|(unit, scopes)| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
             let (request, stop) = (Arc::clone(&request), stop.clone());
-            let place = scopes.first().map(|scope| (scope.account.clone(), scope.region.clone()));
-            let classes = place.and_then(|place| classes.get(&place)).cloned().unwrap_or_default();
+            let place = (unit.account.clone(), unit.region.clone());
+            let classes = classes.get(&place).cloned().unwrap_or_default();
             async move {
                 let not_verified = scopes.first().map(ScopeReport::not_verified);
                 if stop.is_requested() {
-                    return not_verified;
+                    return (unit, not_verified);
                 }
                 let (extent, over) = (Extent::Window, stop.over(GRACE));
                 tokio::select! {
-                    report = scope::verify(request, scopes, classes, extent, limits, progress) => report,
-                    () = over => not_verified,
+                    report = scope::verify(request, scopes, classes, extent, limits, progress) => (unit, report),
+                    () = over => (unit, not_verified),
                 }
             }
         })
         .buffer_unordered(request.concurrency.scopes)
         .collect()
         .await;
-    let mut reports: Vec<ScopeReport> = reports.into_iter().flatten().collect();
-    let mut missing = (Vec::new(), Vec::new());
-    tokio::select! {
-        found = expected::missing(&request, &reports, &limits, &progress) => missing = found,
-        // Accounts that were not checked are not proven.
-        () = stop.requested() => missing.1.push(Finding::new(FindingKind::NotVerified)),
+    for (unit, _) in reports.iter().filter(|(_, report)| report.is_none()) {
+        present.remove(unit);
     }
-    let (missing_trails, mut unknown) = missing;
-    reports.extend(missing_trails);
+    let mut reports: Vec<ScopeReport> = reports.into_iter().filter_map(|(_, it)| it).collect();
+    let (mut absent, mut unknown) = (Vec::new(), Vec::new());
+    // What the archive lacks is in no shard.
+    if request.selection.is_first_shard() {
+        tokio::select! {
+            found = expected::absent(&request, &present, &limits, &progress) => {
+                (absent, unknown) = found;
+            }
+            // Accounts that were not checked are not proven.
+            () = stop.requested() => unknown.push(Finding::new(FindingKind::NotVerified)),
+        }
+    }
     if request.source.deleted_unknown() {
         // In an archive that orgtrail manages, unknown deletions make the result incomplete.
         let severity =
@@ -321,13 +350,11 @@ pub async fn verify(
             "access was denied, or the server does not support it",
         ));
     }
-    delivery::mark_deleted(&mut reports);
     tokio::select! {
         // A chain that was not followed stays incomplete.
         () = follow::follow(&request, &mut reports, &limits, &progress) => {}
         () = stop.requested() => {}
     }
-    resolve_unknown_keys(&mut reports);
     tokio::select! {
         // Files that were not looked up at their source stay missing, so this continues during
         // the grace period.
@@ -337,70 +364,34 @@ pub async fn verify(
         } => {}
         () = stop.over(GRACE) => {}
     }
-    let mut findings = window::of_all(request.window, &reports);
-    findings.extend(unsearched.into_iter().chain(strays).chain(unknown));
+    let mut findings: Vec<Finding> = unsearched.into_iter().chain(strays).chain(unknown).collect();
     findings.extend((!request.selection.trails.is_empty()).then(|| {
         let trails: Vec<_> = request.selection.trails.iter().map(ToString::to_string).collect();
         let found = format!("the chains of {} were verified", trails.join(", "));
         Finding::new(FindingKind::UnlistedNotChecked).with_mismatch("all chains", found)
     }));
-    let order = |report: &ScopeReport| {
-        (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
-    };
-    reports.sort_by_cached_key(order);
-    let mut verification = Verification { scopes: reports, findings };
-    request.acceptances.apply(&request.source, &mut verification).await;
-    for report in &mut verification.scopes {
-        report.findings.sort_by(by_severity);
-    }
-    Ok(verification)
+    let declared = request.delivered.declared().cloned().zip(request.declared.clone());
+    let window = request.window;
+    let mut examined = Examined { scopes: reports, findings, absent, declared, window };
+    request.acceptances.apply(&request.source, &mut examined).await;
+    Ok(examined)
 }
 
-/// Orders findings by severity, most severe first, then by time.
-fn by_severity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
-    let key = |finding: &Finding| {
-        (Reverse(finding.severity), finding.period.map(|period| period.from), finding.kind)
-    };
-    key(a).cmp(&key(b)).then_with(|| a.key.cmp(&b.key))
+/// Verifies an archive, or a part of one.
+///
+/// `progress` receives the number of processed digests and log files.
+///
+/// # Errors
+/// As of [`examine`].
+pub async fn verify(
+    request: Request,
+    progress: Arc<dyn Progress>,
+) -> Result<Verification, ListError> {
+    Ok(examine(request, progress).await?.conclude())
 }
 
-/// Reports digests without a public key: if other digests of their Region were verified, its
-/// keys were given, so the missing keys do not exist.
-fn resolve_unknown_keys(reports: &mut [ScopeReport]) {
-    let is_proven = |scope: &&ScopeReport| scope.chains.iter().any(|chain| chain.valid > 0);
-    let proven = reports.iter().filter(is_proven).map(|scope| scope.region.clone());
-    let proven: BTreeSet<Region> = proven.collect();
-    for scope in reports {
-        let unknown = std::mem::take(&mut scope.unknown_keys);
-        if proven.contains(&scope.region) {
-            scope.findings.extend(unknown.into_iter().map(|missing| Finding {
-                account: Some(scope.account.clone()),
-                region: Some(scope.region.clone()),
-                ..key_not_found(missing)
-            }));
-            continue;
-        }
-        let periods = unknown.iter().filter_map(|finding| finding.period);
-        let period = periods.reduce(|one, other| Period {
-            from: one.from.min(other.from),
-            to: one.to.max(other.to),
-        });
-        let objects = unknown.len() as u64;
-        scope.findings.extend(unknown.into_iter().next().map(|first| {
-            Finding {
-                account: Some(scope.account.clone()),
-                region: Some(scope.region.clone()),
-                objects,
-                period,
-                ..Finding::new(FindingKind::PublicKeyMissing)
-                    .at(first.bucket.as_deref(), first.key.unwrap_or_default())
-                    .with_mismatch(
-                        format!("a public key of {}", scope.region),
-                        format!("no public key for {} was given", scope.region),
-                    )
-            }
-        }));
-    }
+fn unit(scope: &ChainScope) -> Unit {
+    Unit { account: scope.account.clone(), region: scope.region.clone() }
 }
 
 /// What a verified digest says about a log file that it lists.

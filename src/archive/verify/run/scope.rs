@@ -12,7 +12,7 @@ use super::files::LogFiles;
 use super::listing::Digests;
 use super::logs::{Limits, LogChecks};
 use super::stray::strays;
-use super::{Progress, Request, ScopeReport, proven, window};
+use super::{Progress, Request, ScopeReport, UnknownKeys, proven, window};
 use crate::archive::blocking::blocking;
 use crate::archive::key::{DIGEST_FOLDER, LogClass};
 use crate::archive::verify::chain::{BucketHandoff, ChainVerifier, Outcome};
@@ -179,7 +179,7 @@ pub(super) async fn verify(
         reported_trails: delivered.trails(),
         has_later_digests: digests.beyond.is_some(),
         handoffs: summary.handoffs,
-        unknown_keys: summary.unknown_keys,
+        unknown_keys: UnknownKeys::new(summary.unknown_keys, &scope.region),
         missing_trails: summary.absent,
         lagging: summary.lagging,
     })

@@ -5,7 +5,7 @@ use crate::archive::verify::finding::{self, FindingKind};
 use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
 use crate::checks::table::holding;
 use crate::report::contract::verification;
-use crate::report::verification::{BundleFacts, KeyUsed, Subject};
+use crate::report::verification::{BundleFacts, KeyOrigin, KeyUsed, Subject};
 
 pub(super) fn verification_report() -> verification::Report {
     let (from, to) = (of("2026-01-01T00:00:00Z"), of("2026-01-02T00:00:00Z"));
@@ -42,7 +42,7 @@ pub(super) fn verification_report() -> verification::Report {
         target: "s3://acme-log-archive".to_owned(),
         window: chain::Window { since: Some(from), until: None, last: None },
         at: to,
-        keys: vec![KeyUsed { origin: "given", fingerprint: "dd33".to_owned() }],
+        keys: vec![KeyUsed { origin: KeyOrigin::Given, fingerprint: "dd33".to_owned() }],
         bundle: Some(BundleFacts {
             manifest_sha256: "ee44".to_owned(),
             unproven: vec!["report.txt".to_owned()],

@@ -15,10 +15,10 @@ use super::endpoint::{Answer, Content, Endpoint, schema};
 use super::query::{Names, Parameters, RoundId};
 use super::rounds::{NO_ROUND, ROUND, find};
 use crate::checks::Run;
+use crate::compute::of_pages;
 use crate::report::contract;
 use crate::report::contract::round::Part;
 use crate::report::drift::{self, Format};
-use crate::serve::compute::of_pages;
 use crate::serve::http::Here;
 use crate::serve::http::problem::Problem;
 

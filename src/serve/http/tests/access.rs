@@ -9,7 +9,7 @@ use crate::config::AccessScope;
 use crate::serve::http::access::signer;
 use crate::serve::http::bind;
 use crate::serve::samples;
-use crate::serve::store::{DirectoryStore, Store};
+use crate::store::{DirectoryStore, Store};
 use crate::test_env::receiver::{Answer, Receiver};
 
 const STATUS: &str = "/api/v1/status";

@@ -7,7 +7,7 @@ use crate::report::contract::live::{LivePart, LiveRound, PartState};
 use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{Round, Trigger};
 use crate::serve::samples;
-use crate::serve::store::{DirectoryStore, Store};
+use crate::store::{DirectoryStore, Store};
 
 async fn document(server: &Server, path: &str, name: &str) -> Value {
     let answer = server.get(path).await;

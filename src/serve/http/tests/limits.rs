@@ -10,8 +10,8 @@ use super::client::{Request, Server, exchange};
 use crate::serve::evidence::Bundles;
 use crate::serve::http::{bind, serve};
 use crate::serve::samples;
-use crate::serve::store::{DirectoryStore, Store};
 use crate::stop::Stop;
+use crate::store::{DirectoryStore, Store};
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_refused_until_others_end() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::ledger::{LedgerError, LedgerFile, Pending};
 use super::message::{Message, new_id};
 use super::{Delivery, DeliveryResult, SendError};
-use crate::serve::store::{Created, Store};
+use crate::store::{Created, Store};
 use crate::words::with_causes;
 
 /// After how long a claim without a result is taken for one of a killed replica: longer than

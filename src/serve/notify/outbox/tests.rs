@@ -17,7 +17,7 @@ use crate::report::contract::round::{Outcome, Part};
 use crate::report::contract::service::{
     CellStates, Knowledge, Round, Signal, SignalCounts, SignalState, Signals, Trigger, Verdict,
 };
-use crate::serve::store::DirectoryStore;
+use crate::store::DirectoryStore;
 
 thread_local! {
     static HOUR: Cell<i64> = const { Cell::new(0) };

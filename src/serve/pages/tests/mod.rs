@@ -23,7 +23,7 @@ use crate::report::contract::service::Trigger;
 use crate::serve::app::App;
 use crate::serve::board::{self, Board, Reports, Sources};
 use crate::serve::samples;
-use crate::serve::store::{DirectoryStore, Store};
+use crate::store::{DirectoryStore, Store};
 
 /// A view of a board for a path.
 fn view(board: Board, address: &str) -> View {

@@ -135,7 +135,7 @@ async fn a_state_that_cannot_be_read_is_said_instead_of_showing_old_results() {
     let (_folder, app) = self::app().await;
     app.set_health(|health| {
         health.state = Some(
-            "the state object rounds/: s3:ListBucket in account 100000000002 (eu-central-1): \
+            "the object rounds/: s3:ListBucket in account 100000000002 (eu-central-1): \
              access denied: <not> authorized"
                 .to_owned(),
         );

@@ -18,6 +18,7 @@
 mod parse;
 
 use jiff::{Timestamp, Unit};
+use serde::{Deserialize, Serialize};
 
 pub use self::parse::KeyError;
 use crate::names::{AccountId, OrgId, Region, TrailName};
@@ -38,7 +39,7 @@ pub struct ObjectKey {
 }
 
 /// The part of a key above the account: what relocation replaces.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Root {
     /// All before `AWSLogs`, without the slash between them.
     pub prefix: Option<Box<str>>,

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use orgtrail_base::cloudtrail::digest::sha256_hex;
 
 use super::{Created, LONGEST, Replaced, StoreError, StoredFile, Version};
+use crate::compute::of_reports;
 use crate::local_file;
-use crate::serve::compute::of_reports;
 
 /// The file that is locked while another file is replaced.
 const LOCK: &str = ".lock";

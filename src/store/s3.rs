@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
 use super::{Created, LONGEST, Replaced, StoreError, StoredFile, Version};
-use crate::aws::{At as _, AwsError, WriteClients};
+use crate::aws::{At as _, AwsError, Clients, WriteClients};
 use crate::names::BucketName;
 
 /// How often a write that conflicts with a concurrent one is tried again.
@@ -13,7 +14,9 @@ const TRIES: u32 = 20;
 /// State in the objects of a bucket, for the processes of many machines.
 #[derive(Debug, Clone)]
 pub struct S3Store {
-    clients: WriteClients,
+    clients: Clients,
+    /// The same with write access; none of a store that is only read.
+    writer: Option<WriteClients>,
     bucket: BucketName,
     /// Empty, or with a slash at its end.
     prefix: String,
@@ -23,12 +26,21 @@ impl S3Store {
     /// The state below a prefix of a bucket, in the bucket's Region.
     #[must_use]
     pub fn new(clients: WriteClients, bucket: BucketName, prefix: Option<&str>) -> Self {
-        Self { clients, bucket, prefix: crate::names::prefix_folder(prefix) }
+        Self {
+            writer: Some(clients.clone()),
+            ..Self::read_only((*clients).clone(), bucket, prefix)
+        }
+    }
+
+    /// The same, only to be read.
+    #[must_use]
+    pub fn read_only(clients: Clients, bucket: BucketName, prefix: Option<&str>) -> Self {
+        Self { clients, writer: None, bucket, prefix: crate::names::prefix_folder(prefix) }
     }
 
     pub(super) async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
         for _ in 0..TRIES {
-            let put = self.put(key, &bytes).if_none_match("*").send().await;
+            let put = self.put(key, &bytes)?.if_none_match("*").send().await;
             match put.at(&self.clients, "s3:PutObject") {
                 Ok(put) => return Ok(Created::New(version(put.e_tag))),
                 Err(error) if is_conflict(&error) => wait().await,
@@ -50,7 +62,7 @@ impl S3Store {
         expected: &Version,
     ) -> Result<Replaced, StoreError> {
         for _ in 0..TRIES {
-            let put = self.put(key, &bytes).if_match(&expected.0).send().await;
+            let put = self.put(key, &bytes)?.if_match(&expected.0).send().await;
             match put.at(&self.clients, "s3:PutObject") {
                 Ok(put) => return Ok(Replaced::New(version(put.e_tag))),
                 Err(error) if is_conflict(&error) => wait().await,
@@ -111,15 +123,11 @@ impl S3Store {
         format!("{}{key}", self.prefix)
     }
 
-    fn put(
-        &self,
-        key: &str,
-        bytes: &Bytes,
-    ) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
-        let put = self.clients.s3().put_object().bucket(self.bucket.as_str());
-        put.key(self.key(key))
-            .content_type("application/json")
-            .body(ByteStream::from(bytes.clone()))
+    fn put(&self, key: &str, bytes: &Bytes) -> Result<PutObjectFluentBuilder, StoreError> {
+        let read_only = || StoreError::ReadOnly { key: key.to_owned() };
+        let writer = self.writer.as_ref().ok_or_else(read_only)?;
+        let put = writer.s3().put_object().bucket(self.bucket.as_str()).key(self.key(key));
+        Ok(put.content_type("application/json").body(ByteStream::from(bytes.clone())))
     }
 }
 

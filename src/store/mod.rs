@@ -1,4 +1,4 @@
-//! Where the service keeps its state: small files with conditional writes.
+//! Small files with conditional writes: the state of the service, and the results of shards.
 //!
 //! Every write is conditional: a file is created only if its key is free, and replaced only
 //! if nobody else has. Nothing is deleted.
@@ -55,11 +55,11 @@ pub enum Replaced {
     Changed,
 }
 
-/// The state that could not be read or written.
+/// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// In a directory.
-    #[error("the state file {key}")]
+    #[error("the file {key}")]
     File {
         /// The file's key.
         key: String,
@@ -68,7 +68,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// In a bucket.
-    #[error("the state object {key}")]
+    #[error("the object {key}")]
     Object {
         /// The object's key below the prefix.
         key: String,
@@ -77,21 +77,27 @@ pub enum StoreError {
         source: AwsError,
     },
     /// Concurrent writes of the key conflicted too often.
-    #[error("the state object {key}: concurrent writes conflicted {tries} times in a row")]
+    #[error("the object {key}: concurrent writes conflicted {tries} times in a row")]
     Conflicts {
         /// The object's key below the prefix.
         key: String,
         /// How often.
         tries: u32,
     },
-    /// It is longer than any file of the state.
-    #[error("the state file {key} is longer than {LONGEST} bytes")]
+    /// It is longer than any file that is read.
+    #[error("the file {key} is longer than {LONGEST} bytes")]
     TooLong {
         /// The file's key.
         key: String,
     },
+    /// The store was opened only to be read.
+    #[error("the object {key}: its store is only read")]
+    ReadOnly {
+        /// The object's key below the prefix.
+        key: String,
+    },
     /// A key that could leave the store.
-    #[error("`{key}` is not a key of the state")]
+    #[error("`{key}` is not a key of a store")]
     NotAKey {
         /// The key.
         key: String,

@@ -29,12 +29,16 @@ fn pool(name: &str, threads: usize) -> Option<Runtime> {
 }
 
 /// Reads or writes a report, after those that came before.
-pub fn of_reports<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+pub(crate) fn of_reports<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     run(&REPORTS, work)
 }
 
 /// Renders a page or another answer, on as many threads as there are processors.
-pub fn of_pages<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+pub(crate) fn of_pages<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     run(&PAGES, work)
 }
 
