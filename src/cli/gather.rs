@@ -44,6 +44,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             consolidate::print_result(context, &consolidated)?;
             Ok(consolidated.outcome())
         }
+        Gathered::Round(round) => {
+            super::run::print(context, &round)?;
+            Ok(round.outcome())
+        }
         Gathered::Exported(exported) => {
             super::events::export::print(context, &exported)?;
             Ok(export::outcome(&exported))

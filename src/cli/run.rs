@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::exit::{code, word};
 use super::output_path::{check_replaceable, replace};
+use super::shard::{self, ShardOptions};
 use super::watch::Watcher;
 use super::{Context, Format, OpError, Outcome};
-use crate::ops::Progress;
-use crate::ops::round::{self, PartResult, PartValue, Request, Round, round};
+use crate::ops::round::{self, PartResult, PartValue, Request, Round, round, shard_round};
+use crate::ops::shards::ShardWork;
+use crate::ops::{Progress, instant};
 use crate::report::drift::plain;
 use crate::report::{self, verification};
+use crate::words::counted;
 
 /// Run consolidation, verification, drift checks, reconciliation and detection for a scheduler
 ///
@@ -45,6 +49,13 @@ pub(crate) struct Args {
     /// Verify only this many days. Default: all days.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     verify_days: Option<u16>,
+
+    /// Verify up to this time. Default: now.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<Timestamp>,
+
+    #[command(flatten)]
+    sharding: ShardOptions,
 }
 
 /// The parts of a round.
@@ -75,10 +86,14 @@ impl From<Part> for round::Part {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let Args { parts, report, verify_days } = args;
+    let Args { parts, report, verify_days, until, sharding } = args;
     let parts: Vec<round::Part> = parts.into_iter().map(Into::into).collect();
     if verify_days.is_some() && !parts.contains(&round::Part::Verify) {
         return Err(OpError::usage("`--verify-days` requires the part `verify`"));
+    }
+    let sharding = sharding.request(context)?;
+    if report.is_some() && sharding.is_some() {
+        return Err(OpError::usage("`--report` cannot be used with `--shard`"));
     }
     if let Some(path) = &report {
         // Checked before hours of work, not after them.
@@ -94,7 +109,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     }
     let watcher = Arc::new(RoundWatcher::new(context));
     let env = env.with_progress(Arc::clone(&watcher) as Arc<dyn Progress>);
-    let round = round(&env, &Request { parts, verify_days }).await?;
+    let request = Request { parts, verify_days, until };
+    if let Some(sharding) = sharding {
+        request.check_divisible()?;
+        let work = ShardWork::open(&env, &sharding, "run", request.asked()).await?;
+        let done = shard_round(&env, &request, work.shard()).await?;
+        let done = work.keep_round(&env, done).await?;
+        shard::report(context, &done, &counted(request.parts.len(), "part"))?;
+        return Ok(Outcome::Clean);
+    }
+    let round = round(&env, &request).await?;
     watcher.check()?;
     let mut outcome = round.outcome();
     if let Some(path) = &report
@@ -104,11 +128,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         context.out.warn(error.render());
         outcome = Outcome::most_severe([outcome, Outcome::Unexpected]);
     }
-    match context.format {
-        Format::Json => context.document(round.document())?,
-        Format::Text => context.out.data(summary(&round))?,
-    }
+    print(context, &round)?;
     Ok(outcome)
+}
+
+/// Prints how a round ended.
+pub(super) fn print(context: &Context, round: &Round) -> Result<(), OpError> {
+    match context.format {
+        Format::Json => context.document(round.document()),
+        Format::Text => context.out.data(summary(round)),
+    }
 }
 
 /// Prints the result of each part when the part has ended.

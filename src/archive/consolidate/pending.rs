@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::record::{Outcome, Row, Segment};
 use crate::archive::batches::LogPrefix;
@@ -12,7 +13,7 @@ use crate::archive::shard::ShardNumber;
 use crate::names::AccountId;
 
 /// What a consolidation left for the next run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Unfinished {
     /// Whether it was stopped before its end.
     pub stopped: bool,
@@ -25,7 +26,7 @@ pub struct Unfinished {
 }
 
 /// Which sources a consolidation could not find.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum NotFound {
     /// Sources of these unreadable accounts.
     OfAccounts(BTreeSet<AccountId>),
@@ -39,7 +40,33 @@ impl Default for NotFound {
     }
 }
 
+impl NotFound {
+    fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::OfAccounts(mut accounts), Self::OfAccounts(more)) => {
+                accounts.extend(more);
+                Self::OfAccounts(accounts)
+            }
+            (Self::Any(one), Self::Any(other)) => Self::Any(one || other),
+            (Self::Any(true), _) | (_, Self::Any(true)) => Self::Any(true),
+            (of, Self::Any(false)) | (Self::Any(false), of) => of,
+        }
+    }
+}
+
 impl Unfinished {
+    /// With what another shard of the same run left.
+    #[must_use]
+    pub fn joined(mut self, shard: Self) -> Self {
+        self.stopped |= shard.stopped;
+        for (source, is_complete) in shard.sources {
+            *self.sources.entry(source).or_insert(true) &= is_complete;
+        }
+        self.failed.extend(shard.failed);
+        self.not_found = self.not_found.joined(shard.not_found);
+        self
+    }
+
     /// Whether a file of an account's activity that CloudTrail delivered to a bucket may still
     /// be copied by a later run, because its source is incomplete or was not found.
     #[must_use]
@@ -194,17 +221,9 @@ impl LastRuns {
         let shards = self.0.first().and_then(|run| run.shard).map_or(1, ShardNumber::count);
         // The others were killed before their first record, or did not begin yet.
         let is_part = !self.0.is_empty() && self.0.len() < shards as usize;
-        let mut all = Unfinished { stopped: is_part, ..Unfinished::default() };
-        let mut any_not_found = is_part;
-        for LastRun { unfinished, .. } in &self.0 {
-            all.stopped |= unfinished.stopped;
-            any_not_found |= matches!(unfinished.not_found, NotFound::Any(true));
-            for (source, is_complete) in &unfinished.sources {
-                *all.sources.entry(source.clone()).or_insert(true) &= is_complete;
-            }
-        }
-        all.not_found = NotFound::Any(any_not_found);
-        all
+        let not_found = NotFound::Any(is_part);
+        let none = Unfinished { stopped: is_part, not_found, ..Unfinished::default() };
+        self.0.iter().fold(none, |all, run| all.joined(run.unfinished.clone()))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::archive::shard::{MAX_SHARDS, ShardNumber};
 use crate::events::export::Exported;
 use crate::names::AccountId;
 use crate::ops::consolidate::Consolidated;
+use crate::ops::round::{Round, ShardRound};
 use crate::ops::verify::{Examination, Verified};
 use crate::ops::{Env, OpError};
 
@@ -21,6 +22,8 @@ pub enum Gathered {
     Consolidated(Box<Consolidated>),
     /// Of `orgtrail events export`.
     Exported(Box<Exported>),
+    /// Of `orgtrail run`.
+    Round(Box<Round>),
 }
 
 /// Reads the results of all shards in a place, and joins them. Changes nothing.
@@ -83,19 +86,22 @@ fn all_of_one_run(place: &str, kept: Vec<(String, Kept)>) -> Result<Vec<ShardRes
 
 /// Joins the results of one command.
 fn join(results: Vec<ShardResult>) -> Option<Gathered> {
-    let (mut verifications, mut consolidations, mut exports) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut verifications, mut consolidations) = (Vec::new(), Vec::new());
+    let (mut exports, mut rounds) = (Vec::new(), Vec::new());
     for result in results {
         match result {
             ShardResult::Verification(it) => verifications.push(*it),
             ShardResult::Consolidation(it) => consolidations.push(*it),
             ShardResult::Export(it) => exports.push(*it),
+            ShardResult::Round(it) => rounds.push(*it),
         }
     }
-    // INVARIANT: all are of one command, so two of these are empty, and the third is not.
+    // INVARIANT: all are of one command, so only one of these is not empty.
     let consolidated = Consolidated::join(consolidations);
     let consolidated = consolidated.map(|joined| Gathered::Consolidated(Box::new(joined)));
     let exported = Exported::join(exports).map(|joined| Gathered::Exported(Box::new(joined)));
     let verified = Examination::join(verifications);
     let verified = verified.map(|joined| Gathered::Verified(Box::new(joined.conclude())));
-    consolidated.or(exported).or(verified)
+    let round = ShardRound::join(rounds).map(|joined| Gathered::Round(Box::new(joined)));
+    consolidated.or(exported).or(verified).or(round)
 }

@@ -11,6 +11,7 @@ use crate::archive::shard::ShardNumber;
 use crate::events::export::Exported;
 use crate::names::OrgId;
 use crate::ops::consolidate::Consolidated;
+use crate::ops::round::ShardRound;
 use crate::ops::verify::Examination;
 use crate::ops::{Env, OpError};
 use crate::words::json_fault;
@@ -54,6 +55,7 @@ pub(super) enum ShardResult {
     Verification(Box<Examination>),
     Consolidation(Box<Consolidated>),
     Export(Box<Exported>),
+    Round(Box<ShardRound>),
 }
 
 impl ShardResult {
@@ -62,6 +64,7 @@ impl ShardResult {
             Self::Verification(it) => it.was_stopped(),
             Self::Consolidation(it) => it.was_stopped(),
             Self::Export(it) => it.was_stopped,
+            Self::Round(it) => it.was_stopped(),
         }
     }
 }

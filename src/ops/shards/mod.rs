@@ -23,6 +23,7 @@ use self::kept::{Kept, ShardResult, Work};
 pub use self::manifest::{ManifestLine, UnitsOf, UnitsRequest, units};
 use self::place::{open, read_file};
 use super::consolidate::Consolidated;
+use super::round::ShardRound;
 use super::verify::Examination;
 use super::{Env, OpError, Outcome};
 use crate::archive::shard::{Shard, ShardNumber};
@@ -117,6 +118,14 @@ impl ShardWork {
     /// As of [`Self::keep_consolidation`].
     pub async fn keep_export(self, env: &Env, done: Exported) -> Result<Done, OpError> {
         self.keep(env, ShardResult::Export(Box::new(done))).await
+    }
+
+    /// Keeps what was done of a round.
+    ///
+    /// # Errors
+    /// As of [`Self::keep_consolidation`].
+    pub async fn keep_round(self, env: &Env, done: ShardRound) -> Result<Done, OpError> {
+        self.keep(env, ShardResult::Round(Box::new(done))).await
     }
 
     /// A shard that was stopped has no result: it must be run again, not gathered.

@@ -20,7 +20,7 @@ use super::{Env, OpError, Outcome, Phase};
 use crate::archive::shard::Shard;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest_delay::digests_due;
-use crate::archive::verify::finding::Severity;
+use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{
     self as chains, Examined, FileVerdict, Progress, PublicKeySource, Selection, Verification,
     unmatched, unmatched_trail,
@@ -193,6 +193,11 @@ impl Examination {
     #[must_use]
     pub fn was_stopped(&self) -> bool {
         self.was_stopped
+    }
+
+    /// Every finding so far.
+    pub(super) fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.examined.all_findings()
     }
 
     /// How many accounts and Regions were examined.

@@ -266,6 +266,7 @@ impl Scheduler {
         let env = app.env_of_round().with_stop(round_stop).with_progress(progress);
         let days = schedule.verify_days.map(|days| u16::try_from(days).unwrap_or(u16::MAX));
         let request = Request {
+            until: None,
             parts: schedule.run.iter().copied().map(Part::from).collect(),
             verify_days: days,
         };

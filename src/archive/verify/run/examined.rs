@@ -93,6 +93,11 @@ impl Examined {
         })
     }
 
+    /// Every finding so far, but those about unknown keys.
+    pub(crate) fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.scopes.iter().flat_map(|scope| &scope.findings).chain(&self.findings)
+    }
+
     /// The Regions that were examined.
     #[must_use]
     pub fn regions(&self) -> BTreeSet<Region> {

@@ -1,9 +1,13 @@
 //! Rounds: several operations in order, for a scheduler or the service.
 
+mod sharded;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::sharded::{ShardRound, shard_round};
 use super::consolidate::{self, Consolidated, prepare};
 use super::events::{detect, reconcile};
 use super::verify::{self, Verified};
@@ -64,6 +68,59 @@ pub struct Request {
     pub parts: Vec<Part>,
     /// How many days to verify; all days if absent.
     pub verify_days: Option<u16>,
+    /// Up to when to verify; until now if absent.
+    pub until: Option<Timestamp>,
+}
+
+impl Request {
+    /// What to verify, as of `now`.
+    fn verification(&self, now: Timestamp) -> verify::Request {
+        let since = self.verify_days.map(|days| {
+            let back = SignedDuration::from_hours(24 * i64::from(days));
+            self.until.unwrap_or(now).checked_sub(back).unwrap_or(Timestamp::MIN)
+        });
+        verify::Request { since, until: self.until, ..verify::Request::default() }
+    }
+
+    /// Checks that shards can do it.
+    ///
+    /// # Errors
+    /// It has another part than consolidation and verification, or verification of a period that
+    /// depends on the present: usage.
+    pub fn check_divisible(&self) -> Result<(), OpError> {
+        let is_divisible = |part: &&Part| matches!(part, Part::Consolidate | Part::Verify);
+        if let Some(whole) = self.parts.iter().find(|part| !is_divisible(part)) {
+            let message = format!("`{}` cannot be divided into shards", whole.name());
+            return Err(OpError::usage(message).with_hint("run it once, without `--shard`"));
+        }
+        if self.parts.contains(&Part::Verify) {
+            self.verification(Timestamp::MIN).check_divisible()?;
+        }
+        self.check_distinct()
+    }
+
+    /// What was asked, by option: the shards of one round are all asked the same.
+    #[must_use]
+    pub fn asked(&self) -> BTreeMap<&'static str, String> {
+        let parts: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
+        [
+            ("PART", Some(parts.join(","))),
+            ("--verify-days", self.verify_days.map(|days| days.to_string())),
+            ("--until", self.until.map(|at| at.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some((option, value?)))
+        .collect()
+    }
+
+    fn check_distinct(&self) -> Result<(), OpError> {
+        for (at, part) in self.parts.iter().enumerate() {
+            if self.parts[..at].contains(part) {
+                return Err(OpError::usage(format!("`{}` is named twice", part.name())));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The result of a round.
@@ -115,11 +172,7 @@ pub enum PartValue {
 /// # Errors
 /// The request is invalid, or not signed in as the parts need it.
 pub async fn round(env: &Env, request: &Request) -> Result<Round, OpError> {
-    for (at, part) in request.parts.iter().enumerate() {
-        if request.parts[..at].contains(part) {
-            return Err(OpError::usage(format!("`{}` is named twice", part.name())));
-        }
-    }
+    request.check_distinct()?;
     // Who is signed in where is wrong for all parts, or for none.
     if request.parts.iter().all(|part| *part == Part::Verify) {
         env.aws_of_member().await?;
@@ -132,7 +185,7 @@ pub async fn round(env: &Env, request: &Request) -> Result<Round, OpError> {
         env,
         // The parts' own notes would repeat one another.
         muted: env.clone().with_progress(Arc::new(Muted(Arc::clone(env.progress())))),
-        verify_days: request.verify_days,
+        request,
         consolidation: None,
     };
     let mut is_stopped = false;
@@ -256,7 +309,7 @@ struct State<'a> {
     env: &'a Env,
     /// The same for the parts.
     muted: Env,
-    verify_days: Option<u16>,
+    request: &'a Request,
     /// How the round's own consolidation ended, if there was one.
     consolidation: Option<Consolidation>,
 }
@@ -329,17 +382,13 @@ impl State<'_> {
     }
 
     async fn verify(&mut self) -> Result<Ended, OpError> {
-        let since = self.verify_days.map(|days| {
-            let back = SignedDuration::from_hours(24 * i64::from(days));
-            self.env.now().checked_sub(back).unwrap_or(Timestamp::MIN)
-        });
-        let request = verify::Request { since, ..verify::Request::default() };
+        let request = self.request.verification(self.env.now());
         let once = || self.env.unless_ended(Box::pin(verify::verify(&self.muted, &request)));
         let mut verified = once().await?;
         let mut is_stopped = verified.was_stopped;
         if !is_stopped
             && self.consolidation.is_some()
-            && can_arrive(&verified.verification).next().is_some()
+            && can_arrive(verified.verification.all_findings()).next().is_some()
         {
             let progress = self.env.progress();
             progress.note("files are missing: consolidating again to copy late arrivals …");
@@ -360,16 +409,7 @@ impl State<'_> {
                 self.consolidation = Some(Consolidation::Failed);
             }
         }
-        let text = verification::text(&verified.subject, &verified.verification);
-        let mut outcome = verified.outcome();
-        let mut summary = text.lines().last().unwrap_or_default().to_owned();
-        if outcome == Outcome::IntegrityFailure
-            && let Some(consolidation) = &self.consolidation
-            && are_all_still_to_copy(&verified.verification, consolidation)
-        {
-            outcome = Outcome::Incomplete;
-            summary.push_str("; missing files may not have been copied yet");
-        }
+        let (outcome, summary) = verification_ended(&verified, self.consolidation.as_ref());
         let was_stopped = self.consolidation.as_ref().is_some_and(Consolidation::was_stopped);
         Ok(Ended {
             outcome,
@@ -386,7 +426,12 @@ impl State<'_> {
     async fn consolidate_missing(&mut self, verification: &Verification) -> Result<bool, OpError> {
         let done = consolidate_all(&self.muted).await?;
         self.consolidation = Some(Consolidation::Done(done.unfinished()));
-        self.muted.unless_stopped(Box::pin(has_arrived(verification, &self.muted))).await?
+        self.muted
+            .unless_stopped(Box::pin(has_arrived(
+                can_arrive(verification.all_findings()),
+                &self.muted,
+            )))
+            .await?
     }
 
     async fn drift(&self) -> Result<Ended, OpError> {
@@ -447,9 +492,29 @@ fn are_all_still_to_copy(verification: &Verification, consolidation: &Consolidat
     })
 }
 
+/// How a verification of a round ended, and in one line.
+fn verification_ended(
+    verified: &Verified,
+    consolidation: Option<&Consolidation>,
+) -> (Outcome, String) {
+    let text = verification::text(&verified.subject, &verified.verification);
+    let mut summary = text.lines().last().unwrap_or_default().to_owned();
+    let outcome = verified.outcome();
+    if outcome == Outcome::IntegrityFailure
+        && let Some(consolidation) = consolidation
+        && are_all_still_to_copy(&verified.verification, consolidation)
+    {
+        summary.push_str("; missing files may not have been copied yet");
+        return (Outcome::Incomplete, summary);
+    }
+    (outcome, summary)
+}
+
 /// The missing files that another consolidation may copy.
-fn can_arrive(verification: &Verification) -> impl Iterator<Item = &Finding> {
-    verification.all_findings().filter(|finding| {
+fn can_arrive<'a>(
+    findings: impl Iterator<Item = &'a Finding>,
+) -> impl Iterator<Item = &'a Finding> {
+    findings.filter(|finding| {
         finding.origin.is_some()
             && (finding.kind.concerns_missing_file()
                 || finding.kind == FindingKind::NotConsolidated)
@@ -457,10 +522,13 @@ fn can_arrive(verification: &Verification) -> impl Iterator<Item = &Finding> {
 }
 
 /// Whether the archive has one of the missing files now.
-async fn has_arrived(verification: &Verification, env: &Env) -> Result<bool, OpError> {
+async fn has_arrived<'a>(
+    missing: impl Iterator<Item = &'a Finding>,
+    env: &Env,
+) -> Result<bool, OpError> {
     let aws = env.aws().await?;
     let archive = archive::bucket(env.config()?, &aws);
-    for finding in can_arrive(verification) {
+    for finding in missing {
         let Some(key) = &finding.key else { continue };
         let head = archive.clients.s3().head_object().bucket(archive.bucket.as_str()).key(key);
         match head.send().await.at(&archive.clients, "s3:GetObject") {
