@@ -6,7 +6,8 @@ use std::path::Path;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::env::HOME;
+use crate::env::{HOME, MINIMAL};
+use crate::program::finish_apart;
 use crate::sources_env::SourcesEnv;
 
 /// An organization whose members have older trails with logs of a day.
@@ -199,4 +200,64 @@ async fn what_is_not_every_shard_of_one_run_is_not_gathered() {
     refused(&env.run("", &["gather", &results, "--format", "sarif"]).await, 2, &["junit"]);
     let archive = ["gather", "s3://acme-log-archive/x"];
     refused(&env.run("", &archive).await, 12, &["contains log files"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_is_divided_by_array_jobs_with_results_in_a_bucket() {
+    let env = with_legacy_trails().await;
+    let management = crate::sources_env::MANAGEMENT.parse().unwrap();
+    let jobs = env.clients(&management, HOME);
+    jobs.s3().create_bucket().bucket("acme-jobs").send().await.unwrap();
+    let until = env.sandbox.now().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let round = ["run", "consolidate,verify", "--yes", "--until", &until, "--quiet"];
+    let sharding = ["--shard", "auto/3", "--results", "s3://acme-jobs/1130"];
+    let shard = async |index: &str| {
+        let arguments = [&round[..], &sharding].concat();
+        let mut command = env.command(folder.path(), MINIMAL, &arguments);
+        command.env("JOB_COMPLETION_INDEX", index);
+        finish_apart(command).await
+    };
+    // Shards at the same time, and one of them again.
+    let (one, two, three) = tokio::join!(shard("0"), shard("1"), shard("2"));
+    let again = shard("1").await;
+    for ran in [one, two, three, again] {
+        assert_eq!(ran.code, 0, "{}", ran.text());
+    }
+    let outside = shard("3").await;
+    assert_eq!(outside.code, 2);
+    assert!(outside.text().contains("from 0 to 2"), "{}", outside.text());
+
+    let (code, gathered) = env.json("", &["gather", "s3://acme-jobs/1130"]).await;
+    assert_eq!(code, 0, "{gathered:#}");
+    let parts = gathered["parts"].as_array().unwrap();
+    assert_eq!(
+        parts.iter().map(|part| &part["part"]).collect::<Vec<_>>(),
+        ["consolidate", "verify"]
+    );
+    for nth in 0..3 {
+        env.assert_arrived(&format!("legacy-{nth}"));
+    }
+    // A single round has nothing left to do, and proves the same.
+    let (code, alone) = env.json("", &round).await;
+    assert_eq!(code, 0, "{alone:#}");
+    let [joined, single] = [&gathered, &alone].map(|round| &round["parts"][1]["report"]);
+    assert_eq!(joined["scopes"], single["scopes"]);
+    assert_eq!(joined["summary"], single["summary"]);
+    assert_eq!(alone["parts"][0]["report"]["counts"]["copied"], 0);
+
+    for (arguments, words) in [
+        (&["run", "drift", "--yes", "--shard", "1/2", "--results", "x"][..], "`drift` cannot be"),
+        (&["run", "verify", "--shard", "1/2", "--results", "x"], "requires `--until`"),
+        (&["consolidate", "--shard", "1/2", "--results", "x"], "add `--yes`"),
+        (&["consolidate", "--yes", "--limit", "1", "--shard", "1/2", "--results", "x"], "--limit"),
+        (
+            &["events", "export", "--to", "y", "--until", "1d", "--shard", "1/2", "--results", "x"],
+            "--until",
+        ),
+    ] {
+        let ran = env.run("", arguments).await;
+        assert_eq!(ran.code, 2, "{}", ran.text());
+        assert!(ran.text().contains(words), "{}", ran.text());
+    }
 }
