@@ -316,6 +316,7 @@ async fn one_run(
     let keeper: AccountId = keeper.parse().unwrap();
     let member: AccountId = member.parse().unwrap();
     let asked = ConsolidateOptions {
+        shard: None,
         since: None,
         until: None,
         accounts: BTreeSet::new(),

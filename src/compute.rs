@@ -29,16 +29,12 @@ fn pool(name: &str, threads: usize) -> Option<Runtime> {
 }
 
 /// Reads or writes a report, after those that came before.
-pub(crate) fn of_reports<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
+pub fn of_reports<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     run(&REPORTS, work)
 }
 
 /// Renders a page or another answer, on as many threads as there are processors.
-pub(crate) fn of_pages<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
+pub fn of_pages<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     run(&PAGES, work)
 }
 

@@ -6,7 +6,7 @@ pub mod archive;
 pub mod aws;
 pub mod checks;
 pub mod cli;
-mod compute;
+pub mod compute;
 pub mod config;
 pub mod cost;
 pub mod events;

@@ -447,7 +447,7 @@ fn the_state_bucket_is_written_by_its_owners_role_or_by_whoever_starts_the_servi
 #[test]
 fn the_permissions_on_the_state_are_the_calls_of_its_store() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut wanted = called(&std::fs::read_to_string(source.join("serve/store/s3.rs")).unwrap());
+    let mut wanted = called(&std::fs::read_to_string(source.join("store/s3.rs")).unwrap());
     wanted.extend(called(&std::fs::read_to_string(source.join("aws/location.rs")).unwrap()));
     let config = parse(&format!("{SMALLEST}[service]\nstate = \"s3://acme-state\"\n"));
     let grants = round_grants(&config);
