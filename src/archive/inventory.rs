@@ -1,5 +1,7 @@
 //! Listings of a bucket as streams, in key order, prefetching one page.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{OptionalObjectAttributes, RestoreStatus};
 use futures::{Stream, StreamExt, stream};
@@ -189,21 +191,64 @@ pub async fn log_prefixes(
     bucket: &BucketName,
     prefix: Option<&str>,
 ) -> Result<LogPrefixes, AwsError> {
-    log_prefixes_of(clients, bucket, prefix, |_| true).await
+    log_prefixes_of(clients, bucket, prefix, &BTreeSet::new(), |_| true).await
 }
 
-/// The same for selected accounts only, so folders of other accounts cannot slow it down.
+/// The same for selected accounts only, so folders of other accounts cannot slow it down. The
+/// folders of `likely` accounts are listed at the same time as those above them.
 pub async fn log_prefixes_of(
     clients: &Clients,
     bucket: &BucketName,
     prefix: Option<&str>,
+    likely: &BTreeSet<AccountId>,
     wants: impl Fn(&AccountId) -> bool,
 ) -> Result<LogPrefixes, AwsError> {
-    let prefix = prefix_folder(prefix);
-    let top = format!("{prefix}AWSLogs/");
+    let top = format!("{}AWSLogs/", prefix_folder(prefix));
+    let top = top.as_str();
+    let (found, listed) = futures::join!(
+        accounts_below(clients, bucket, top, wants),
+        stream::iter(likely)
+            .map(|account| async move {
+                (account, prefixes_of_account(clients, bucket, top, account).await)
+            })
+            .buffer_unordered(ACCOUNTS_AT_ONCE)
+            .collect::<BTreeMap<_, _>>()
+    );
+    let ((mut found, accounts), mut ahead) = (found?, listed);
+    let mut listed = stream::iter(accounts)
+        .map(|(root, account)| {
+            let known = if root == top { ahead.remove(&account) } else { None };
+            async move {
+                match known {
+                    Some(Ok(known)) => Ok(known),
+                    _ => prefixes_of_account(clients, bucket, &root, &account).await,
+                }
+            }
+        })
+        .buffer_unordered(ACCOUNTS_AT_ONCE);
+    while let Some(of_account) = listed.next().await {
+        let LogPrefixes { log_prefixes, unexpected, stray_objects, .. } = of_account?;
+        found.log_prefixes.extend(log_prefixes);
+        found.unexpected.extend(unexpected);
+        found.stray_objects += stray_objects;
+    }
+    drop(listed);
+    found.log_prefixes.sort();
+    found.unexpected.sort();
+    Ok(found)
+}
+
+/// The wanted accounts below a root and the organizations in it, each with its root, and what
+/// else is there.
+async fn accounts_below(
+    clients: &Clients,
+    bucket: &BucketName,
+    top: &str,
+    wants: impl Fn(&AccountId) -> bool,
+) -> Result<(LogPrefixes, Vec<(String, AccountId)>), AwsError> {
     let mut found = LogPrefixes::default();
     let mut accounts = Vec::new();
-    let mut roots = vec![top.clone()];
+    let mut roots = vec![top.to_owned()];
     while let Some(root) = roots.pop() {
         let (names, beside) = folders(clients, bucket, &root).await?;
         found.stray_objects += beside;
@@ -221,21 +266,7 @@ pub async fn log_prefixes_of(
             }
         }
     }
-    let mut listed = stream::iter(accounts)
-        .map(|(root, account)| async move {
-            prefixes_of_account(clients, bucket, &root, &account).await
-        })
-        .buffer_unordered(ACCOUNTS_AT_ONCE);
-    while let Some(of_account) = listed.next().await {
-        let LogPrefixes { log_prefixes, unexpected, stray_objects, .. } = of_account?;
-        found.log_prefixes.extend(log_prefixes);
-        found.unexpected.extend(unexpected);
-        found.stray_objects += stray_objects;
-    }
-    drop(listed);
-    found.log_prefixes.sort();
-    found.unexpected.sort();
-    Ok(found)
+    Ok((found, accounts))
 }
 
 async fn prefixes_of_account(
@@ -246,7 +277,16 @@ async fn prefixes_of_account(
 ) -> Result<LogPrefixes, AwsError> {
     let mut found = LogPrefixes::default();
     let base = format!("{root}{account}/");
-    let (kinds, beside) = folders(clients, bucket, &base).await?;
+    let [events, digests] = [super::key::LogClass::Events.folder(), super::key::DIGEST_FOLDER]
+        .map(|usual| format!("{base}{usual}/"));
+    // Nearly every account has these folders.
+    let (kinds, in_events, in_digests) = futures::join!(
+        Box::pin(folders(clients, bucket, &base)),
+        Box::pin(folders(clients, bucket, &events)),
+        Box::pin(folders(clients, bucket, &digests))
+    );
+    let mut usual = BTreeMap::from([(events, in_events), (digests, in_digests)]);
+    let (kinds, beside) = kinds?;
     found.stray_objects += beside;
     for folder in kinds {
         let known = folder == super::key::DIGEST_FOLDER
@@ -256,7 +296,11 @@ async fn prefixes_of_account(
             found.unexpected.push(format!("{base}{folder}/"));
             continue;
         }
-        let (regions, beside) = folders(clients, bucket, &format!("{base}{folder}/")).await?;
+        let folder_key = format!("{base}{folder}/");
+        let (regions, beside) = match usual.remove(&folder_key) {
+            Some(listed) => listed?,
+            None => folders(clients, bucket, &folder_key).await?,
+        };
         found.stray_objects += beside;
         for region in regions {
             match region.parse::<Region>() {

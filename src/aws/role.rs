@@ -45,6 +45,8 @@ pub(super) struct RoleSession {
 #[derive(Debug, Clone)]
 pub(super) struct CachedCredentials {
     credentials: Credentials,
+    /// The ARN of the session, as STS returned it with the credentials.
+    arn: Option<Arn>,
     since: SystemTime,
 }
 
@@ -62,32 +64,44 @@ impl CachedCredentials {
 
 impl RoleSession {
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        Ok(self.current().await?.credentials)
+    }
+
+    /// The ARN of the session, if it was begun just now.
+    pub(super) async fn begin(&self) -> Result<Option<Arn>, CredentialsError> {
+        let session = self.current().await?;
+        let age = self.time.now().duration_since(session.since);
+        Ok(session.arn.filter(|_| age.is_ok_and(|age| age < FRESH)))
+    }
+
+    async fn current(&self) -> Result<CachedCredentials, CredentialsError> {
         let mut cached = self.cached.lock().await;
         let now = self.time.now();
         if cached.as_ref().is_some_and(|session| self.has_ended(session)) {
             *cached = None;
         }
         match &*cached {
-            Some(session) if !session.is_due(now) => return Ok(session.credentials.clone()),
+            Some(session) if !session.is_due(now) => return Ok(session.clone()),
             _ => {}
         }
         match self.assume().await {
-            Ok(credentials) => {
-                *cached = Some(CachedCredentials { credentials: credentials.clone(), since: now });
-                Ok(credentials)
+            Ok((credentials, arn)) => {
+                let session = CachedCredentials { credentials, arn, since: now };
+                *cached = Some(session.clone());
+                Ok(session)
             }
             // Renewing failed, but what we hold still works.
             Err(error) => match &*cached {
                 Some(session) if !session.is_over(now) => {
                     tracing::warn!(role = %self.role, %error, "the session could not be renewed yet");
-                    Ok(session.credentials.clone())
+                    Ok(session.clone())
                 }
                 _ => Err(CredentialsError::provider_error(error)),
             },
         }
     }
 
-    async fn assume(&self) -> Result<Credentials, AwsError> {
+    async fn assume(&self) -> Result<(Credentials, Option<Arn>), AwsError> {
         tracing::debug!(role = %self.role, "assuming the role");
         let answer = self
             .parent
@@ -103,13 +117,15 @@ impl RoleSession {
         let Some(given) = answer.credentials else {
             return Err(self.parent.malformed("sts:AssumeRole", "a response without credentials"));
         };
-        Ok(Credentials::builder()
+        let arn = answer.assumed_role_user.and_then(|user| user.arn.parse().ok());
+        let credentials = Credentials::builder()
             .access_key_id(given.access_key_id)
             .secret_access_key(given.secret_access_key)
             .session_token(given.session_token)
             .expiry(SystemTime::try_from(given.expiration).unwrap_or(SystemTime::UNIX_EPOCH))
             .provider_name("orgtrail role chain")
-            .build())
+            .build();
+        Ok((credentials, arn))
     }
 
     /// Takes a session for ended, so that the next call assumes the role anew. One

@@ -5,7 +5,10 @@ use std::time::Duration;
 use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -78,6 +81,15 @@ impl Aws {
     /// No credentials, dead ones, no way to STS, or an endpoint that is neither
     /// encrypted nor on this machine.
     pub async fn connect(settings: Settings) -> Result<Self, AwsError> {
+        let base = Self::base(&settings).await?;
+        Self::with_base(settings, base).await
+    }
+
+    /// The configuration of [`Aws::connect`].
+    ///
+    /// # Errors
+    /// An endpoint that is neither encrypted nor on this machine.
+    pub(crate) async fn base(settings: &Settings) -> Result<SdkConfig, AwsError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client(settings.allow_plain_http))
             .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(30)).build());
@@ -91,7 +103,7 @@ impl Aws {
         {
             return Err(AwsError::refused(refused));
         }
-        Self::with_base(settings, base).await
+        Ok(base)
     }
 
     /// The same from a configuration that is loaded already: its credentials,
@@ -100,14 +112,29 @@ impl Aws {
     /// # Errors
     /// As [`Aws::connect`].
     pub async fn with_base(settings: Settings, base: SdkConfig) -> Result<Self, AwsError> {
-        Self::with_clock(settings, base, Arc::new(RuntimeClock::start())).await
+        let connecting = Self::with_base_and(settings, base, |_| std::future::ready(()));
+        Ok(Box::pin(connecting).await?.0)
     }
 
-    async fn with_clock(
+    /// The same, with calls that need no account, made while the caller is read. Their errors
+    /// lack the caller.
+    ///
+    /// # Errors
+    /// As [`Aws::connect`].
+    pub(crate) async fn with_base_and<T, W: Future<Output = T>>(
+        settings: Settings,
+        base: SdkConfig,
+        meanwhile: impl FnOnce(Clients) -> W,
+    ) -> Result<(Self, T), AwsError> {
+        Self::with_clock(settings, base, Arc::new(RuntimeClock::start()), meanwhile).await
+    }
+
+    async fn with_clock<T, W: Future<Output = T>>(
         settings: Settings,
         base: SdkConfig,
         clock: Arc<dyn Monotonic>,
-    ) -> Result<Self, AwsError> {
+        meanwhile: impl FnOnce(Clients) -> W,
+    ) -> Result<(Self, T), AwsError> {
         let region = settings
             .home_region
             .clone()
@@ -136,8 +163,9 @@ impl Aws {
             settings: Arc::clone(&settings),
             session: None,
         });
-        let caller = caller_identity(&nobody).await?;
-        Ok(Self(Arc::new(Inner {
+        let meanwhile = async { Ok(meanwhile(nobody.clone()).await) };
+        let (caller, done) = futures::try_join!(caller_identity(&nobody), meanwhile)?;
+        let aws = Self(Arc::new(Inner {
             base,
             settings,
             region,
@@ -151,7 +179,8 @@ impl Aws {
             access: Mutex::default(),
             hub: Mutex::default(),
             clients: Mutex::default(),
-        })))
+        }));
+        Ok((aws, done))
     }
 
     /// How long what was just created or written is waited for.
@@ -296,11 +325,37 @@ impl Aws {
         let caller = caller_identity(&clients).await?;
         if caller.account != *account {
             let found = format!("the caller in account {}", caller.account);
-            return Err(clients.malformed("sts:GetCallerIdentity", &found));
+            return Err(clients.malformed(CALLER_IDENTITY, &found));
         }
         Ok(caller)
     }
+
+    /// The same without a call of its own: whom a new session belongs to is in the response
+    /// that begins it.
+    ///
+    /// # Errors
+    /// As [`Aws::assume_role_in`].
+    pub async fn begin_session_in(&self, account: &AccountId) -> Result<Caller, AwsError> {
+        let Some(session) = self.0.access(account).session else {
+            return Ok(self.0.caller.clone());
+        };
+        match session.begin().await {
+            Ok(Some(arn)) if arn.account.as_ref() == Some(account) => {
+                Ok(Caller { account: account.clone(), arn })
+            }
+            Ok(_) => self.assume_role_in(account).await,
+            Err(error) => {
+                let cause = ConnectorError::other(error.into(), None);
+                let error: SdkError<GetCallerIdentityError, HttpResponse> =
+                    SdkError::dispatch_failure(cause);
+                Err(self.clients(account, &self.0.region).error(CALLER_IDENTITY, error))
+            }
+        }
+    }
 }
+
+/// What is asked first with any credentials.
+const CALLER_IDENTITY: &str = "sts:GetCallerIdentity";
 
 impl Inner {
     fn member_role(&self, account: &AccountId) -> Arn {
@@ -394,9 +449,8 @@ impl Inner {
 }
 
 async fn caller_identity(clients: &Clients) -> Result<Caller, AwsError> {
-    const ACTION: &str = "sts:GetCallerIdentity";
-    let answer = clients.sts().get_caller_identity().send().await.at(clients, ACTION)?;
-    let malformed = |found: &str| clients.malformed(ACTION, found);
+    let answer = clients.sts().get_caller_identity().send().await.at(clients, CALLER_IDENTITY)?;
+    let malformed = |found: &str| clients.malformed(CALLER_IDENTITY, found);
     let arn = answer.arn.ok_or_else(|| malformed("a response without an ARN"))?;
     let account = answer.account.ok_or_else(|| malformed("a response without an account"))?;
     Ok(Caller {
@@ -476,7 +530,9 @@ mod tests {
             .http_client(http_client_fn(|_, _| SharedHttpConnector::new(AnswersEverything)))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .build();
-        let aws = Aws::with_clock(Settings::default(), base, clock.clone()).await.unwrap();
+        let idle = |_| std::future::ready(());
+        let aws = Aws::with_clock(Settings::default(), base, clock.clone(), idle).await;
+        let (aws, ()) = aws.unwrap();
         let region: Region = "us-east-1".parse().unwrap();
         for _ in 0..10 {
             // New clients share the rate.

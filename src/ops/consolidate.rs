@@ -10,11 +10,13 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::legacy::{self, Legacy, buckets, located, vanished};
+use super::sign_in::AccountsChecked;
 use super::sources::{unexpected_owner, unreadable_regions};
 use super::{Env, Interrupted, OpError, Outcome, archive, managed_archive};
 use crate::archive::consolidate::copy::WriteTarget;
 use crate::archive::consolidate::discover::{self, Found, Selected};
-use crate::archive::consolidate::keys;
+use crate::archive::consolidate::keys::{self, SaveKeysError};
+use crate::archive::consolidate::ledger::LedgerError;
 use crate::archive::consolidate::locate::LocatedSources;
 use crate::archive::consolidate::pending::{NotFound, Unfinished};
 use crate::archive::consolidate::restore::Restore;
@@ -23,6 +25,7 @@ use crate::archive::consolidate::run::{
 };
 use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
+use crate::archive::consolidate::vanished::PastSources;
 use crate::archive::shard::Shard;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
@@ -30,7 +33,8 @@ use crate::archive::verify::run::{ApiKeys, PublicKeySource};
 use crate::aws::{Aws, WriteAuthority};
 use crate::config::{Config, matches_any};
 use crate::cost::consolidation::{Estimate, estimate};
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, OrgId, Region};
+use crate::org::Identity;
 use crate::plan::apply::Stale;
 use crate::report::contract::sources::MissingSource;
 use crate::report::contract::{self};
@@ -132,6 +136,11 @@ pub struct Prepared {
     /// The buckets that trails or the configuration name.
     known: BTreeSet<String>,
     located: LocatedSources,
+    /// The sources of earlier runs; `None` if only some sources were requested: that is no
+    /// reason to miss others.
+    past: Option<Result<PastSources, LedgerError>>,
+    /// The public keys in the archive.
+    saved: Result<PublicKeySet, SaveKeysError>,
 }
 
 /// Finds what is to be consolidated. Changes nothing.
@@ -147,16 +156,38 @@ pub async fn prepare(env: &Env, request: Request) -> Result<Prepared, OpError> {
             .with_hint("both days are included"));
     }
     env.unless_stopped(Box::pin(async {
-        let aws = env.aws().await?;
-        Prepared::find(env, request, aws).await
+        let finding = |aws, identity: Identity, checked| {
+            Prepared::find(env, request, aws, identity.organization, Some(checked))
+        };
+        Ok(Box::pin(env.aws_and(finding)).await?.1)
     }))
     .await?
 }
 
 impl Prepared {
-    async fn find(env: &Env, request: Request, aws: Aws) -> Result<Self, OpError> {
+    async fn find(
+        env: &Env,
+        request: Request,
+        aws: Aws,
+        organization: Option<OrgId>,
+        checked: Option<AccountsChecked>,
+    ) -> Result<Self, OpError> {
         let config = env.config()?;
-        let legacy = legacy::find(env, &aws).await?;
+        let archived = async {
+            if let Some(checked) = checked {
+                checked.wait().await;
+            }
+            // A choice of sources is no reason to miss others, which belong to no account and
+            // Region.
+            let is_first = request.shard.as_ref().is_none_or(Shard::is_first);
+            let past = async {
+                let past = legacy::past_sources(&aws, config, organization.as_ref());
+                if request.sources.is_empty() && is_first { Some(past.await) } else { None }
+            };
+            let (prefix, archive) = (archive::prefix(config), archive::bucket(config, &aws));
+            Ok(futures::join!(past, keys::saved(&archive, prefix.as_deref())))
+        };
+        let (legacy, (past, saved)) = futures::try_join!(legacy::find(env, &aws), archived)?;
         let mut selected = discover::selected(&legacy.found.trails, config);
         let known = buckets(&selected);
         let wanted = &request.sources;
@@ -169,7 +200,7 @@ impl Prepared {
                 .with_hint("`orgtrail sources` lists them"));
         }
         let located = located(&aws, config, Some(&legacy.organization), found).await;
-        Ok(Self { request, aws, legacy, selected, known, located })
+        Ok(Self { request, aws, legacy, selected, known, located, past, saved })
     }
 
     /// The sources that can be read.
@@ -184,7 +215,8 @@ impl Prepared {
     /// The sources, their owners or the accounts whose logs they may have differ from those
     /// that were confirmed.
     pub async fn refreshed(self, env: &Env) -> Result<Self, OpError> {
-        let again = Self::find(env, self.request.clone(), self.aws.clone());
+        let organization = Some(self.legacy.organization.id.clone());
+        let again = Self::find(env, self.request.clone(), self.aws.clone(), organization, None);
         let now = env.unless_stopped(Box::pin(again)).await??;
         let only_in = |one: &[Source], other: &[Source]| -> Vec<String> {
             one.iter().filter(|it| !other.contains(it)).map(Source::name).collect()
@@ -214,7 +246,7 @@ impl Prepared {
         if authority.is_some() {
             managed_archive::refuse(env, &self.aws).await?;
         }
-        let Self { request, aws, legacy, selected, known, located } = self;
+        let Self { request, aws, legacy, selected, known, located, past, saved } = self;
         let LocatedSources { readable, missing, unreadable, .. } = located;
         let unexpected_owners = readable
             .iter()
@@ -230,10 +262,9 @@ impl Prepared {
             .collect();
         let names = readable.iter().map(Source::name);
         let names = names.chain(failed.iter().map(|one| one.place.clone())).collect();
-        // A choice of sources is no reason to miss others. They belong to no account and Region.
-        if request.sources.is_empty() && request.shard.as_ref().is_none_or(Shard::is_first) {
+        if let Some(past) = past {
             let organization = Some(&legacy.organization.id);
-            failed.extend(vanished(&aws, config, organization, &known).await);
+            failed.extend(vanished(&aws, config, organization, past, &known).await);
         }
         let excluded: Vec<String> = selected.excluded.iter().map(Source::name).collect();
         let asked = asked(&request, config, excluded.clone());
@@ -245,7 +276,6 @@ impl Prepared {
         let phase = env.progress().copying(&progress);
         let work = async {
             let scope = legacy::scope(config, &legacy.organization, legacy.regions);
-            let saved = keys::saved(&archive.target, archive.prefix.as_deref()).await;
             let saved = saved.unwrap_or_else(|error| {
                 failed.push(public_keys(&archive, "not read", &error));
                 PublicKeySet::default()

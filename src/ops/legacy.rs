@@ -2,18 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use futures::stream;
+use tokio::sync::mpsc;
+
 use super::{Env, OpError, archive};
 use crate::archive::authenticity::RecordTrust;
 use crate::archive::consolidate::binding::Scope;
 use crate::archive::consolidate::discover::{self, FailedRead, Found, Selected};
+use crate::archive::consolidate::ledger::LedgerError;
 use crate::archive::consolidate::locate::{LocatedSources, locate};
 use crate::archive::consolidate::run::Failure;
 use crate::archive::consolidate::source::Source;
-use crate::archive::consolidate::vanished;
+use crate::archive::consolidate::vanished::{self, PastSources};
 use crate::aws::Aws;
 use crate::config::{Config, matches_any};
 use crate::names::{AccountId, Arn, OrgId, Region};
-use crate::org::{Access, Buckets, Organization, known_regions, survey};
+use crate::org::{
+    Access, Buckets, Organization, SurveyEvent, always_enabled, known_regions, read_and_survey,
+};
 
 /// The buckets that trails or the configuration name, excluded ones too.
 pub(crate) fn buckets(selected: &Selected) -> BTreeSet<String> {
@@ -21,16 +27,28 @@ pub(crate) fn buckets(selected: &Selected) -> BTreeSet<String> {
     all.map(|source| source.bucket.to_string()).collect()
 }
 
-/// The sources of earlier runs that nothing names any more, and that are not excluded.
+/// The sources of earlier runs, by the records in the archive.
+pub(crate) async fn past_sources(
+    aws: &Aws,
+    config: &Config,
+    organization: Option<&OrgId>,
+) -> Result<PastSources, LedgerError> {
+    let (prefix, target) = (archive::prefix(config), archive::bucket(config, aws));
+    let trust = RecordTrust::of_config(config, aws, organization);
+    vanished::past_sources(&target, prefix.as_deref(), &trust).await
+}
+
+/// Those that nothing names any more, and that are not excluded.
 pub(crate) async fn vanished(
     aws: &Aws,
     config: &Config,
     organization: Option<&OrgId>,
+    past: Result<PastSources, LedgerError>,
     known: &BTreeSet<String>,
 ) -> Vec<Failure> {
     let (prefix, target) = (archive::prefix(config), archive::bucket(config, aws));
     let trust = RecordTrust::of_config(config, aws, organization);
-    let mut vanished = vanished::vanished(&target, prefix.as_deref(), &trust, known).await;
+    let mut vanished = vanished::vanished(&target, prefix.as_deref(), &trust, past, known).await;
     vanished.retain(|one| !matches_any(&config.consolidate.exclude, &one.place));
     vanished
 }
@@ -82,11 +100,39 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
     let config = env.config()?;
     let declared = &config.organization;
     let management = aws.clients(&declared.management_account, aws.home_region());
-    let organization = Organization::read(&management).await?;
-    let phase = env.progress().phase("assuming roles in accounts", organization.accounts.len());
-    let accounts = survey(aws, &organization, Some(declared), |_| phase.step_done()).await;
-    drop(phase);
-    let mut places: Vec<(AccountId, Vec<Region>)> = Vec::new();
+    let phase = env.progress().phase("assuming roles in accounts", 0);
+    let (to, from) = mpsc::unbounded_channel();
+    let everywhere = always_enabled(aws.partition());
+    let ask = move |account: &AccountId, region: &Region| {
+        if declared.regions.includes(region) {
+            // The receiver ends after the sender.
+            let _ = to.send((account.clone(), region.clone()));
+        }
+    };
+    // The Regions that every account has need not be listed first.
+    let on = move |event: SurveyEvent<'_>| match event {
+        SurveyEvent::Known(accounts) => phase.set_steps(accounts),
+        SurveyEvent::Begun(account) => everywhere.iter().for_each(|region| ask(account, region)),
+        SurveyEvent::Done(surveyed) => {
+            phase.step_done();
+            let is_granted = matches!(surveyed.access, Access::Granted { .. });
+            let regions = surveyed.regions.iter().flatten().filter(|_| is_granted);
+            let others = regions.filter(|region| !everywhere.contains(*region));
+            others.for_each(|region| ask(&surveyed.account, region));
+        }
+    };
+    let trail = Arn::regional(
+        aws.partition(),
+        "cloudtrail",
+        &declared.home_region,
+        &declared.management_account,
+        format!("trail/{}", config.trail.name),
+    );
+    let places = stream::unfold(from, |mut from| async move { Some((from.recv().await?, from)) });
+    let trails = async { Ok(discover::legacy_trails(aws, places, &trail).await) };
+    let surveying = read_and_survey(aws, &management, Some(declared), on);
+    let ((organization, accounts), mut found) = futures::try_join!(surveying, trails)?;
+    let mut places: BTreeSet<(AccountId, Region)> = BTreeSet::new();
     let mut unread = Vec::new();
     let mut all_regions = BTreeSet::new();
     for account in accounts {
@@ -107,8 +153,7 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
                     });
                 }
                 all_regions.extend(regions.iter().cloned());
-                let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
-                places.push((account.account, wanted.collect()));
+                places.extend(regions.into_iter().map(|region| (account.account.clone(), region)));
             }
             Access::Failed { reason, hint, .. } => unread.push(FailedRead {
                 account: account.account,
@@ -120,14 +165,9 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
             Access::Excluded { .. } => {}
         }
     }
-    let trail = Arn::regional(
-        aws.partition(),
-        "cloudtrail",
-        &declared.home_region,
-        &declared.management_account,
-        format!("trail/{}", config.trail.name),
-    );
-    let mut found = discover::legacy_trails(aws, &places, &trail).await;
+    found
+        .failed_reads
+        .retain(|unread| places.contains(&(unread.account.clone(), unread.region.clone())));
     found.failed_reads.extend(unread);
     found.exclude(config);
     Ok(Legacy { organization, found, regions: all_regions })

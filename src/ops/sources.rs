@@ -60,7 +60,9 @@ pub async fn sources(env: &Env, counting: CountMethod) -> Result<SourceList, OpE
     let Legacy { organization, found, .. } = legacy::find(env, &aws).await?;
     let archive = archive::archive(config, &organization.id, &aws);
     let selected = discover::selected(&found.trails, config);
-    let vanished = vanished(&aws, config, Some(&organization.id), &buckets(&selected)).await;
+    let past = legacy::past_sources(&aws, config, Some(&organization.id)).await;
+    let known = buckets(&selected);
+    let vanished = vanished(&aws, config, Some(&organization.id), past, &known).await;
     let Selected { sources, excluded } = selected;
     let located = located(&aws, config, Some(&organization), sources).await;
     let phase = env.progress().phase("inspecting buckets", located.readable.len());

@@ -108,8 +108,14 @@ impl Buckets {
                 (account, self.region_as(account, bucket, Some(account)).await)
             })
             .buffered(ACCOUNTS_AT_ONCE);
+        let own = self.own_bucket_at_home(bucket, trails.first());
+        let (first, own) = futures::join!(queried.next(), own);
+        let mut queried = stream::iter(first).chain(queried);
         while let Some((account, answer)) = queried.next().await {
             match answer {
+                Ok(region) if own == Some((account, region.clone())) => {
+                    return owned_as(account, account.clone(), region);
+                }
                 Ok(region) => {
                     let reader = self.reader(bucket, account, &region, &candidates).await;
                     return owned_as(account, reader, region);
@@ -202,6 +208,17 @@ impl Buckets {
             }),
             other => other,
         }
+    }
+
+    /// Whether an account lists its own bucket, if it is in the home Region as most are.
+    async fn own_bucket_at_home<'a>(
+        &self,
+        bucket: &BucketName,
+        account: Option<&'a AccountId>,
+    ) -> Option<(&'a AccountId, Region)> {
+        let (account, home) = (account?, self.aws.home_region());
+        let there = self.aws.clients(account, home).head_bucket(bucket, Some(account)).await;
+        Some((account, there.ok()?.unwrap_or_else(|| home.clone())))
     }
 
     /// Who lists a bucket: its owner, else the first of the candidates that may. Who

@@ -9,8 +9,7 @@ use crate::names::{AccountId, Arn, OrgId, Partition};
 
 /// Who orgtrail is signed in as, in which organization, and where.
 ///
-/// With a configuration, only [`Identity::validate`] creates one, as proof that the check
-/// passed.
+/// With a configuration, only the checks below create one, as proof that they passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Whom the credentials belong to: an ARN.
@@ -142,12 +141,35 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Compares the caller and its organization with the configuration, before
-    /// any other call is made or any other role is assumed.
+    /// Compares the caller, its organization and the organization's accounts with the
+    /// configuration.
     ///
     /// # Errors
     /// They do not fit, or cannot be read.
     pub async fn validate(aws: &Aws, config: &Config, needs: Needs) -> Result<Self, IdentityError> {
+        let identity = Self::in_organization(aws, config, needs, None).await?;
+        let clients = match needs {
+            Needs::Management => {
+                aws.clients(&config.organization.management_account, aws.home_region())
+            }
+            Needs::Member => aws.own_clients(),
+        };
+        identity.refuse(missing_member(&clients, config).await)?;
+        Ok(identity)
+    }
+
+    /// Compares the caller and its organization with the configuration, before any role is
+    /// assumed but the management account's. `found` is the caller's organization, if it was
+    /// read.
+    ///
+    /// # Errors
+    /// They do not fit, or cannot be read.
+    pub(crate) async fn in_organization(
+        aws: &Aws,
+        config: &Config,
+        needs: Needs,
+        found: Option<Head>,
+    ) -> Result<Self, IdentityError> {
         let caller = &aws.caller().account;
         let declared = &config.organization;
         let expected = &declared.management_account;
@@ -176,7 +198,7 @@ impl Identity {
             })
         };
         let unreadable = |cause| IdentityError::Unreadable { caller: caller.clone(), cause };
-        let seen = match head(&own).await {
+        let seen = match head_unless(found, &own).await {
             Ok(found) if through_hub && found.management_account != *expected => None,
             Ok(found) => Some(check(found)?),
             Err(error) if is_in_none(&error) && !through_hub => {
@@ -215,8 +237,6 @@ impl Identity {
                 }
             },
         };
-        let asks = if needs == Needs::Management { &management } else { &own };
-        check_members(asks, config, &seen.id).await?;
         Ok(Self {
             caller: aws.caller().arn.clone(),
             organization: Some(seen.id),
@@ -226,13 +246,30 @@ impl Identity {
         })
     }
 
+    /// Refuses an account of the configuration that is missing in the organization.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(crate) fn refuse(&self, missing: Option<MissingMember>) -> Result<(), IdentityError> {
+        match (missing, self.organization.clone()) {
+            (Some(MissingMember { key, account }), Some(organization)) => {
+                Err(IdentityError::NotAMember { account, key, organization })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Compares the caller with the management account of the configuration, where there may be
     /// no organization yet.
     ///
     /// # Errors
     /// The caller is in another account or partition, another account manages the organization,
     /// or it cannot be read.
-    pub async fn validate_manager(aws: &Aws, config: &Config) -> Result<Self, IdentityError> {
+    pub(crate) async fn validate_manager(
+        aws: &Aws,
+        config: &Config,
+        found: Option<Head>,
+    ) -> Result<Self, IdentityError> {
         let caller = &aws.caller().account;
         let expected = &config.organization.management_account;
         if aws.partition() != config.partition() {
@@ -247,7 +284,7 @@ impl Identity {
                 management: expected.clone(),
             });
         }
-        let found = match head(&aws.own_clients()).await {
+        let found = match head_unless(found, &aws.own_clients()).await {
             Ok(found) => Some(found),
             Err(error) if is_in_none(&error) => None,
             Err(cause) => {
@@ -276,11 +313,10 @@ impl Identity {
 
     /// The caller and its organization, as far as it may know of one, where no
     /// configuration says what they should be.
-    pub async fn of_caller(aws: &Aws) -> Self {
-        let (organization, management_account) = match head(&aws.own_clients()).await {
-            Ok(found) => (Some(found.id), Some(found.management_account)),
-            Err(_) => (None, None),
-        };
+    pub(crate) async fn of_caller(aws: &Aws, found: Option<Head>) -> Self {
+        let found = head_unless(found, &aws.own_clients()).await.ok();
+        let (organization, management_account) =
+            found.map(|found| (found.id, found.management_account)).unzip();
         Self {
             caller: aws.caller().arn.clone(),
             organization,
@@ -312,7 +348,7 @@ impl fmt::Display for Identity {
 /// Its role cannot be assumed.
 pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityError> {
     let account = &config.organization.log_archive_account;
-    match aws.assume_role_in(account).await {
+    match aws.begin_session_in(account).await {
         Ok(_) => Ok(()),
         Err(cause) => {
             let (caller, account) = (aws.caller().account.clone(), account.clone());
@@ -336,29 +372,36 @@ fn declared(config: &Config) -> Vec<(&'static str, &AccountId)> {
     declared
 }
 
-/// Checks that each declared account is one of the organization. An account that
-/// may not be looked up is unknown; signing in to it shows the problem.
-async fn check_members(
-    clients: &Clients,
-    config: &Config,
-    organization: &OrgId,
-) -> Result<(), IdentityError> {
+/// An account of the configuration that is not one of the organization.
+#[derive(Debug)]
+pub(crate) struct MissingMember {
+    /// The configuration's key that names it.
+    key: &'static str,
+    account: AccountId,
+}
+
+/// Looks up the accounts of the configuration in the clients' organization. An account that may
+/// not be looked up is unknown; signing in to it shows the problem.
+pub(crate) async fn missing_member(clients: &Clients, config: &Config) -> Option<MissingMember> {
     let asked = declared(config).into_iter().map(|(key, account)| async move {
         const ACTION: &str = "organizations:DescribeAccount";
         let call = clients.organizations().describe_account().account_id(account.as_str());
         match call.send().await.at(clients, ACTION) {
-            Err(error) if error.is_code("AccountNotFoundException") => Some((key, account)),
+            Err(error) if error.is_code("AccountNotFoundException") => {
+                Some(MissingMember { key, account: account.clone() })
+            }
             _ => None,
         }
     });
-    let missing = futures::future::join_all(asked).await.into_iter().flatten().next();
-    missing.map_or(Ok(()), |(key, account)| {
-        Err(IdentityError::NotAMember {
-            account: account.clone(),
-            key,
-            organization: organization.clone(),
-        })
-    })
+    futures::future::join_all(asked).await.into_iter().flatten().next()
+}
+
+/// The organization that was read while the caller was, or else reads it.
+async fn head_unless(found: Option<Head>, clients: &Clients) -> Result<Head, AwsError> {
+    match found {
+        Some(found) => Ok(found),
+        None => head(clients).await,
+    }
 }
 
 fn is_in_none(error: &AwsError) -> bool {

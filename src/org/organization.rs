@@ -41,7 +41,7 @@ type Inside = (Vec<(UnitId, Unit)>, Vec<Account>);
 
 /// What Organizations returns to any member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     pub(super) id: OrgId,
     pub(super) management_account: AccountId,
     all_features: bool,
@@ -55,10 +55,23 @@ impl Organization {
     /// No organization, or one that may not be read: with a partial tree,
     /// accounts would be unmonitored.
     pub async fn read(clients: &Clients) -> Result<Self, AwsError> {
-        let Head { id, management_account, all_features } = head(clients).await?;
-        let mut units = BTreeMap::new();
-        let mut accounts = BTreeMap::new();
-        let mut level = roots(clients).await?;
+        Box::pin(Self::read_by_level(clients, |_, _| {})).await
+    }
+
+    /// The same. `found` is called with the accounts of each level of units, as soon as they are
+    /// read, and with what is known by then: all that is above them.
+    ///
+    /// # Errors
+    /// As [`Organization::read`].
+    pub(super) async fn read_by_level(
+        clients: &Clients,
+        mut found: impl FnMut(&Self, Vec<Account>),
+    ) -> Result<Self, AwsError> {
+        let (head, level) = futures::join!(head(clients), roots(clients));
+        let Head { id, management_account, all_features } = head?;
+        let (units, accounts) = (BTreeMap::new(), BTreeMap::new());
+        let mut all = Self { id, management_account, all_features, units, accounts };
+        let mut level = level?;
         while !level.is_empty() {
             let ids: Vec<UnitId> = level.iter().map(|(id, _)| id.clone()).collect();
             let below: Vec<Inside> = stream::iter(ids)
@@ -68,15 +81,16 @@ impl Organization {
                 .buffer_unordered(UNITS_AT_ONCE)
                 .try_collect()
                 .await?;
-            units.extend(level);
-            level = Vec::new();
-            for (found, inside) in below {
-                level.extend(found);
-                accounts.extend(inside.into_iter().map(|account| (account.id.clone(), account)));
-            }
+            all.units.extend(level);
+            let (units, accounts): (Vec<_>, Vec<_>) = below.into_iter().unzip();
+            level = units.into_iter().flatten().collect();
+            let accounts: Vec<Account> = accounts.into_iter().flatten().collect();
+            all.accounts.extend(accounts.iter().map(|one| (one.id.clone(), one.clone())));
+            found(&all, accounts);
         }
-        tracing::debug!(units = units.len(), accounts = accounts.len(), "read the organization");
-        Ok(Self { id, management_account, all_features, units, accounts })
+        let (units, accounts) = (all.units.len(), all.accounts.len());
+        tracing::debug!(units, accounts, "read the organization");
+        Ok(all)
     }
 
     /// The names from the root down to a unit, as in `/Root/Security`.
@@ -123,7 +137,7 @@ impl Organization {
     }
 }
 
-pub(super) async fn head(clients: &Clients) -> Result<Head, AwsError> {
+pub(crate) async fn head(clients: &Clients) -> Result<Head, AwsError> {
     const ACTION: &str = "organizations:DescribeOrganization";
     let answer = clients.organizations().describe_organization().send().await;
     let answer = answer.at(clients, ACTION)?;

@@ -109,7 +109,7 @@ pub fn known_regions(partition: Partition) -> BTreeSet<Region> {
 /// The Regions that every account of a partition has.
 ///
 /// Source: the AWS SDKs' `partitions.json`.
-fn always_enabled(partition: Partition) -> BTreeSet<Region> {
+pub(crate) fn always_enabled(partition: Partition) -> BTreeSet<Region> {
     let codes: &[&str] = match partition {
         Partition::Aws => return Region::enabled_by_default().collect(),
         Partition::AwsCn => &["cn-north-1", "cn-northwest-1"],

@@ -102,6 +102,7 @@ mod signals;
 mod soak;
 mod sources_command;
 mod sources_env;
+mod start_up;
 mod state_bucket;
 mod style;
 mod trail_env;

@@ -15,7 +15,7 @@ mod write;
 
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use super::authenticity::{Authenticity, RecordKind, RecordTrust, StoredRecord};
 use super::consolidate::quarantine::refused_key;
 use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
-use super::verify::source::{FetchedObject, Source};
+use super::verify::source::{FetchedObject, ListedObject, Source};
 use crate::names::prefix_folder;
 
 /// The folder of the records, below the archive's prefix.
@@ -36,6 +36,9 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The largest record that is read. Units: bytes.
 const MAX_RECORD_BYTES: u64 = 64 << 10;
+
+/// Records that are read at once.
+const RECORDS_AT_ONCE: usize = 16;
 
 /// The key of record `number`.
 #[must_use]
@@ -159,8 +162,20 @@ impl Acceptances {
                 return all;
             }
         };
+        let fetched = |object: ListedObject| {
+            let (source, folder) = (&source, &folder);
+            async move {
+                let name = object.key.strip_prefix(folder.as_str());
+                let is_read =
+                    name.and_then(number).is_some() && object.size_bytes <= MAX_RECORD_BYTES;
+                let fetched =
+                    if is_read { Some(source.fetch(None, &object.key).await) } else { None };
+                (object, fetched)
+            }
+        };
+        let mut records = stream::iter(listed).map(fetched).buffered(RECORDS_AT_ONCE);
         let mut expected = 0;
-        for object in listed {
+        while let Some((object, fetched)) = records.next().await {
             let Some(number) = object.key.strip_prefix(&folder).and_then(number) else {
                 all.faults.push((object.key, "the name is not that of a record".to_owned()));
                 continue;
@@ -179,15 +194,15 @@ impl Acceptances {
                 all.next = expected;
                 all.tip_sha256 = None;
             }
-            if object.size_bytes > MAX_RECORD_BYTES {
+            let Some(fetched) = fetched else {
                 all.last_sha256 = None;
                 all.faults.push((
                     object.key,
                     "it is larger than the maximum size of a record".to_owned(),
                 ));
                 continue;
-            }
-            match source.fetch(None, &object.key).await {
+            };
+            match fetched {
                 Ok(fetched) => {
                     all.take(object.key, number, follows, &fetched, trust).await;
                     if is_before_gap {
@@ -200,6 +215,7 @@ impl Acceptances {
                 }
             }
         }
+        drop(records);
         all.records_of = Some(source);
         all
     }

@@ -14,7 +14,7 @@ use super::concurrency::ConcurrencyLimit;
 use super::copy::{CopyError, Origin, fetch};
 use super::inspect::{Expected, Refusal, by_size, inspect};
 use super::join::Listed;
-use super::proof::{Attester, DigestClaim};
+use super::proof::Attester;
 use crate::archive::batches::{LogPrefix, day_folder};
 use crate::archive::inventory;
 use crate::archive::key::{ObjectKey, ObjectKind};
@@ -237,7 +237,7 @@ impl DigestIndex {
             Err(error) => return Err(error),
         };
         let Some(digest) = parsed.clone() else { return Ok((parsed, is_absent, None)) };
-        let claim = DigestClaim { key: digest, attester: Arc::clone(&self.attester) };
+        let claim = self.attester.claim(digest).await;
         let expected = Expected::Digest(Box::new(claim));
         // INVARIANT: the list of a refused digest is ignored; otherwise the source's
         // administrator could vouch for logs.

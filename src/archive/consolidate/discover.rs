@@ -2,9 +2,10 @@
 //! organization trail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 use aws_sdk_cloudtrail::types::Trail;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::locate::is_declared;
@@ -14,7 +15,7 @@ use crate::config::{Config, DeclaredSource, OtherAccounts, UnprovenDigests};
 use crate::names::{AccountId, Arn, BucketName, KeyPrefix, Region};
 
 /// Concurrent `DescribeTrails` calls; each account and Region has its own rate limit.
-const CALLS_AT_ONCE: usize = 32;
+const CALLS_AT_ONCE: usize = 128;
 
 /// A trail as its home Region describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,22 +113,19 @@ impl Found {
     }
 }
 
-/// Lists the trails of every account in each of its Regions.
+/// Lists the trails of accounts and Regions, as they are found.
 ///
 /// `declared` is the organization trail, which is skipped.
 pub async fn legacy_trails(
     aws: &Aws,
-    places: &[(AccountId, Vec<Region>)],
+    places: impl Stream<Item = (AccountId, Region)>,
     declared: &Arn,
 ) -> Found {
-    let asked = places
-        .iter()
-        .flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
-    let mut answers = stream::iter(asked)
-        .map(|(account, region)| async move {
-            (account, region, describe(&aws.clients(account, region)).await)
-        })
-        .buffer_unordered(CALLS_AT_ONCE);
+    let answers = places.map(|(account, region)| async move {
+        let described = describe(&aws.clients(&account, &region)).await;
+        (account, region, described)
+    });
+    let mut answers = pin!(answers.buffer_unordered(CALLS_AT_ONCE));
     let mut trails: BTreeMap<Arn, LegacyTrail> = BTreeMap::new();
     let mut found = Found::default();
     while let Some((account, region, answer)) = answers.next().await {
@@ -148,7 +146,7 @@ pub async fn legacy_trails(
                             known.seen_in.insert((account.clone(), region.clone()));
                         }
                         Err(reason) => {
-                            let source = UnusableSource::of(&trail, account);
+                            let source = UnusableSource::of(&trail, &account);
                             let failed =
                                 FailedRead { hint: Some(source.hint()), ..unread(reason, None) };
                             found.failed_reads.push(FailedRead { source: Some(source), ..failed });
@@ -159,7 +157,6 @@ pub async fn legacy_trails(
             Err(error) => found.failed_reads.push(unread(error.to_string(), error.hint())),
         }
     }
-    drop(answers);
     found.trails = trails.into_values().collect();
     found
         .failed_reads

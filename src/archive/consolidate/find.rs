@@ -16,7 +16,6 @@ use super::source::Source;
 use super::unbound::{Folder, UnboundFolders};
 use crate::archive::batches::LogPrefix;
 use crate::archive::key::{DIGEST_FOLDER, LogClass};
-use crate::archive::verify::run::RegionKeys;
 use crate::aws::Clients;
 use crate::names::{AccountId, BucketName};
 
@@ -33,11 +32,6 @@ pub(super) struct SourceReader {
     pub(super) budget: Arc<Budget>,
     /// What digests may lack, by account.
     pub(super) rights: Arc<BTreeMap<AccountId, Rights>>,
-}
-
-/// An empty set of keys.
-pub(super) fn no_keys() -> RegionKeys {
-    RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None }
 }
 
 /// The log prefixes that sources are bound to, and the folders of other accounts and

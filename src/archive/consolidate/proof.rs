@@ -10,10 +10,11 @@ use super::inspect::Refusal;
 use super::source::Source;
 use crate::archive::key::ObjectKey;
 use crate::archive::verify::attest::{Attestation, attest};
+use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest::{DigestDocument, ListedLog};
 use crate::archive::verify::gzip::inflate;
-use crate::archive::verify::run::RegionKeys;
-use crate::names::{AccountId, BucketName};
+use crate::archive::verify::run::{PublicKeySource, RegionKeys};
+use crate::names::{AccountId, BucketName, Region};
 
 /// The largest digest. A listed log file takes about 500 bytes, so this is more than
 /// 100,000 files an hour of one account and Region. Units: bytes, inflated.
@@ -30,8 +31,10 @@ const MEMORY_KIB: usize = 160 << 10;
 /// What verifies a source's digests of one account and Region.
 #[derive(Debug)]
 pub struct Attester {
-    /// The public keys of the Region.
-    pub keys: RegionKeys,
+    /// The public keys, which are listed when the first digest is checked.
+    pub keys: PublicKeySource,
+    /// The Region of the digests.
+    pub region: Region,
     /// The source's bucket.
     pub bucket: BucketName,
     /// Which unproven digests may be copied.
@@ -54,8 +57,18 @@ pub struct Rights {
 pub struct DigestClaim {
     /// Its key in its source.
     pub key: ObjectKey,
+    /// The public keys of its Region.
+    pub keys: RegionKeys,
     /// What verifies it.
     pub attester: Arc<Attester>,
+}
+
+impl Attester {
+    /// The claim that an object is the digest for a key.
+    pub(super) async fn claim(self: &Arc<Self>, key: ObjectKey) -> DigestClaim {
+        let keys = self.keys.of(&self.region, Window::default()).await;
+        DigestClaim { key, keys, attester: Arc::clone(self) }
+    }
 }
 
 impl Rights {
@@ -94,11 +107,11 @@ impl DigestClaim {
         let mut text = Vec::new();
         inflate(stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| text.extend_from_slice(piece))
             .map_err(|error| no_digest(error.to_string()))?;
-        let Attester { keys, bucket, rights } = &*self.attester;
+        let Attester { bucket, rights, .. } = &*self.attester;
         let get = |name: &str| metadata.get(name).map(String::as_str);
         // INVARIANT: verified before the list is parsed, so only CloudTrail's digests use time
         // and memory.
-        match attest(&self.key, &text, get, keys) {
+        match attest(&self.key, &text, get, &self.keys) {
             Attestation::Signed { bucket: origin } if origin == bucket.as_str() || rights.moved => {
             }
             Attestation::Signed { bucket: origin } => {
@@ -131,11 +144,16 @@ mod tests {
     const KEY: &str = "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/111111111111_CloudTrail-Digest_us-east-1_old_us-east-1_20260110T090000Z.json.gz";
 
     fn claim(rights: Rights) -> DigestClaim {
-        let keys = RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None };
-        let bucket = "logs".parse().unwrap();
+        let attester = Attester {
+            keys: PublicKeySource::Given(Arc::default()),
+            region: "us-east-1".parse().unwrap(),
+            bucket: "logs".parse().unwrap(),
+            rights,
+        };
         DigestClaim {
             key: KEY.parse().unwrap(),
-            attester: Arc::new(Attester { keys, bucket, rights }),
+            keys: RegionKeys { listed: Arc::default(), saved: Arc::default(), failed: None },
+            attester: Arc::new(attester),
         }
     }
 

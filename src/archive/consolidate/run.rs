@@ -16,7 +16,7 @@ use super::binding::Scope;
 use super::concurrency::ConcurrencyLimit;
 use super::copy::{Target, WriteTarget};
 use super::digest_index::DigestIndex;
-use super::find::{SourceReader, expect_logs, find_log_prefixes, no_keys};
+use super::find::{SourceReader, expect_logs, find_log_prefixes};
 use super::ledger::{Ledger, LedgerEnd, LedgerError};
 use super::prefix_copy::{PrefixCopyTask, PrefixFailure, PrefixResult, Proven};
 pub use super::progress::{Progress, SourceProgress};
@@ -45,6 +45,9 @@ use crate::words::in_one_line;
 /// Accounts and Regions that are processed concurrently. Each keeps a listing page of both
 /// sides in memory.
 pub(super) const PREFIXES_AT_ONCE: usize = 8;
+
+/// Regions whose public keys are listed concurrently.
+const REGIONS_AT_ONCE: usize = 32;
 
 /// Sources whose unbound folders are listed concurrently.
 const UNBOUND_AT_ONCE: usize = 2;
@@ -299,17 +302,23 @@ pub async fn consolidate(
     }
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone())
         .authenticated_by(archive.trust.mac_key.clone());
-    if writer.is_some() {
-        ledger.check_mac_key(&head(run)).await?;
-    }
+    // INVARIANT: checked before anything is copied.
+    let mac_key = async {
+        match &writer {
+            Some(_) => ledger.check_mac_key(&head(run)).await,
+            None => Ok(()),
+        }
+    };
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
-    let (tip, (mut found, unbound_folders), acceptances) = tokio::join!(
+    let (mac_key, tip, (mut found, unbound_folders), acceptances) = tokio::join!(
+        mac_key,
         Box::pin(ledger.end(run.now, options.trust_records)),
         find_log_prefixes(options, archive, sources, &scope, &contents, &progress, &mut report),
         Box::pin(Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust)),
     );
+    mac_key?;
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
         place: format!("s3://{}/{key}", archive.target.bucket),
         reason: reason.clone(),
@@ -360,22 +369,20 @@ pub async fn consolidate(
             .iter()
             .for_each(|(region, accounts)| api.add_accounts(region, accounts));
     }
-    let mut region_keys = BTreeMap::new();
-    for region in found.iter().map(|(log_prefix, _)| &log_prefix.region).collect::<BTreeSet<_>>() {
-        // A Region without digests needs no keys.
-        let keys = if report.digest_regions.contains(region) {
-            keys.of(region, Window::default()).await
-        } else {
-            no_keys()
-        };
-        region_keys.insert(region.clone(), keys);
-    }
+    // The keys are listed while the first digests are. A Region without digests needs none.
+    let list_keys = stream::iter(report.digest_regions.clone()).for_each_concurrent(
+        REGIONS_AT_ONCE,
+        async |region| {
+            drop(keys.of(&region, Window::default()).await);
+        },
+    );
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(ConcurrencyLimit::new(options.concurrency));
     let task = |(log_prefix, reader): (LogPrefix, SourceReader)| PrefixCopyTask {
         attester: Arc::new(Attester {
-            keys: region_keys.get(&log_prefix.region).cloned().unwrap_or_else(no_keys),
+            keys: keys.clone(),
+            region: log_prefix.region.clone(),
             bucket: reader.bucket.clone(),
             rights: reader.rights.get(&log_prefix.account).copied().unwrap_or_default(),
         }),
@@ -421,7 +428,8 @@ pub async fn consolidate(
             .map(|unbound_folders| unbound_folders.run(&place, &rows, &progress))
             .buffer_unordered(UNBOUND_AT_ONCE)
             .collect::<Vec<_>>();
-        tokio::join!(ended.concat(), others)
+        let (ended, others, ()) = tokio::join!(ended.concat(), others, list_keys);
+        (ended, others)
     };
     let mut writer = RecordWriter {
         ledger,

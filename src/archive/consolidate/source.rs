@@ -79,13 +79,18 @@ impl Source {
         clients: &Clients,
         wants: impl Fn(&AccountId) -> bool,
     ) -> Result<LogPrefixes, AwsError> {
+        let likely = self.trails.iter().filter_map(|trail| trail.account.as_ref());
+        let likely = likely.chain(&self.owner).cloned().collect();
         let Some(prefix) = &self.prefix else {
-            return inventory::log_prefixes_of(clients, &self.bucket, None, &wants).await;
+            return inventory::log_prefixes_of(clients, &self.bucket, None, &likely, &wants).await;
         };
         let mut all = LogPrefixes::default();
         for spelling in prefix.spellings() {
             let spelling = Some(spelling).filter(|spelling| !spelling.is_empty());
-            all.extend(inventory::log_prefixes_of(clients, &self.bucket, spelling, &wants).await?);
+            let found =
+                inventory::log_prefixes_of(clients, &self.bucket, spelling, &likely, &wants)
+                    .await?;
+            all.extend(found);
         }
         Ok(all)
     }

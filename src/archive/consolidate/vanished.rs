@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::{StreamExt as _, stream};
+
 use super::copy::Target;
 use super::ledger::{Ledger, LedgerError};
 use super::record::{Row, Segment};
@@ -15,18 +17,21 @@ use crate::names::Arn;
 /// The number of records that are read for the ends of runs: a newer record without sources
 /// must not hide the sources of earlier runs.
 const RECORDS: usize = 64;
+/// Records that are read at once: each may take its maximum size in memory.
+const RECORDS_AT_ONCE: usize = 8;
 
 /// The buckets that earlier runs consolidated, with the accounts whose logs they had.
-type PastSources = BTreeMap<String, BTreeSet<String>>;
+pub type PastSources = BTreeMap<String, BTreeSet<String>>;
 
 /// The vanished sources: those of earlier runs that are in no `known` bucket and belong to
-/// no retired trail.
+/// no retired trail. `past` is the result of [`past_sources`].
 ///
 /// The records only add sources: without them no existing source is missed.
 pub async fn vanished(
     target: &Target,
     prefix: Option<&str>,
     trust: &RecordTrust,
+    past: Result<PastSources, LedgerError>,
     known: &BTreeSet<String>,
 ) -> Vec<Failure> {
     let failure = |place: String, reason: String, hint: Option<&str>| Failure {
@@ -34,9 +39,7 @@ pub async fn vanished(
         reason,
         hint: hint.map(str::to_owned),
     };
-    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned))
-        .authenticated_by(trust.mac_key.clone());
-    let mut gone = match past_sources(&ledger).await {
+    let mut gone = match past {
         Ok(past) => past,
         // Before the archive exists, no run has recorded anything.
         Err(LedgerError::Aws(error)) if error.is_not_found() => return Vec::new(),
@@ -80,29 +83,46 @@ fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) ->
     retired.iter().any(of_bucket) || (!accounts.is_empty() && accounts.iter().all(of_account))
 }
 
-async fn past_sources(ledger: &Ledger) -> Result<PastSources, LedgerError> {
+/// The sources of earlier runs, from the newest records in the archive.
+///
+/// # Errors
+/// The records could not be listed.
+pub async fn past_sources(
+    target: &Target,
+    prefix: Option<&str>,
+    trust: &RecordTrust,
+) -> Result<PastSources, LedgerError> {
+    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned))
+        .authenticated_by(trust.mac_key.clone());
     let numbers = ledger.numbers().await?;
+    let newest: Vec<_> = numbers.into_iter().rev().take(RECORDS).collect();
+    let all: Vec<PastSources> = stream::iter(newest)
+        .map(|(number, size_bytes)| of_record(&ledger, number, size_bytes))
+        .buffer_unordered(RECORDS_AT_ONCE)
+        .collect()
+        .await;
     let mut past = PastSources::new();
-    for (number, size_bytes) in numbers.into_iter().rev().take(RECORDS) {
-        let Ok(stored) = ledger.segment(number, size_bytes).await else { continue };
-        let Ok(segment) = Segment::decode(number, &stored.bytes) else { continue };
-        // Records that could not be checked are used: the run reports them, and an additional
-        // source is better than a missing one.
-        let found = ledger.authenticity(&segment.head, &stored).await;
-        if matches!(found, Some(Authenticity::Unauthenticated { .. })) {
-            continue;
-        }
-        let end = segment.rows.into_iter().rev().find_map(|row| match row {
-            Row::End { proven_through, .. } => Some(proven_through),
-            _ => None,
-        });
-        for (bucket, accounts) in
-            end.iter().flat_map(|log_prefixes| of_prefixes(log_prefixes.keys()))
-        {
-            past.entry(bucket).or_default().extend(accounts);
-        }
+    for (bucket, accounts) in all.into_iter().flatten() {
+        past.entry(bucket).or_default().extend(accounts);
     }
     Ok(past)
+}
+
+/// The sources of the run that ends in a record; none if it cannot be used.
+async fn of_record(ledger: &Ledger, number: u64, size_bytes: u64) -> PastSources {
+    let Ok(stored) = ledger.segment(number, size_bytes).await else { return PastSources::new() };
+    let Ok(segment) = Segment::decode(number, &stored.bytes) else { return PastSources::new() };
+    // Records that could not be checked are used: the run reports them, and an additional
+    // source is better than a missing one.
+    let found = ledger.authenticity(&segment.head, &stored).await;
+    if matches!(found, Some(Authenticity::Unauthenticated { .. })) {
+        return PastSources::new();
+    }
+    let end = segment.rows.into_iter().rev().find_map(|row| match row {
+        Row::End { proven_through, .. } => Some(proven_through),
+        _ => None,
+    });
+    end.map(|log_prefixes| of_prefixes(log_prefixes.keys())).unwrap_or_default()
 }
 
 /// The buckets and accounts of log prefixes, by their ids: `s3://bucket/…AWSLogs/…<account>/…`.

@@ -1,5 +1,6 @@
 //! Verification of digest chains and log files.
 
+mod archive;
 mod embedded;
 mod file_verdicts;
 mod reader;

@@ -24,10 +24,10 @@ use crate::archive::verify::source::{
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::{Config, Roles};
 use crate::local_file;
-use crate::names::{BucketName, prefix_folder};
+use crate::names::BucketName;
 use crate::ops::Explain;
-use crate::ops::trust::{listed, trust};
-use crate::org::{Buckets, Identity};
+use crate::ops::trust::listed;
+use crate::org::Identity;
 
 /// Said where what is verified brings the keys that it is verified with.
 const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: export the keys with `aws cloudtrail list-public-keys` and pass them with `--public-keys`";
@@ -56,11 +56,11 @@ pub(in crate::ops) struct Target {
     pub(super) notes: Vec<String>,
     /// The organization's trail that the configuration declares.
     pub(in crate::ops) declared_trail: Option<DeclaredTrail>,
-    deliveries: Deliveries,
-    expected: Option<ExpectedAccounts>,
-    other_buckets: OtherBuckets,
-    acceptances: Acceptances,
-    trust: RecordTrust,
+    pub(super) deliveries: Deliveries,
+    pub(super) expected: Option<ExpectedAccounts>,
+    pub(super) other_buckets: OtherBuckets,
+    pub(super) acceptances: Acceptances,
+    pub(super) trust: RecordTrust,
     /// Entries of a mirror that are never read.
     pub(in crate::ops) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
@@ -123,61 +123,6 @@ impl Target {
             concurrency: Concurrency::default(),
             kept: self.unpacked.map(|unpacked| unpacked as _),
         }
-    }
-
-    async fn archive(
-        given: Option<PublicKeySet>,
-        scope: &Scope,
-        env: &Env,
-    ) -> Result<Self, OpError> {
-        let config = env.config()?;
-        let aws = env.aws_of_member().await?;
-        let archive = &config.archive;
-        let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
-        let prefix = archive.prefix.as_ref().map(ToString::to_string);
-        let source = S3Source::new(clients, archive.bucket.as_str()).with_deleted();
-        let source = Arc::new(Source::S3(source));
-        // It was compared with the configuration.
-        let owner = match env.session().identity().and_then(org_owner) {
-            Some(owner) => owner,
-            None => organization(&aws.own_clients()).await?,
-        };
-        let folder = prefix_folder(prefix.as_ref());
-        let saved = saved_keys(&source, &folder).await;
-        let trust = trust(env, &aws).await?.and_listed(&scope.acceptances);
-        Ok(Self {
-            name: format!("s3://{}/{folder}", archive.bucket),
-            acceptances: Acceptances::read(Arc::clone(&source), prefix.as_deref(), &trust).await,
-            trust,
-            declared_trail: Some(declared_trail(config, &owner)),
-            declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
-            org_owner: Some(owner),
-            prefix: folder,
-            keys: public_key_source(given, saved, &aws),
-            source,
-            from: None,
-            to: None,
-            now: aws.now(),
-            is_live: true,
-            notes: Vec::new(),
-            other_buckets: OtherBuckets::read_as(
-                aws.clone(),
-                vec![config.organization.log_archive_account.clone(), aws.caller().account.clone()],
-            )
-            .with_owner_lookup(Buckets::new(
-                aws.clone(),
-                config.organization.clone(),
-                None,
-            )),
-            expected: Some(ExpectedAccounts::new(
-                aws.clone(),
-                config.organization.management_account.clone(),
-                config.organization.home_region.clone(),
-            )),
-            deliveries: Deliveries::query(aws),
-            not_files: Vec::new(),
-            unpacked: None,
-        })
     }
 
     async fn bucket(
@@ -413,7 +358,7 @@ fn is_confirmed(trail: &DeclaredTrail, scope: &Scope, env: &Env) -> bool {
 }
 
 /// The trail that the configuration declares, of the organization that it is of.
-fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
+pub(super) fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
     DeclaredTrail {
         name: config.trail.name.clone(),
         home_region: config.organization.home_region.clone(),
@@ -429,7 +374,7 @@ fn refuse_offline(scope: &Scope) -> Result<(), OpError> {
     Ok(())
 }
 
-fn public_key_source(
+pub(super) fn public_key_source(
     given: Option<PublicKeySet>,
     saved: PublicKeySet,
     aws: &Aws,
@@ -442,7 +387,7 @@ fn public_key_source(
 }
 
 /// The organization that the command was found to be signed in to.
-fn org_owner(identity: &Identity) -> Option<OrgOwner> {
+pub(super) fn org_owner(identity: &Identity) -> Option<OrgOwner> {
     let (org, management) = (&identity.organization, &identity.management_account);
     Some(OrgOwner { org: org.clone()?, management: management.clone()? })
 }
@@ -455,7 +400,7 @@ fn read_keys(path: &Path) -> Result<PublicKeySet, OpError> {
 
 /// The public keys saved in an archive; empty if they are missing or unreadable, because no
 /// writer of the archive may stop its verification.
-async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
+pub(super) async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
     let key = format!("{folder}{SAVED_KEYS}");
     let unread = |error: &dyn std::fmt::Display| {
         tracing::warn!(%key, %error, "the saved public keys could not be read");
@@ -468,7 +413,7 @@ async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
     }
 }
 
-async fn organization(clients: &Clients) -> Result<OrgOwner, AwsError> {
+pub(super) async fn organization(clients: &Clients) -> Result<OrgOwner, AwsError> {
     const ACTION: &str = "organizations:DescribeOrganization";
     let answer =
         clients.organizations().describe_organization().send().await.at(clients, ACTION)?;

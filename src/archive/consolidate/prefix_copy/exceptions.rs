@@ -1,13 +1,10 @@
 //! Handles objects that are not simply copied: quarantine, conflicts and restores.
 
-use std::sync::Arc;
-
 use jiff::civil::Date;
 
 use super::super::copy::{self, CopyError, WriteTarget};
 use super::super::digest_index::{CopyPermission, DigestIndex};
 use super::super::inspect::{Expected, Refusal, by_size};
-use super::super::proof::DigestClaim;
 use super::super::quarantine;
 use super::super::record::{ObjectRow, Outcome};
 use super::super::restore::{self, Archived, Restoring};
@@ -28,7 +25,7 @@ impl PrefixCopyTask {
         if self.log_prefix.folder != DIGEST_FOLDER {
             return digest_index.permission(key, day).await;
         }
-        let claim = DigestClaim { key: key.clone(), attester: Arc::clone(&self.attester) };
+        let claim = self.attester.claim(key.clone()).await;
         Ok(CopyPermission::Allowed(Expected::Digest(Box::new(claim))))
     }
 

@@ -18,7 +18,7 @@ use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::{ChainScope, OrgOwner};
 use crate::aws::{At as _, Aws, AwsError, Clients};
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, Arn, Partition, Region};
 
 /// What CloudTrail reports about trails: their newest digest deliveries, and what they
 /// record.
@@ -92,6 +92,7 @@ impl Deliveries {
         scopes: &[Arc<ChainScope>],
         selection: &Selection,
         until: Option<Timestamp>,
+        org_owner: Option<&OrgOwner>,
     ) -> (TrailReports, Vec<Finding>) {
         match &self.kind {
             DeliverySource::Known(root, reports) => {
@@ -101,8 +102,28 @@ impl Deliveries {
                 (TrailReports { latest, ..TrailReports::default() }, Vec::new())
             }
             DeliverySource::None => (TrailReports::default(), Vec::new()),
-            DeliverySource::Ask(aws) => ask(aws, scopes, selection, until).await,
+            DeliverySource::Ask(aws) => {
+                let declared = self.declared_arn(scopes, selection, org_owner);
+                Box::pin(ask(aws, scopes, selection, until, declared)).await
+            }
         }
+    }
+
+    /// The ARN of the declared trail, if it may deliver below one of the scopes' roots.
+    fn declared_arn(
+        &self,
+        scopes: &[Arc<ChainScope>],
+        selection: &Selection,
+        org_owner: Option<&OrgOwner>,
+    ) -> Option<String> {
+        let (trail, owner) = (self.declared.as_ref()?, org_owner?);
+        let is_chosen = selection.trails.is_empty() || selection.trails.contains(&trail.name);
+        let is_of_org = |scope: &Arc<ChainScope>| scope.root.org.as_ref() == Some(&trail.org);
+        let partition = Partition::of(&trail.home_region);
+        let (region, account) = (&trail.home_region, &owner.management);
+        let name = format!("trail/{}", trail.name);
+        let arn = Arn::regional(partition, "cloudtrail", region, account, name);
+        (is_chosen && scopes.iter().any(is_of_org)).then(|| arn.to_string())
     }
 
     /// Which of a scope's trails cover which.
@@ -136,6 +157,7 @@ async fn ask(
     scopes: &[Arc<ChainScope>],
     selection: &Selection,
     until: Option<Timestamp>,
+    declared: Option<String>,
 ) -> (TrailReports, Vec<Finding>) {
     let (mut reports, mut unread) = (TrailReports::default(), Vec::new());
     let Some(scope) = scopes.first() else { return (reports, unread) };
@@ -143,29 +165,37 @@ async fn ask(
     let mut failed = |what: String, error: AwsError| {
         unread.push(Finding::new(FindingKind::Unreadable).with_mismatch(what, error));
     };
-    let described = clients
-        .cloudtrail()
-        .describe_trails()
-        .include_shadow_trails(true)
-        .send()
-        .await
-        .at(&clients, "cloudtrail:DescribeTrails");
+    let declared = declared.as_deref();
+    // Nearly every description lists the declared trail: its status is read at the same time.
+    let (described, of_declared) =
+        futures::join!(describe(&clients), async { status(&clients, Some(declared?)).await.ok() });
     match described {
         Ok(described) => {
             reports.origins_known = true;
-            for trail in described.trail_list() {
-                if !is_chosen(trail, selection) {
-                    continue;
-                }
-                let Some(scope) = scopes.iter().find(|scope| delivers_to(trail, scope)) else {
-                    // Only logs below an organization's folder can have been copied there.
-                    if scopes.iter().any(|scope| scope.root.org.is_some()) {
-                        reports.origins.extend(origin(&clients, trail, scopes).await);
-                    }
+            let chosen = described.iter().filter(|trail| is_chosen(trail, selection));
+            let asked = chosen.filter_map(|trail| {
+                let scope = scopes.iter().find(|scope| delivers_to(trail, scope));
+                // Only logs below an organization's folder can have been copied there.
+                let may_be_origin = scopes.iter().any(|scope| scope.root.org.is_some());
+                (scope.is_some() || may_be_origin).then_some((trail, scope))
+            });
+            let (clients, of_declared) = (&clients, &of_declared);
+            let asked = asked.map(|(trail, scope)| async move {
+                let is_declared = declared.is_some() && trail.trail_arn() == declared;
+                let status = match of_declared.as_ref().filter(|_| is_declared) {
+                    Some(known) => Ok(known.clone()),
+                    // Shadow and organization trails require the ARN.
+                    None => status(clients, trail.trail_arn().or(trail.name())).await,
+                };
+                (trail, scope, status)
+            });
+            for (trail, scope, status) in futures::future::join_all(asked).await {
+                let Some(scope) = scope else {
+                    reports.origins.extend(origin(trail, scopes, status));
                     continue;
                 };
-                match latest(&clients, trail, &scope.root, until, &mut reports).await {
-                    Ok(()) => {}
+                match status {
+                    Ok(status) => add_latest(trail, &scope.root, &status, until, &mut reports),
                     Err(error) if error.is_not_found() => {}
                     Err(error) => {
                         let name = trail.trail_arn().or(trail.name()).unwrap_or_default();
@@ -182,17 +212,23 @@ async fn ask(
     (reports, unread)
 }
 
+async fn describe(clients: &Clients) -> Result<Vec<Trail>, AwsError> {
+    let described = clients.cloudtrail().describe_trails().include_shadow_trails(true).send().await;
+    let described = described.at(clients, "cloudtrail:DescribeTrails")?;
+    Ok(described.trail_list.unwrap_or_default())
+}
+
 /// A trail that delivers to another place, with its status.
-async fn origin(
-    clients: &Clients,
+fn origin(
     trail: &Trail,
     scopes: &[Arc<ChainScope>],
+    status: Result<GetTrailStatusOutput, AwsError>,
 ) -> Option<OriginTrail> {
     let org = trail.is_organization_trail().unwrap_or(false);
     let org = scopes.iter().find_map(|scope| scope.root.org.clone()).filter(|_| org);
     let prefix = trail.s3_key_prefix().map(|prefix| prefix.trim_end_matches('/'));
     let root = Root { prefix: prefix.filter(|it| !it.is_empty()).map(Into::into), org };
-    let latest = match status(clients, trail).await {
+    let latest = match status {
         Ok(status) => Ok(time_of(status.latest_digest_delivery_time())),
         Err(error) => Err(error.to_string()),
     };
@@ -205,12 +241,12 @@ async fn origin(
     })
 }
 
-async fn status(clients: &Clients, trail: &Trail) -> Result<GetTrailStatusOutput, AwsError> {
+/// The status of a trail, by its ARN or name.
+async fn status(clients: &Clients, name: Option<&str>) -> Result<GetTrailStatusOutput, AwsError> {
     clients
         .cloudtrail()
         .get_trail_status()
-        // Shadow and organization trails require the ARN.
-        .set_name(trail.trail_arn().or(trail.name()).map(str::to_owned))
+        .set_name(name.map(str::to_owned))
         .send()
         .await
         .at(clients, "cloudtrail:GetTrailStatus")
@@ -220,28 +256,27 @@ fn time_of(time: Option<&aws_smithy_types::DateTime>) -> Option<Timestamp> {
     time.and_then(|time| Timestamp::from_second(time.secs()).ok())
 }
 
-async fn latest(
-    clients: &Clients,
+/// Adds what the status of a trail that delivers here reports.
+fn add_latest(
     trail: &Trail,
     root: &Root,
+    status: &GetTrailStatusOutput,
     until: Option<Timestamp>,
     reports: &mut TrailReports,
-) -> Result<(), AwsError> {
-    let status = status(clients, trail).await?;
+) {
     let at = time_of(status.latest_digest_delivery_time());
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let (trail_name, home_region) = (text(trail.name()), text(trail.home_region()));
     if let Some(at) = at {
         let (trail, root) = (trail_name, root.clone());
         reports.latest.push(LatestDelivery { trail, home_region, root, at });
-    } else if is_unreported(&status, until) && trail.log_file_validation_enabled() == Some(true) {
+    } else if is_unreported(status, until) && trail.log_file_validation_enabled() == Some(true) {
         reports.unreported.push(UnreportedTrail {
             trail: trail_name,
             home_region,
             root: root.clone(),
         });
     }
-    Ok(())
 }
 
 /// Whether a trail is logging without reported deliveries, although a digest is due before

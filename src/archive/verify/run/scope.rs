@@ -54,7 +54,12 @@ pub(super) async fn verify(
     // reports precedes the listing.
     let ((config, no_keys), (mut delivered, unasked)) = tokio::join!(
         request.config(&scope),
-        request.delivered.of(&scopes, &request.selection, request.window.until)
+        request.delivered.of(
+            &scopes,
+            &request.selection,
+            request.window.until,
+            request.org_owner.as_ref()
+        )
     );
     let mut unread: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
     let mut findings = Vec::new();

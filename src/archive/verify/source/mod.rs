@@ -1,5 +1,6 @@
 //! Sources of objects: a bucket, or a folder that mirrors one.
 
+mod ahead;
 mod folder;
 mod regular;
 mod s3;
@@ -63,7 +64,7 @@ impl ListedKey {
 }
 
 /// The contents directly below a prefix.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Children {
     /// The names of the folders, in order.
     pub folders: Vec<String>,
@@ -268,7 +269,7 @@ fn in_order(
 ) -> BoxStream<'static, Result<ListedKey, ListError>> {
     let both = (Box::pin(listed.peekable()), Box::pin(deleted.peekable()));
     let merged = stream::unfold(both, |(mut listed, mut deleted)| async move {
-        let is_deleted = match (listed.as_mut().peek().await, deleted.as_mut().peek().await) {
+        let is_deleted = match futures::join!(listed.as_mut().peek(), deleted.as_mut().peek()) {
             (Some(Ok(one)), Some(other)) => other.key() < one.key(),
             (None, Some(_)) => true,
             (Some(_), _) => false,

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
+use super::ahead::Ahead;
 use super::versions::Versions;
 use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::inventory::whole;
@@ -20,6 +21,7 @@ pub struct S3Source {
     held: Arc<Semaphore>,
     /// Set if deleted objects are listed.
     pub(super) versions: Option<Arc<Versions>>,
+    pub(super) ahead: Arc<Ahead>,
 }
 
 impl S3Source {
@@ -27,7 +29,13 @@ impl S3Source {
     #[must_use]
     pub fn new(clients: Clients, bucket: &str) -> Self {
         let held = Arc::new(Semaphore::new(HELD_KIB as usize));
-        Self { objects: Objects::new(clients), bucket: bucket.into(), held, versions: None }
+        Self {
+            objects: Objects::new(clients),
+            bucket: bucket.into(),
+            held,
+            versions: None,
+            ahead: Arc::default(),
+        }
     }
 
     /// Also lists the deleted objects of a bucket with versioning, so delete markers hide
@@ -46,6 +54,19 @@ impl S3Source {
     }
 
     pub(super) async fn children(&self, prefix: &str) -> Result<Children, ListError> {
+        if let Some(listed) = self.ahead.children(prefix) {
+            return Ok(listed);
+        }
+        let (children, with_deleted) =
+            futures::join!(self.existing_children(prefix), self.folders_with_deleted(prefix));
+        let mut children = children?;
+        children.folders.extend(with_deleted);
+        children.folders.sort();
+        children.folders.dedup();
+        Ok(children)
+    }
+
+    async fn existing_children(&self, prefix: &str) -> Result<Children, ListError> {
         let mut pages = std::pin::pin!(self.pages(prefix, None, Some("/")));
         let mut children = Children::default();
         while let Some(page) = pages.try_next().await? {
@@ -57,9 +78,6 @@ impl S3Source {
             });
             children.objects.extend(objects);
         }
-        children.folders.extend(self.folders_with_deleted(prefix).await);
-        children.folders.sort();
-        children.folders.dedup();
         Ok(children)
     }
 
