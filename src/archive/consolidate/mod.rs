@@ -24,6 +24,7 @@ mod progress;
 pub mod proof;
 pub mod quarantine;
 pub mod record;
+mod report;
 pub mod restore;
 pub mod run;
 pub mod server_side;

@@ -1,14 +1,16 @@
 //! Consolidation: the logs of legacy trails into the archive.
 
+mod request;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{BinaryBytes, HumanCount};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use self::request::{CONCURRENCY, Request};
 use super::legacy::{self, Legacy, buckets, located, vanished};
 use super::sign_in::AccountsChecked;
 use super::sources::{unexpected_owner, unreadable_regions};
@@ -19,11 +21,9 @@ use crate::archive::consolidate::keys::{self, SaveKeysError};
 use crate::archive::consolidate::ledger::LedgerError;
 use crate::archive::consolidate::locate::LocatedSources;
 use crate::archive::consolidate::pending::{NotFound, Unfinished};
-use crate::archive::consolidate::restore::Restore;
 use crate::archive::consolidate::run::{
-    Archive, ConsolidateOptions, Failure, Progress, Report, Sources, add_new, consolidate,
+    Archive, Failure, Progress, Report, Sources, add_new, consolidate,
 };
-use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
 use crate::archive::consolidate::vanished::PastSources;
 use crate::archive::shard::Shard;
@@ -33,97 +33,16 @@ use crate::archive::verify::run::{ApiKeys, PublicKeySource};
 use crate::aws::{Aws, WriteAuthority};
 use crate::config::{Config, matches_any};
 use crate::cost::consolidation::{Estimate, estimate};
-use crate::names::{AccountId, OrgId, Region};
+use crate::names::{AccountId, OrgId};
 use crate::org::Identity;
 use crate::plan::apply::Stale;
 use crate::report::contract::sources::MissingSource;
 use crate::report::contract::{self};
 use crate::words::{counted, in_one_line};
 
-/// How many objects are copied at once by default.
-pub const CONCURRENCY: usize = 64;
 /// After a stop, how long the run has to finish and to write its record: less than the
 /// 30 seconds after which schedulers kill it.
 const RECORDED_WITHIN: Duration = Duration::from_secs(25);
-
-/// What to consolidate, and how.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The first and the last day to copy, in UTC; all days if absent.
-    pub since: Option<Date>,
-    /// The last day.
-    pub until: Option<Date>,
-    /// Only the logs of these accounts; all accounts if empty.
-    pub accounts: BTreeSet<AccountId>,
-    /// Only the logs of these Regions; all Regions if empty.
-    pub regions: BTreeSet<Region>,
-    /// Only sources whose name matches one of these patterns; all sources if empty.
-    pub sources: Vec<String>,
-    /// How many objects to copy at most.
-    pub limit: Option<u64>,
-    /// Whether to list days again that earlier runs proved complete.
-    pub full: bool,
-    /// Whether to skip the days that the records of earlier runs list as complete.
-    pub trust_records: bool,
-    /// Which objects to copy inside S3.
-    pub server_side: ServerSide,
-    /// Whether to start restoring objects in archive storage classes, and how.
-    pub restore: Option<Restore>,
-    /// How many objects to copy at once.
-    pub concurrency: usize,
-    /// How many days after the end of a day to expect late files for it; the configured
-    /// value if absent.
-    pub overlap_days: Option<u32>,
-    /// Only the accounts and Regions of this shard; all if absent.
-    pub shard: Option<Shard>,
-}
-
-impl Default for Request {
-    /// Everything that is missing.
-    fn default() -> Self {
-        Self {
-            since: None,
-            until: None,
-            accounts: BTreeSet::new(),
-            regions: BTreeSet::new(),
-            sources: Vec::new(),
-            limit: None,
-            full: false,
-            trust_records: false,
-            server_side: ServerSide::OwnBuckets,
-            restore: None,
-            concurrency: CONCURRENCY,
-            overlap_days: None,
-            shard: None,
-        }
-    }
-}
-
-impl Request {
-    /// What was asked, by option: the shards of one run are all asked the same.
-    #[must_use]
-    pub fn asked(&self, is_dry_run: bool) -> BTreeMap<&'static str, String> {
-        let joined = |names: Vec<String>| Some(names.join(",")).filter(|it| !it.is_empty());
-        let flag = |is_set: bool| is_set.then(|| "true".to_owned());
-        let mut sources = self.sources.clone();
-        sources.sort();
-        [
-            ("--dry-run", flag(is_dry_run)),
-            ("--since", self.since.map(|day| day.to_string())),
-            ("--until", self.until.map(|day| day.to_string())),
-            ("--account", joined(self.accounts.iter().map(ToString::to_string).collect())),
-            ("--region", joined(self.regions.iter().map(ToString::to_string).collect())),
-            ("--source", joined(sources)),
-            ("--full", flag(self.full)),
-            ("--trust-records", flag(self.trust_records)),
-            ("--restore", flag(self.restore.is_some())),
-            ("--overlap-days", self.overlap_days.map(|days| days.to_string())),
-        ]
-        .into_iter()
-        .filter_map(|(option, value)| Some((option, value?)))
-        .collect()
-    }
-}
 
 /// A consolidation before it copies anything: its sources are known.
 #[derive(Debug)]
@@ -267,7 +186,7 @@ impl Prepared {
             failed.extend(vanished(&aws, config, organization, past, &known).await);
         }
         let excluded: Vec<String> = selected.excluded.iter().map(Source::name).collect();
-        let asked = asked(&request, config, excluded.clone());
+        let asked = request.options(config, excluded.clone());
         let archive = archive::archive(config, &legacy.organization.id, &aws);
         let run = archive::start_run(&aws);
         let progress = Progress::new(request.limit).ending_on(env.stop().clone());
@@ -313,24 +232,6 @@ impl Prepared {
             report,
             storage_class: archive.target.storage_class.as_str().to_owned(),
         })
-    }
-}
-
-fn asked(request: &Request, config: &Config, excluded: Vec<String>) -> ConsolidateOptions {
-    ConsolidateOptions {
-        since: request.since,
-        until: request.until,
-        accounts: request.accounts.clone(),
-        regions: request.regions.clone(),
-        full: request.full,
-        trust_records: request.trust_records,
-        server_side: request.server_side,
-        restore: request.restore,
-        limit: request.limit,
-        concurrency: request.concurrency,
-        overlap_days: request.overlap_days.unwrap_or(config.consolidate.overlap_days),
-        excluded,
-        shard: request.shard.clone(),
     }
 }
 
