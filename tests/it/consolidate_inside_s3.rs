@@ -81,7 +81,7 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     let lane = logs.replacen("AWSLogs/", &root, 1);
     let before = env.sandbox.keys_raw(ARCHIVE, &lane).len();
     // One at a time and slowly: the other comes between the listing and the copy.
-    let slow = Fault::every("s3:CopyObject", Effect::Latency { milliseconds: 200 });
+    let slow = Fault::every("s3:CopyObject", Effect::Latency { milliseconds: 600 });
     env.sandbox.faults().inject(slow);
     let arguments =
         ["consolidate", "--yes", "--copy", "server", "--concurrency", "1", "--format", "json"];

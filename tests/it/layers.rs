@@ -23,11 +23,12 @@ const RESTRICTED: [Restricted; 2] = [
 
 /// The layers, the lowest first: a part uses those of its own layer and below, and the
 /// parts of a layer do not use one another in a circle.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["local_file", "names", "policy", "printable", "stop", "words", "filter_pattern"],
     &["alarms", "aws", "config", "org"],
     &["resources"],
     &["archive", "checks", "cost", "events", "plan", "report"],
+    &["compute", "store"],
     &["ops"],
     &["serve"],
     &["cli"],

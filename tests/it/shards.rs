@@ -180,7 +180,7 @@ async fn what_is_not_every_shard_of_one_run_is_not_gathered() {
     for (change, words) in [
         (&(|it: &str| it.replace("2026-", "2025-")) as &dyn Fn(&str) -> String, "other work"),
         (&|it: &str| it.replace("orgtrail 0.", "orgtrail 9."), "wrote it, and this is"),
-        (&|it: &str| it.replace("\"1/3\"", "\"2/3\""), "whose name is"),
+        (&|it: &str| it.replace("\"1/3\"", "\"2/3\""), "as shards/00001-of-00003.json is"),
         (&|it: &str| it[..it.len() / 2].to_owned(), "ends in the middle"),
         (&|_: &str| "<html>".to_owned(), "it is not JSON"),
         (

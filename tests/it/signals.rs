@@ -43,7 +43,8 @@ async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, call) in [
         (&["accounts"][..], "sts:AssumeRole"),
-        (&["sources"], "cloudtrail:DescribeTrails"),
+        // Trails are looked for while accounts are still being found; after that, in buckets.
+        (&["sources"], "s3:ListObjectsV2"),
         (&["cost"], "s3:ListObjectsV2"),
         (&["coverage"], "cloudtrail:GetTrailStatus"),
         (&["drift"], "cloudtrail:GetTrailStatus"),

@@ -40,6 +40,7 @@ impl Subject {
     pub fn join(parts: Vec<Self>) -> Option<Self> {
         let mut joined = parts.into_iter().reduce(|mut joined, part| {
             joined.at = joined.at.max(part.at);
+            joined.window = joined.window.joined(part.window);
             joined.keys.extend(part.keys);
             joined.overrides.extend(part.overrides);
             joined

@@ -62,6 +62,19 @@ pub struct Window {
     pub last: Option<Timestamp>,
 }
 
+impl Window {
+    /// With that of another shard of the same verification: up to when both were verified.
+    /// Digests may be due later for a shard that started later.
+    #[must_use]
+    pub fn joined(self, shard: Self) -> Self {
+        let until = match (self.until, shard.until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { until, ..self }
+    }
+}
+
 /// The configuration of a chain verifier.
 #[derive(Debug, Clone)]
 pub struct VerifierConfig {

@@ -82,6 +82,7 @@ impl Examined {
     #[must_use]
     pub fn join(parts: impl IntoIterator<Item = Self>) -> Option<Self> {
         parts.into_iter().reduce(|mut joined, part| {
+            joined.window = joined.window.joined(part.window);
             joined.scopes.extend(part.scopes);
             joined.absent.extend(part.absent);
             for finding in part.findings {
