@@ -277,9 +277,10 @@ proptest! {
         });
         let mut shards: Vec<Examined> = (1..=count).map(|number| {
             let number = ShardNumber::new(number, count).unwrap();
-            let shard = match by_size {
-                true => Shard::assigned(number, Arc::clone(&assignment)),
-                false => Shard::new(number),
+            let shard = if by_size {
+                Shard::assigned(number, Arc::clone(&assignment))
+            } else {
+                Shard::new(number)
             };
             let kept = serde_json::to_vec(&examined(Some(shard))).unwrap();
             serde_json::from_slice(&kept).unwrap()

@@ -110,7 +110,9 @@ impl Examples {
     /// The same of rows of several shards.
     pub(super) fn of(rows: Vec<ObjectRow>) -> Vec<ObjectRow> {
         let mut examples = Self::default();
-        rows.iter().for_each(|row| examples.add(row));
+        for row in &rows {
+            examples.add(row);
+        }
         examples.into_rows()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{denied, error};
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
+use crate::archive::verify::run::{LogTally, ScopeReport, UnknownKeys, Verification};
 use crate::aws::Observation;
 use crate::checks::{Facts, NeighborStatus, OtherTrail, ROOT_SESSIONS, TrailStatus};
 use crate::config::Neighbor;
@@ -199,7 +199,7 @@ pub(super) const ROWS: &[Row] = &[
                 reported_trails: BTreeSet::new(),
                 has_later_digests: false,
                 handoffs: Vec::new(),
-                unknown_keys: Default::default(),
+                unknown_keys: UnknownKeys::default(),
                 missing_trails: Vec::new(),
                 lagging: Vec::new(),
             };

@@ -164,7 +164,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         }
         None => None,
     };
-    let exported = prepared.run(&env, authority.as_ref()).await?;
+    let exported = Box::pin(prepared.run(&env, authority.as_ref())).await?;
     if let Some(work) = work {
         let days = counted(exported.written.days, "day");
         let done = work.keep_export(&env, exported).await?;

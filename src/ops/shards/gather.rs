@@ -41,10 +41,6 @@ pub async fn gather(
     let keys = store.list(FOLDER, 2 * MAX_SHARDS as usize).await.map_err(lost)?;
     let mut kept = Vec::new();
     for key in keys {
-        // Of a replacement that is being written.
-        if !key.ends_with(".json") {
-            continue;
-        }
         let file = env.unless_stopped(Box::pin(store.read(&key))).await?.map_err(lost)?;
         if let Some(file) = file {
             kept.push((key.clone(), Kept::parse(&key, &file.bytes)?));

@@ -51,8 +51,8 @@ impl UnknownKeys {
         });
         let objects = unknown.len() as u64;
         let together = unknown.first().map(|first| Finding {
-            objects,
             period,
+            objects,
             ..Finding::new(FindingKind::PublicKeyMissing)
                 .at(first.bucket.as_deref(), first.key.clone().unwrap_or_default())
                 .with_mismatch(
