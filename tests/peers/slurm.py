@@ -58,8 +58,9 @@ def until(what, met, seconds=PATIENCE):
 class Cluster:
     """A controller and its nodes, with keys, ports and files of their own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, stack):
         self.folder, self.nodes, self.others = folder, {}, []
+        stack.callback(self.stop)
         os.chmod(folder, 0o755)
         host = socket.gethostname().split(".")[0]
         munge = os.path.join(folder, "munge")
@@ -300,8 +301,13 @@ def main():
                    for name in ("slurm", "one", "many")]
         start = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)).strftime("%Y-%m-%dT%H:00:00Z")
         one, many = (stack.enter_context(World(folder, start)) for folder in folders[1:])
-        cluster = Cluster(folders[0])
-        stack.callback(cluster.stop)
+        try:
+            cluster = Cluster(folders[0], stack)
+        # Such as in a container that may not make namespaces.
+        except TimeoutError as error:
+            print(f"SKIPPED: Slurm does not start on this machine: {error}")
+            print("0 passed, 0 failed, 1 skipped")
+            return 0
         compare(cluster, one, many)
     print(f"{COUNTS['passed']} passed, {COUNTS['failed']} failed, 0 skipped")
     return 1 if COUNTS["failed"] else 0
