@@ -139,9 +139,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         request.check_divisible()?;
         let work = ShardWork::open(&env, &sharding, "verify", request.asked()).await?;
         let found = verify_shard(&env, &request, work.shard()).await?;
-        let what = counted(found.scope_count(), "account and Region");
+        let what = counted(found.scope_count(), "unit");
         let done = work.keep_verification(&env, found).await?;
-        shard::report(context, &done, &format!("{what} verified"))?;
+        shard::report(
+            context,
+            &done,
+            &format!("{what} verified (a unit is an account in a Region)"),
+        )?;
         return Ok(Outcome::Clean);
     }
     let verified = verify(&env, &request).await?;

@@ -161,7 +161,7 @@ async fn what_is_not_every_shard_of_one_run_is_not_gathered() {
     refused(&verify(&["--shard", "auto/2", "--until", &until]).await, 2, &["SLURM_ARRAY_TASK_ID"]);
     refused(&gather().await, 2, &["is not a directory"]);
     assert_eq!(verify(&["--shard", "1/3", "--until", &until]).await.code, 0);
-    refused(&gather().await, 14, &["2 of 3 shards have no result", "2-3"]);
+    refused(&gather().await, 14, &["2 of 3 shards without a result", "2-3"]);
     // Another period: refused before anything is verified.
     let later = (env.sandbox.now() + SignedDuration::from_hours(1)).to_string();
     refused(

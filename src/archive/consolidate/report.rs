@@ -98,7 +98,7 @@ impl Report {
     }
 }
 
-/// Adds the values that are not there yet.
+/// Appends the values that `known` lacks.
 pub(crate) fn add_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
     for one in more {
         if !known.contains(&one) {

@@ -45,7 +45,7 @@ pub(super) enum Ungathered {
     Duplicate { name: String, other: String, number: ShardNumber },
     #[error("{name} is of {found} shards, expected {expected} as in {other}")]
     OtherCount { name: String, other: String, found: u32, expected: u32 },
-    #[error("{} of {count} shards have no result in {place}: {}", missing.len(), named(missing))]
+    #[error("{} of {count} shards without a result in {place}: {}", missing.len(), named(missing))]
     Missing { place: String, count: u32, missing: BTreeSet<u32> },
 }
 

@@ -62,7 +62,7 @@ struct Size {
 }
 
 impl Size {
-    /// What an object costs besides its bytes: a request takes about as long as 64 KiB.
+    /// The cost of reading it. Units: bytes; a request counts as 64 KiB, which take about as long.
     fn weight(self) -> u64 {
         self.bytes.saturating_add(self.objects.saturating_mul(64 << 10))
     }
