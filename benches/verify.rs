@@ -16,7 +16,8 @@ use orgtrail::archive::accept::Acceptances;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, NoProgress, OtherBuckets, PublicKeySource, Request, Selection, verify,
+    Concurrency, Deliveries, Depth, NoProgress, OtherBuckets, PublicKeySource, Request, Selection,
+    verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
@@ -195,10 +196,11 @@ fn verified(folder: &Path) -> u64 {
         declared: None,
         expected: None,
         org_owner: None,
-        delivered: Deliveries::none(),
+        delivered: Arc::new(Deliveries::none()),
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: orgtrail::archive::authenticity::RecordTrust::default(),
+        depth: Depth::Whole,
         concurrency: Concurrency::default(),
         kept: None,
     };

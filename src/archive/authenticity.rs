@@ -41,6 +41,8 @@ pub enum RecordKind {
     Acceptance,
     /// A trail that was retired.
     RetiredTrail,
+    /// What was proven of the archive.
+    ProofRecord,
 }
 
 /// A stored record: its identity and hash.

@@ -11,8 +11,8 @@ use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, DeclaredTrail, Deliveries, NoProgress, OtherBuckets, PublicKeySource,
-    Request, Selection, Verification, verify,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, Depth, NoProgress, OtherBuckets,
+    PublicKeySource, Request, Selection, Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Observation};
@@ -86,11 +86,13 @@ pub(super) async fn verify_newest(
         )),
         declared: Some(root(desired)),
         org_owner: None,
-        delivered: delivered(desired, accounts).with_declared_trail(Some(DeclaredTrail {
-            name: desired.config.trail.name.clone(),
-            home_region: desired.home_region().clone(),
-            org: desired.org_id().clone(),
-        })),
+        delivered: Arc::new(delivered(desired, accounts).with_declared_trail(Some(
+            DeclaredTrail {
+                name: desired.config.trail.name.clone(),
+                home_region: desired.home_region().clone(),
+                org: desired.org_id().clone(),
+            },
+        ))),
         // Other checks report accounts and Regions without deliveries.
         expected: None,
         other_buckets: OtherBuckets::origins_as(
@@ -99,6 +101,7 @@ pub(super) async fn verify_newest(
         ),
         acceptances,
         trust,
+        depth: Depth::Whole,
         concurrency: Concurrency::default(),
         kept: None,
     };

@@ -50,6 +50,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     verify_days: Option<u16>,
 
+    /// Verify of each account and Region what the archive's newest proof record does not contain,
+    /// and a random earlier day. A round that consolidates leaves such a record.
+    #[arg(long, conflicts_with_all = ["verify_days", "until"])]
+    incremental: bool,
+
     /// Verify up to this time. Default: now.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Timestamp>,
@@ -86,10 +91,13 @@ impl From<Part> for round::Part {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let Args { parts, report, verify_days, until, sharding } = args;
+    let Args { parts, report, verify_days, incremental, until, sharding } = args;
     let parts: Vec<round::Part> = parts.into_iter().map(Into::into).collect();
     if verify_days.is_some() && !parts.contains(&round::Part::Verify) {
         return Err(OpError::usage("`--verify-days` requires the part `verify`"));
+    }
+    if incremental && !parts.contains(&round::Part::Verify) {
+        return Err(OpError::usage("`--incremental` requires the part `verify`"));
     }
     let sharding = sharding.request(context)?;
     if report.is_some() && sharding.is_some() {
@@ -109,7 +117,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     }
     let watcher = Arc::new(RoundWatcher::new(context));
     let env = env.with_progress(Arc::clone(&watcher) as Arc<dyn Progress>);
-    let request = Request { parts, verify_days, until };
+    let request = Request { parts, verify_days, until, incremental };
     if let Some(sharding) = sharding {
         request.check_divisible()?;
         let work = ShardWork::open(&env, &sharding, "run", request.asked()).await?;

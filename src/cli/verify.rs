@@ -6,10 +6,12 @@ use jiff::Timestamp;
 
 use super::shard::{self, ShardOptions};
 use super::{Context, OpError, Outcome, Rendering};
+use crate::archive::proofs::Written;
+use crate::aws::WriteAuthority;
 use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::ops::instant;
 use crate::ops::shards::ShardWork;
-use crate::ops::verify::{Request, Scope, Verified, verify, verify_shard};
+use crate::ops::verify::{Request, Scope, Verified, record, verify, verify_shard};
 use crate::report::verification;
 use crate::words::counted;
 
@@ -23,6 +25,7 @@ use crate::words::counted;
 Examples:
   orgtrail verify
   orgtrail verify --account 111111111111 --since 2026-01-01T00:00:00Z
+  orgtrail verify --incremental --record --yes
   orgtrail verify s3://old-trail-bucket/prefix
   orgtrail verify ./mirror --public-keys keys.json --offline
   orgtrail verify evidence.tar.zst --public-keys keys.json --offline --format json
@@ -51,6 +54,17 @@ pub(crate) struct Args {
     /// bundle is refused (13). Get this value over a different channel than the bundle.
     #[arg(long, value_name = "HEX", value_parser = super::trust::sha256)]
     manifest_sha256: Option<String>,
+
+    /// Verify of each account and Region what the archive's newest proof record does not contain,
+    /// and a random earlier day. Where anything of that is not proven, and where the record does
+    /// not help, everything is verified.
+    #[arg(long)]
+    incremental: bool,
+
+    /// Keep what is proven as a proof record in the archive, from which `--incremental`
+    /// continues. Needs `--yes`.
+    #[arg(long)]
+    record: bool,
 
     #[command(flatten)]
     sharding: ShardOptions,
@@ -133,8 +147,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         since: args.since,
         until: args.until,
         manifest_sha256: args.manifest_sha256,
+        incremental: args.incremental,
+        record: args.record,
     };
     let env = context.env()?;
+    if args.record && !context.yes {
+        let bucket = &env.config()?.archive.bucket;
+        return Err(OpError::usage(format!("`--record` writes to s3://{bucket}"))
+            .with_hint("to allow it to write, add `--yes`"));
+    }
     if let Some(sharding) = sharding {
         request.check_divisible()?;
         let work = ShardWork::open(&env, &sharding, "verify", request.asked()).await?;
@@ -150,6 +171,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     }
     let verified = verify(&env, &request).await?;
     print(context, &verified)?;
+    if args.record {
+        match record(&env, &verified, &WriteAuthority::granted()).await? {
+            Some(Written { key, units }) => {
+                let units = counted(units, "account and Region");
+                context.out.note(format_args!("recorded as {key}: {units}"));
+            }
+            None => context.out.note(format_args!("nothing is proven that could be recorded")),
+        }
+    }
     Ok(verified.outcome())
 }
 

@@ -9,6 +9,7 @@ use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::consolidate::copy::CopyError;
 use crate::archive::consolidate::ledger::LedgerError;
 use crate::archive::consolidate::run::MAC_HINT;
+use crate::archive::sequence::SequenceError;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::Unmatched;
 use crate::archive::verify::source::ListError;
@@ -267,14 +268,30 @@ pub(crate) fn config_findings(path: &Path, findings: &[Finding]) -> String {
     findings.iter().map(|finding| line(path, finding)).collect::<Vec<_>>().join("\n")
 }
 
+const RECORDS_ALTERED: &str = "the records were altered: leave the bucket unchanged and inspect the versions of the objects below orgtrail/";
+
 impl Explain for LedgerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Sequence(error) => Explain::hint(error),
+            Self::Record(_) => Some(RECORDS_ALTERED.to_owned()),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Sequence(error) => Explain::outcome(error),
+            Self::Record(_) => Outcome::IntegrityFailure,
+        }
+    }
+}
+
+impl Explain for SequenceError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => error.hint(),
             Self::Mac(error) => error.hint().or_else(|| Some(MAC_HINT.to_owned())),
-            Self::Record(_) => Some(
-                "the run records were altered: leave the bucket unchanged and inspect the versions of orgtrail/runs/".to_owned(),
-            ),
+            Self::TooLarge { .. } | Self::NoneLeft => Some(RECORDS_ALTERED.to_owned()),
             Self::Fetch(_) | Self::Contended(_) | Self::Encode(_) => None,
         }
     }
@@ -282,7 +299,7 @@ impl Explain for LedgerError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => Explain::outcome(error),
-            Self::Record(_) => Outcome::IntegrityFailure,
+            Self::TooLarge { .. } | Self::NoneLeft => Outcome::IntegrityFailure,
             Self::Contended(_) | Self::Mac(_) => Outcome::Incomplete,
             Self::Fetch(_) | Self::Encode(_) => Outcome::Unexpected,
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use orgtrail::archive::consolidate::ledger::LedgerError;
 use orgtrail::archive::consolidate::record::{Outcome, Row};
 use orgtrail::archive::consolidate::run::Report;
+use orgtrail::archive::sequence::SequenceError;
 use orgtrail::sandbox::{Effect, Fault};
 
 use super::consolidate_env::{
@@ -243,7 +244,10 @@ async fn writes_that_always_meet_others_are_given_up() {
     // So is the record of a run.
     env.sandbox.faults().inject(conflict);
     let result = env.run(&Started::new(None)).await;
-    assert!(matches!(result, Err(LedgerError::Contended(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(LedgerError::Sequence(SequenceError::Contended(_)))),
+        "{result:?}"
+    );
 }
 
 #[tokio::test]
@@ -252,7 +256,7 @@ async fn a_record_that_cannot_be_written_ends_the_run_and_not_the_copies() {
     // The last write of a run is its record.
     let denied = [Fault::every("s3:PutObject", Effect::Deny).after(24)];
     let result = run_under(&env, &denied).await;
-    assert!(matches!(result, Err(LedgerError::Aws(_))), "{result:?}");
+    assert!(matches!(result, Err(LedgerError::Sequence(SequenceError::Aws(_)))), "{result:?}");
     assert_eq!(nothing_corrupt(&env, &whole).await, whole.len());
     assert_eq!(env.sandbox.keys_raw(ARCHIVE, "orgtrail/"), Vec::<String>::new());
     a_later_run_completes(&env, &whole).await;

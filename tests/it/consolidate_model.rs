@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use orgtrail::archive::consolidate::ledger::LedgerError;
 use orgtrail::archive::consolidate::record::{Counts, Outcome, Row};
 use orgtrail::archive::key::ObjectKey;
+use orgtrail::archive::sequence::SequenceError;
 use orgtrail::names::AccountId;
 use orgtrail::sandbox::{Effect, Fault};
 use proptest::prelude::*;
@@ -230,7 +231,9 @@ async fn attempt_once(env: &ConsolidateEnv, model: &mut Model, attempt: Attempt)
         result = env.run(&started) => match result {
             Ok(_) => {}
             // Its copies stay, its record could not be written.
-            Err(LedgerError::Aws(_) | LedgerError::Fetch(_)) => model.unrecorded = true,
+            Err(LedgerError::Sequence(SequenceError::Aws(_) | SequenceError::Fetch(_))) => {
+                model.unrecorded = true;
+            }
             Err(error) => panic!("{error:?}"),
         },
         () = killed => model.unrecorded = true,

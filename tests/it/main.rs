@@ -110,6 +110,7 @@ mod verified;
 mod verify_buckets;
 mod verify_chains;
 mod verify_command;
+mod verify_incremental;
 mod verify_laws;
 mod verify_live;
 mod verify_objects;

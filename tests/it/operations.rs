@@ -108,7 +108,8 @@ async fn everything_that_the_commands_do_is_callable_as_functions() {
     assert_eq!((packed.outcome(), packed.document().proven), (Outcome::Clean, true));
 
     let parts = vec![Part::Consolidate, Part::Verify, Part::Drift];
-    let round = round(&env, &Request { parts, verify_days: Some(1), until: None }).await.unwrap();
+    let request = Request { parts, verify_days: Some(1), until: None, incremental: false };
+    let round = round(&env, &request).await.unwrap();
     let outcomes: Vec<Outcome> = round.parts.iter().map(|part| part.outcome).collect();
     assert_eq!(outcomes[..2], [Outcome::Clean, Outcome::Clean]);
     assert_eq!(round.outcome(), Outcome::most_severe(outcomes.iter().copied()));

@@ -9,7 +9,7 @@ use orgtrail::archive::verify::chain::{LatestDelivery, Window};
 use orgtrail::archive::verify::finding::{Finding, FindingKind};
 use orgtrail::archive::verify::period::Period;
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, Examined, NoProgress, OtherBuckets, PublicKeySource, Request,
+    Concurrency, Deliveries, Depth, Examined, NoProgress, OtherBuckets, PublicKeySource, Request,
     Selection, Verification, examine,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
@@ -43,11 +43,12 @@ pub(crate) fn examined_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
         keys: PublicKeySource::Given(Arc::new(key_set())),
         declared: None,
         org_owner: None,
-        delivered: Deliveries::none(),
+        delivered: Arc::new(Deliveries::none()),
         expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: RecordTrust::default(),
+        depth: Depth::Whole,
         concurrency: Concurrency::default(),
         kept: None,
     };

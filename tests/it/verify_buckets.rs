@@ -11,7 +11,7 @@ use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyItem, PublicKeySet};
 use orgtrail::archive::verify::run::{
-    ApiKeys, Concurrency, Deliveries, NoProgress, OtherBuckets, PublicKeySource, Request,
+    ApiKeys, Concurrency, Deliveries, Depth, NoProgress, OtherBuckets, PublicKeySource, Request,
     Selection, Verification, verify,
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
@@ -35,11 +35,12 @@ fn request(clients: &WriteClients, bucket: &str, keys: PublicKeySource) -> Reque
         keys,
         declared: None,
         org_owner: None,
-        delivered: Deliveries::none(),
+        delivered: Arc::new(Deliveries::none()),
         expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: RecordTrust::default(),
+        depth: Depth::Whole,
         concurrency: Concurrency::default(),
         kept: None,
     }
@@ -205,7 +206,7 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
         let account = env.desired.management().clone();
         let keys = ApiKeys::new(env.aws.clone(), account, PublicKeySet::default(), now);
         let mut request = request(&archive, "acme-log-archive", PublicKeySource::Api(keys));
-        request.delivered = Deliveries::query(env.aws.clone());
+        request.delivered = Deliveries::query(env.aws.clone()).into();
         request
     };
     assert_eq!(found(&verified(asked()).await), []);

@@ -85,7 +85,7 @@ fn newest_digests_deleted_leave_the_window_open() {
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);
         let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(Root::default(), [delivery]);
+        request.delivered = Deliveries::known(Root::default(), [delivery]).into();
     });
     assert_eq!(kinds(&all), [FindingKind::NewestDeleted, FindingKind::LogsUnproven]);
     assert_eq!(all.severity(), Some(Severity::Broken));
@@ -98,7 +98,7 @@ fn newest_digests_deleted_leave_the_window_open() {
     let all = verified_with(&damaged, |request| {
         let latest = latest(&chain, 6);
         let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(Root::default(), [delivery]);
+        request.delivered = Deliveries::known(Root::default(), [delivery]).into();
     });
     assert!(kinds(&all).iter().all(|kind| *kind != FindingKind::NewestDeleted));
     assert!(kinds(&all).contains(&FindingKind::DigestFormat));
@@ -107,7 +107,7 @@ fn newest_digests_deleted_leave_the_window_open() {
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);
         let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(Root::default(), [delivery]);
+        request.delivered = Deliveries::known(Root::default(), [delivery]).into();
         request.window = Window { since: None, until: Some(at(3)), last: Some(at(4)) };
     });
     assert_eq!(all.severity(), None);
@@ -127,9 +127,10 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
         };
         Deliveries::known(Root::default(), trails.iter().map(delivery))
     };
-    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain]).into());
     assert_eq!(kinds(&all), []);
-    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]));
+    let all =
+        verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]).into());
     let found = only(&all);
     assert_eq!(found.kind, FindingKind::NewestDeleted);
     assert!(found.expected.as_ref().unwrap().contains("the digest of other"));
@@ -140,7 +141,8 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     let mut west =
         Chain { trail: "other".to_owned(), region: "us-west-2".to_owned(), ..Chain::new() };
     west.hours(&mut bucket, 6, 0, 0);
-    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]));
+    let all =
+        verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]).into());
     let found = only(&all);
     assert_eq!((found.kind, found.severity), (FindingKind::NewestDeleted, Severity::Broken));
     assert_eq!(found.found.as_deref(), Some("no digest of this trail"));
@@ -151,7 +153,8 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     let mut namesake = Chain { account: "222222222222".to_owned(), ..west };
     (namesake.end, namesake.previous) = (at(0), None);
     namesake.hours(&mut bucket, 6, 0, 0);
-    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]));
+    let all =
+        verified_with(&bucket, |request| request.delivered = printed(&[&chain, &other]).into());
     assert_eq!(only(&all).severity, Severity::Incomplete);
 
     // Nor is a trail taken to be new here that left earlier log files.
@@ -159,7 +162,7 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     for digest in &chain.digests {
         bucket.objects.remove(digest);
     }
-    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain]));
+    let all = verified_with(&bucket, |request| request.delivered = printed(&[&chain]).into());
     assert_eq!(all.severity(), Some(Severity::Broken));
     assert!(kinds(&all).contains(&FindingKind::NewestDeleted));
 
@@ -170,7 +173,7 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
         let latest = latest(&chain, 48);
         let delivery = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
         let root = Root { org: Some("o-exampleorgid".parse().unwrap()), prefix: None };
-        request.delivered = Deliveries::known(root, [delivery]);
+        request.delivered = Deliveries::known(root, [delivery]).into();
     });
     assert_eq!(kinds(&all), []);
 }
@@ -227,7 +230,7 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     let asked = |declared: Option<DeclaredTrail>| {
         verified_with(&bucket, |request| {
             request.window.until = Some(at(20));
-            request.delivered = Deliveries::none().with_declared_trail(declared);
+            request.delivered = Deliveries::none().with_declared_trail(declared).into();
         })
     };
     // Nobody knows what the other recorded.
@@ -251,7 +254,7 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     let asked = |declared: Option<DeclaredTrail>| {
         verified_with(&bucket, |request| {
             request.window.until = Some(at(20));
-            request.delivered = Deliveries::none().with_declared_trail(declared);
+            request.delivered = Deliveries::none().with_declared_trail(declared).into();
         })
     };
     let all = asked(declared("orgtrail"));

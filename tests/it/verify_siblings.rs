@@ -87,7 +87,7 @@ fn after_the_accounts_own_trails_the_organizations_leaves_the_true_gap_alone() {
         };
         verified_with(bucket, |request| {
             request.window.until = Some(at(10));
-            request.delivered = Deliveries::none().with_declared_trail(Some(declared));
+            request.delivered = Deliveries::none().with_declared_trail(Some(declared)).into();
         })
     };
     let all = asked(&bucket, &organizations.trail);

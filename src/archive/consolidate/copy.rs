@@ -52,7 +52,7 @@ impl WriteTarget {
     }
 
     /// The clients that write to it.
-    pub(super) fn writer(&self) -> &WriteClients {
+    pub(in crate::archive) fn writer(&self) -> &WriteClients {
         &self.writer
     }
 }
@@ -337,7 +337,7 @@ pub(super) async fn hash(origin: Origin<'_>, part_bytes: u64) -> Result<[u8; 32]
 ///
 /// INVARIANT: a part belongs to the content with [`Origin::etag`], so two contents are never
 /// mixed. A whole read always returns one content.
-pub(super) async fn fetch(
+pub(in crate::archive) async fn fetch(
     origin: Origin<'_>,
     range: Option<(u64, u64)>,
 ) -> Result<(GetObjectOutput, Bytes), CopyError> {
@@ -408,7 +408,7 @@ fn tagging(tags: &[aws_sdk_s3::types::Tag]) -> String {
 }
 
 /// The SHA-256 of bytes in memory.
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(in crate::archive) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     context.update(bytes);
     finish(context)

@@ -106,7 +106,7 @@ pub(super) async fn find_log_prefixes(
                 let rights = Arc::new(wanted.iter().map(rights).collect());
                 let route =
                     Arc::new(options.server_side.route(clients.bucket_owner(), archive_owner));
-                let source_limit = Arc::new(ConcurrencyLimit::new(options.concurrency));
+                let source_limit = Arc::new(ConcurrencyLimit::fixed(options.concurrency));
                 let budget = Arc::new(Budget::new(Arc::clone(contents)));
                 unbound_folders.push(UnboundFolders {
                     source: source.name(),

@@ -283,7 +283,7 @@ pub async fn consolidate(
     );
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
-    let limit = Arc::new(ConcurrencyLimit::new(options.concurrency));
+    let limit = Arc::new(ConcurrencyLimit::searched(options.concurrency));
     let task = |(log_prefix, reader): (LogPrefix, SourceReader)| PrefixCopyTask {
         attester: Arc::new(Attester {
             keys: keys.clone(),

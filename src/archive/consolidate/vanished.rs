@@ -11,6 +11,7 @@ use super::record::{Row, Segment};
 use super::run::Failure;
 use crate::archive::authenticity::{Authenticity, RecordTrust};
 use crate::archive::retired::Retired;
+use crate::archive::sequence::SequenceError;
 use crate::archive::verify::source::{S3Source, Source};
 use crate::names::Arn;
 
@@ -42,7 +43,9 @@ pub async fn vanished(
     let mut gone = match past {
         Ok(past) => past,
         // Before the archive exists, no run has recorded anything.
-        Err(LedgerError::Aws(error)) if error.is_not_found() => return Vec::new(),
+        Err(LedgerError::Sequence(SequenceError::Aws(error))) if error.is_not_found() => {
+            return Vec::new();
+        }
         Err(error) => {
             let reason = format!("the sources of earlier runs could not be read: {error}");
             return vec![failure("the run records".to_owned(), reason, None)];

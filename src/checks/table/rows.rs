@@ -202,6 +202,8 @@ pub(super) const ROWS: &[Row] = &[
                 unknown_keys: UnknownKeys::default(),
                 missing_trails: Vec::new(),
                 lagging: Vec::new(),
+                earlier: None,
+                anchors_found: 0,
             };
             let verification = Verification { scopes: vec![report], findings: Vec::new() };
             f.chains = Observation::Present(Arc::new(verification));

@@ -104,7 +104,8 @@ pub(crate) struct Args {
         value_parser = clap::value_parser!(u16).range(1..=365))]
     restore_days: u16,
 
-    /// How many objects to copy at once.
+    /// How many objects to copy at once at most: their number grows from 64 as long as that makes
+    /// copies faster.
     #[arg(long, value_name = "COPIES", default_value_t = CONCURRENCY,
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CONCURRENCY as u64))]
     concurrency: usize,

@@ -139,6 +139,7 @@ fn schedule() -> impl Strategy<Value = Schedule> {
             run,
             cron: cron.parse().expect("a pattern"),
             time_zone: zone.parse().expect("a time zone"),
+            incremental: paused && verify_days.is_none(),
             verify_days,
             jitter_seconds,
             deadline_minutes,

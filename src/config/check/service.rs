@@ -30,6 +30,18 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
                 "it has no effect: `run` has no `verify`",
             );
         }
+        if schedule.incremental && !parts.contains(&RoundPart::Verify) {
+            checker.warning(
+                &[&key("incremental"), &key("run")],
+                "it has no effect: `run` has no `verify`",
+            );
+        }
+        if schedule.incremental && schedule.verify_days.is_some() {
+            checker.error(
+                &[&key("incremental"), &key("verify_days")],
+                "found both, expected one of them",
+            );
+        }
         if !(1..=7 * 24 * 60).contains(&schedule.deadline_minutes) {
             let message =
                 format!("found {}, expected 1 to 10080 minutes", schedule.deadline_minutes);

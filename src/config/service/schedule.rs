@@ -19,6 +19,10 @@ section! {
         time_zone: ZoneName = default(ZoneName::utc()),
         /// How many days of digests to verify. Default: all days.
         verify_days: Option<u32> = default(None::<u32>),
+        /// Whether to verify of each account and Region only what the archive's newest proof
+        /// record does not contain, and a random earlier day. Where anything of that is not
+        /// proven, everything is verified.
+        incremental: bool = default(false),
         /// How many seconds a round may start after its time. The delay is the same for every
         /// round, and different for every organization, so that not all start at once.
         jitter_seconds: u32 = default(120_u32),
@@ -47,22 +51,23 @@ choice! {
 
 /// The schedules of a configuration that names none.
 pub(super) fn default_schedules() -> Vec<Schedule> {
-    let schedule = |name: &str, run: &[RoundPart], cron: &str, verify_days| {
+    let schedule = |name: &str, run: &[RoundPart], cron: &str, verify_days, incremental| {
         Some(Schedule {
             name: name.parse().ok()?,
             run: run.to_vec(),
             cron: cron.parse().ok()?,
             time_zone: ZoneName::utc(),
             verify_days,
+            incremental,
             jitter_seconds: 120,
             deadline_minutes: 720,
             paused: false,
         })
     };
     [
-        schedule("hourly", &[RoundPart::Drift, RoundPart::Verify], "23 * * * *", Some(1)),
-        schedule("nightly", RoundPart::ALL, "17 3 * * 1-6", Some(7)),
-        schedule("weekly", RoundPart::ALL, "17 3 * * 0", None),
+        schedule("hourly", &[RoundPart::Drift, RoundPart::Verify], "23 * * * *", Some(1), false),
+        schedule("nightly", RoundPart::ALL, "17 3 * * 1-6", None, true),
+        schedule("weekly", RoundPart::ALL, "17 3 * * 0", None, false),
     ]
     .into_iter()
     .flatten()

@@ -11,8 +11,10 @@ use crate::archive::shard::Shard;
 use crate::config::Config;
 use crate::names::{AccountId, Region};
 
-/// How many objects are copied at once by default.
-pub const CONCURRENCY: usize = 64;
+/// How many objects are copied at once at most, by default: each needs up to two connections, and
+/// a process has 1,024 files by default.
+pub const CONCURRENCY: usize = 256;
+
 /// What to consolidate, and how.
 #[derive(Debug, Clone)]
 pub struct Request {

@@ -16,6 +16,7 @@ use crate::archive::bundle::{
     BundleWriter, DeclaredRoot, Followed, Manifest, PUBLIC_KEYS, RECORDS, REPORT_JSON, REPORT_TEXT,
     is_canonical,
 };
+use crate::archive::proofs;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{FindingKind, Severity};
@@ -223,6 +224,10 @@ async fn pack_records(
 ) -> Result<(), OpError> {
     let mut listed = source.list(&format!("{prefix}{RECORD_FOLDER}"), None);
     while let Some(object) = listed.try_next().await? {
+        // Proof records only say what an earlier verification found: they prove nothing to others.
+        if object.key.starts_with(&format!("{prefix}{}", proofs::FOLDER)) {
+            continue;
+        }
         if !is_canonical(&object.key) {
             unpackable.push(pack::unpackable(&object.key));
             continue;

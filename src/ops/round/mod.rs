@@ -313,6 +313,14 @@ impl State<'_> {
                 self.consolidation = Some(Consolidation::Failed);
             }
         }
+        if self.request.records() && !is_stopped {
+            // Without the record, the next verification takes longer.
+            let authority = WriteAuthority::granted();
+            let recorded = verify::record(&self.muted, &verified, &authority).await;
+            if let Err(error) = recorded {
+                self.env.progress().warn(&error.render());
+            }
+        }
         let (outcome, summary) = verification_ended(&verified, self.consolidation.as_ref());
         let was_stopped = self.consolidation.as_ref().is_some_and(Consolidation::was_stopped);
         Ok(Ended {

@@ -50,6 +50,8 @@ pub struct Request {
     pub verify_days: Option<u16>,
     /// Up to when to verify; until now if absent.
     pub until: Option<Timestamp>,
+    /// Whether to continue from the archive's newest proof record.
+    pub incremental: bool,
 }
 
 impl Request {
@@ -59,7 +61,20 @@ impl Request {
             let back = SignedDuration::from_hours(24 * i64::from(days));
             self.until.unwrap_or(now).checked_sub(back).unwrap_or(Timestamp::MIN)
         });
-        verify::Request { since, until: self.until, ..verify::Request::default() }
+        verify::Request {
+            since,
+            until: self.until,
+            incremental: self.incremental,
+            record: self.records(),
+            ..verify::Request::default()
+        }
+    }
+
+    /// Whether what is proven is kept as a proof record: if the round may write, and verifies all
+    /// days up to now.
+    pub(super) fn records(&self) -> bool {
+        let is_of_all_days = self.verify_days.is_none() && self.until.is_none();
+        is_of_all_days && self.parts.iter().any(|part| part.writes())
     }
 
     /// Checks that shards can do it.
@@ -87,6 +102,7 @@ impl Request {
             ("PART", Some(parts.join(","))),
             ("--verify-days", self.verify_days.map(|days| days.to_string())),
             ("--until", self.until.map(|at| at.to_string())),
+            ("--incremental", self.incremental.then(|| "true".to_owned())),
         ]
         .into_iter()
         .filter_map(|(option, value)| Some((option, value?)))

@@ -3,6 +3,7 @@
 mod archive;
 mod embedded;
 mod file_verdicts;
+mod proofs;
 mod reader;
 mod target;
 
@@ -15,16 +16,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::file_verdicts::FileVerdicts;
+pub use self::proofs::record;
 pub(super) use self::reader::{Reader, reader};
 pub(super) use self::target::Target;
 use super::{Env, OpError, Outcome, Phase};
+use crate::archive::proofs::Earlier;
 use crate::archive::shard::Shard;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest_delay::digests_due;
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{
-    self as chains, Examined, FileVerdict, Progress, PublicKeySource, Selection, Verification,
-    unmatched, unmatched_trail,
+    self as chains, Depth, Examined, FileVerdict, Progress, PublicKeySource, Selection,
+    Verification, unmatched, unmatched_trail,
 };
 use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::report::contract;
@@ -48,6 +51,10 @@ pub struct Request {
     pub until: Option<Timestamp>,
     /// The SHA-256 of the bundle's manifest, in lower case; any bundle if absent.
     pub manifest_sha256: Option<String>,
+    /// Whether to continue from the archive's newest proof record.
+    pub incremental: bool,
+    /// Whether the result will be kept with [`record`].
+    pub record: bool,
 }
 
 /// What of a target is verified or packed, and with what.
@@ -86,7 +93,7 @@ impl Request {
     /// What was asked, by option: the shards of one verification are all asked the same.
     #[must_use]
     pub fn asked(&self) -> BTreeMap<&'static str, String> {
-        let Self { target, scope, since, until, manifest_sha256: _ } = self;
+        let Self { target, scope, since, until, incremental, manifest_sha256: _, record: _ } = self;
         let Scope { accounts, regions, trails: _, bucket_owner, public_keys, .. } = scope;
         let joined = |names: Vec<String>| Some(names.join(",")).filter(|it| !it.is_empty());
         let mut acceptances = scope.acceptances.clone();
@@ -101,6 +108,7 @@ impl Request {
             ("--offline", scope.offline.then(|| "true".to_owned())),
             ("--since", since.map(|at| at.to_string())),
             ("--until", until.map(|at| at.to_string())),
+            ("--incremental", incremental.then(|| "true".to_owned())),
         ]
         .into_iter()
         .filter_map(|(option, value)| Some((option, value?)))
@@ -112,6 +120,11 @@ impl Request {
     /// # Errors
     /// They would not: usage.
     pub fn check_divisible(&self) -> Result<(), OpError> {
+        if self.incremental || self.record {
+            return Err(OpError::usage(
+                "`--shard` cannot be used with `--incremental` or `--record`",
+            ));
+        }
         if self.until.is_none() {
             let hint =
                 "give every shard the same time, such as that at which the job was submitted";
@@ -143,6 +156,8 @@ pub struct Verified {
     pub verification: Verification,
     /// Whether it was stopped before the end.
     pub was_stopped: bool,
+    /// What the archive's newest proof record says, if it was read.
+    earlier: Option<Arc<Earlier>>,
 }
 
 impl Verified {
@@ -187,7 +202,7 @@ impl Examination {
     #[must_use]
     pub fn conclude(self) -> Verified {
         let Self { subject, examined, was_stopped } = self;
-        Verified { subject, verification: examined.conclude(), was_stopped }
+        Verified { subject, verification: examined.conclude(), was_stopped, earlier: None }
     }
 
     /// Whether it was stopped before the end.
@@ -215,11 +230,26 @@ impl Examination {
 /// another manifest than requested, or a stop was requested: while opening the target the first
 /// one, later a second one.
 pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
+    request.check_proofs()?;
     let Opened { target, mut subject } = opened(env, request).await?;
+    let earlier = if request.incremental || request.record {
+        target.read_proofs(env).await?.newest.map(Arc::new)
+    } else {
+        None
+    };
     let (bundle, is_declared) = (target.unpacked.clone(), target.declared_trail.is_some());
     let not_files = target.not_files.clone();
     let selection = request.scope.selection();
-    let of_target = target.request(selection.clone(), subject.window);
+    let mut of_target = target.request(selection.clone(), subject.window);
+    match &earlier {
+        Some(earlier) if request.incremental => {
+            of_target.depth = Depth::Incremental(Arc::clone(earlier));
+        }
+        None if request.incremental => {
+            env.progress().note("there is no usable proof record: the whole archive is verified");
+        }
+        _ => {}
+    }
     let (source, ring) = (Arc::clone(&of_target.source), of_target.keys.clone());
     refuse_unmatched(&of_target).await?;
     let mut verification = Box::pin(examined(of_target, env)).await?.conclude();
@@ -235,7 +265,8 @@ pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
     }
     let regions = verification.scopes.iter().map(|scope| scope.region.clone()).collect();
     subject.keys = keys_used(&ring, regions, subject.window).await;
-    Ok(Verified { subject, verification, was_stopped: env.stop().is_requested() })
+    let was_stopped = env.stop().is_requested();
+    Ok(Verified { subject, verification, was_stopped, earlier })
 }
 
 /// Verifies the accounts and Regions of a shard. Changes nothing.

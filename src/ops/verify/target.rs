@@ -15,7 +15,7 @@ use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, DeclaredTrail, Deliveries, ExpectedAccounts, OtherBuckets,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, Depth, ExpectedAccounts, OtherBuckets,
     PublicKeySource, Request,
 };
 use crate::archive::verify::source::{
@@ -115,11 +115,12 @@ impl Target {
             keys: self.keys,
             declared: self.declared,
             org_owner: self.org_owner,
-            delivered: self.deliveries.with_declared_trail(self.declared_trail),
+            delivered: Arc::new(self.deliveries.with_declared_trail(self.declared_trail)),
             expected: self.expected,
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
             trust: self.trust,
+            depth: Depth::Whole,
             concurrency: Concurrency::default(),
             kept: self.unpacked.map(|unpacked| unpacked as _),
         }

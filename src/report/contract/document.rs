@@ -15,6 +15,7 @@ use super::{
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
 use crate::archive::consolidate::record;
+use crate::archive::proofs;
 use crate::archive::{accept, bundle, retired};
 use crate::events::export;
 
@@ -106,6 +107,7 @@ documents! {
     emitted events::SearchReport = "event-search";
     emitted evidence::Report = "evidence-report";
     emitted plan::Plan = "plan";
+    stored proofs::Head = "proof-record", version proofs::FORMAT_VERSION, with proofs::ProvenUnit;
     emitted records::Report = "records-report";
     stored retired::Retired = "retired-trail";
     emitted retirement::Report = "retirement-report";

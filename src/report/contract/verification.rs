@@ -10,7 +10,7 @@ use super::{Period, Window, mirror};
 use crate::archive::accept::apply;
 use crate::archive::verify::chain::ChainSummary;
 use crate::archive::verify::finding::{self, FindingKind};
-use crate::archive::verify::run::{LogTally, ScopeReport, Verification};
+use crate::archive::verify::run::{self, LogTally, ScopeReport, Verification};
 use crate::names::{AccountId, Region};
 use crate::report::verification::{BundleFacts, KeyUsed, Subject};
 
@@ -164,6 +164,56 @@ pub struct Scope {
     pub log_files: LogFiles,
     /// The periods that are proven: digests, and the log files that they list.
     pub proven: Vec<Period>,
+    /// The part that was not verified now, since a proof record of the archive says that an
+    /// earlier verification proved it; null where everything was verified.
+    pub earlier: Option<Earlier>,
+}
+
+/// The part of an account and Region that an earlier verification proved.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Earlier {
+    /// The start of it.
+    pub from: Timestamp,
+    /// The end of it: from here on, everything was verified now.
+    pub before: Timestamp,
+    /// The key of the proof record.
+    pub record: String,
+    /// When the record was written.
+    pub recorded_at: Timestamp,
+    /// Whether the record's writer is authenticated.
+    pub is_authenticated: bool,
+    /// When all of it was last verified at once.
+    pub whole_at: Timestamp,
+    /// The day of it that was verified again, chosen at random.
+    pub sample: Option<Sample>,
+}
+
+mirror! {
+    /// A period that was verified again.
+    #[derive(Debug, Clone, Serialize, JsonSchema)]
+    struct Sample from run::Sample {
+        /// The period.
+        period: Period => into,
+        /// Its digests, all proven.
+        digests: u64,
+        /// Their log files, all proven.
+        log_files: u64,
+    }
+}
+
+impl From<&run::EarlierPart> for Earlier {
+    fn from(earlier: &run::EarlierPart) -> Self {
+        let run::EarlierPart { before, recorded, sample } = earlier;
+        Self {
+            from: recorded.from,
+            before: *before,
+            record: recorded.record.clone(),
+            recorded_at: recorded.written_at,
+            is_authenticated: recorded.is_authenticated,
+            whole_at: recorded.whole_at,
+            sample: sample.map(Into::into),
+        }
+    }
 }
 
 impl From<&ScopeReport> for Scope {
@@ -177,6 +227,7 @@ impl From<&ScopeReport> for Scope {
             chains: report.chains.iter().map(Chain::from).collect(),
             log_files: report.logs.into(),
             proven: report.proven.iter().copied().map(Period::from).collect(),
+            earlier: report.earlier.as_ref().map(Earlier::from),
         }
     }
 }

@@ -41,6 +41,7 @@ pub fn text(subject: &Subject, verification: &Verification) -> String {
         text.push('\n');
     }
     provenance(&mut text, subject);
+    earlier(&mut text, verification);
     text.push_str(&verdict(subject, verification));
     text
 }
@@ -71,6 +72,30 @@ fn provenance(text: &mut String, subject: &Subject) {
     if !subject.keys.is_empty() || subject.bundle.is_some() {
         text.push('\n');
     }
+}
+
+/// What was not verified now, and why.
+fn earlier(text: &mut String, verification: &Verification) {
+    let parts = || verification.scopes.iter().filter_map(|scope| scope.earlier.as_ref());
+    let Some(first) = parts().next() else { return };
+    let latest = parts().map(|part| part.before).max().unwrap_or(first.before);
+    let whole_at = parts().map(|part| part.recorded.whole_at).min().unwrap_or(latest);
+    let again = || parts().filter_map(|part| part.sample);
+    let digests = counted(again().map(|sample| sample.digests).sum::<u64>(), "digest", "digests");
+    let logs =
+        counted(again().map(|sample| sample.log_files).sum::<u64>(), "log file", "log files");
+    let writer =
+        if first.recorded.is_authenticated { "" } else { ", whose writer is not authenticated" };
+    let places = counted(parts().count(), "account and Region", "accounts and Regions");
+    let _ = writeln!(
+        text,
+        "not verified now: in {places}, what is before {latest} or earlier. It was proven by {}, \
+         according to {}{writer}; all at once last by {whole_at}",
+        first.recorded.written_at,
+        plain(&first.recorded.record),
+    );
+    let _ =
+        writeln!(text, "of that, verified again: {digests} and {logs} of days chosen at random\n");
 }
 
 fn table(scopes: &[ScopeReport]) -> Table {
@@ -184,7 +209,13 @@ fn verdict(subject: &Subject, verification: &Verification) -> String {
         Outcome::Proven if verification.covers_chosen_trails_only() => {
             format!("PROVEN, for the chains of the chosen trails only: {what}")
         }
-        Outcome::Proven => format!("PROVEN: {what}"),
+        Outcome::Proven => match scopes.iter().filter_map(|it| it.earlier.as_ref()).next() {
+            Some(earlier) => {
+                let at = earlier.recorded.written_at;
+                format!("PROVEN, and earlier time as recorded at {at}: {what}")
+            }
+            None => format!("PROVEN: {what}"),
+        },
     };
     match accepted {
         0 => verdict,

@@ -56,6 +56,53 @@ pub struct ChainFinding {
     pub objects: u64,
 }
 
+/// From when on verifications know everything; they say nothing of the time before.
+#[derive(Debug, Clone)]
+struct Known {
+    /// Of every account and Region that is not listed; `None`: of all time.
+    all: Option<Timestamp>,
+    /// Of those that were verified incrementally.
+    of: BTreeMap<(AccountId, Region), Timestamp>,
+}
+
+impl Default for Known {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self { all: Some(Timestamp::MAX), of: BTreeMap::new() }
+    }
+}
+
+impl Known {
+    fn is_everything(&self) -> bool {
+        self.all.is_none() && self.of.is_empty()
+    }
+
+    /// From when on everything is known of an account and Region; `None` of all time.
+    fn from(&self, account: &AccountId, region: &Region) -> Option<Timestamp> {
+        self.of.get(&(account.clone(), region.clone())).copied().or(self.all)
+    }
+
+    fn add(&mut self, verification: &Verification) {
+        let window = verification.window.from;
+        let mut of = BTreeMap::new();
+        if let Some(window) = window {
+            of.extend(self.of.iter().map(|(place, from)| (place.clone(), window.min(*from))));
+        }
+        for scope in &verification.scopes {
+            let verified = scope.earlier.map(|earlier| earlier.before).or(window);
+            let known = self.from(&scope.account, &scope.region);
+            let place = (scope.account.clone(), scope.region.clone());
+            match verified.zip(known) {
+                Some((verified, known)) => of.insert(place, verified.min(known)),
+                None => of.remove(&place),
+            };
+        }
+        self.all = self.all.and_then(|known| Some(window?.min(known)));
+        of.retain(|_, from| Some(*from) != self.all);
+        self.of = of;
+    }
+}
+
 impl ScopeChains {
     /// Whether something contradicts CloudTrail.
     #[must_use]
@@ -76,15 +123,17 @@ impl Chains {
     pub fn of(verifications: Vec<Verification>) -> Self {
         let mut chains = Self::default();
         let mut texts = Texts::default();
-        // Before this time, later verifications say nothing. None: they say everything.
-        let mut known_from = Some(Timestamp::MAX);
+        let mut known = Known::default();
         for verification in verifications {
-            let Some(before) = known_from else { break };
-            chains.as_of = chains.as_of.max(Some(verification.created_at));
-            if !verification.was_stopped {
-                known_from = verification.window.from.map(|from| from.min(before));
+            if known.is_everything() {
+                break;
             }
-            chains.add(verification, before, &mut texts);
+            chains.as_of = chains.as_of.max(Some(verification.created_at));
+            let later = known.clone();
+            if !verification.was_stopped {
+                known.add(&verification);
+            }
+            chains.add(verification, &later, &mut texts);
         }
         for scope in chains.scopes.values_mut() {
             scope
@@ -96,9 +145,10 @@ impl Chains {
         chains
     }
 
-    /// Adds what a verification knows about the time before `before`.
-    fn add(&mut self, verification: Verification, before: Timestamp, texts: &mut Texts) {
+    /// Adds what a verification knows about the time of which `later` ones know nothing.
+    fn add(&mut self, verification: Verification, later: &Known, texts: &mut Texts) {
         for scope in verification.scopes {
+            let Some(before) = later.from(&scope.account, &scope.region) else { continue };
             let chains = self.scopes.entry((scope.account, scope.region)).or_default();
             let periods = scope.proven.into_iter().filter(|period| period.from < before);
             chains.proven.extend(periods.map(|it| Period { to: it.to.min(before), ..it }));
@@ -110,6 +160,9 @@ impl Chains {
         }
         for finding in verification.findings {
             let is_broken = finding.severity == Severity::Broken;
+            let place = finding.account.as_ref().zip(finding.region.as_ref());
+            let known = place.map_or(later.all, |(account, region)| later.from(account, region));
+            let Some(before) = known else { continue };
             // An earlier finding without a period may still be true: it is kept if it is grave.
             let is_newest = match finding.period {
                 Some(period) => period.from < before,
@@ -227,10 +280,31 @@ mod tests {
                 region,
                 chains: Vec::new(),
                 proven: proven.iter().map(|&(from, to)| period(from, to)).collect(),
+                earlier: None,
             }],
             findings,
             was_stopped: false,
         }
+    }
+
+    #[test]
+    fn what_was_not_verified_again_is_known_from_an_earlier_verification() {
+        let old = || vec![finding(Severity::Broken, Some(period(10, 12)))];
+        let whole = verification(48, None, &[(0, 10)], old());
+        let mut incremental = verification(72, None, &[(48, 71)], Vec::new());
+        incremental.scopes[0].earlier =
+            Some(super::super::read::VerifiedEarlier { before: at(48) });
+        let before = verification(24, None, &[(0, 23)], Vec::new());
+        let chains = Chains::of(vec![incremental.clone(), whole, before.clone()]);
+        let here = &chains.scopes[&scope()];
+        assert_eq!(here.proven, [period(0, 10), period(48, 71)]);
+        assert!(here.is_broken());
+        // Another account is known as a whole.
+        let (account, region) = ("222222222222".parse().unwrap(), scope().1);
+        let mut before = before;
+        before.scopes[0].account = account;
+        let chains = Chains::of(vec![incremental, before]);
+        assert!(!chains.scopes.contains_key(&("222222222222".parse().unwrap(), region)));
     }
 
     #[test]

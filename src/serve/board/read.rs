@@ -38,6 +38,16 @@ pub struct VerifiedScope {
     pub chains: Vec<VerifiedChain>,
     /// The periods that are proven.
     pub proven: Vec<Period>,
+    /// What was not verified now.
+    #[serde(default)]
+    pub earlier: Option<VerifiedEarlier>,
+}
+
+/// The part of an account and Region that was not verified again.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct VerifiedEarlier {
+    /// The end of it.
+    pub before: Timestamp,
 }
 
 /// A chain of digests.

@@ -122,6 +122,7 @@ fn schedules(view: &View) -> Markup {
                     }
                     @match schedule.verify_days {
                         Some(days) => { " (" (counted(days, "day")) ")" },
+                        None if schedule.incremental => { " (what is new)" },
                         None => {},
                     }
                 }

@@ -269,6 +269,7 @@ impl Scheduler {
             until: None,
             parts: schedule.run.iter().copied().map(Part::from).collect(),
             verify_days: days,
+            incremental: schedule.incremental,
         };
         let deadline = Duration::from_secs(60 * u64::from(schedule.deadline_minutes));
         let notifier = app.notifier();

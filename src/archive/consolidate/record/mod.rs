@@ -26,20 +26,19 @@ pub use self::segment::{RecordError, Segment};
 use super::restore::Archived;
 use super::server_side::CopyMethod;
 use crate::archive::batches::DayBatch;
+use crate::archive::sequence::record_key;
 use crate::archive::stored::nullable;
-use crate::names::prefix_folder;
 
 /// The version of the records' format.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The last number that a segment can have: its name has twelve digits.
-pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
+/// The folder of the segments, below the archive's prefix.
+pub(super) const FOLDER: &str = "orgtrail/runs/";
 
 /// The key of segment `number`, below the archive's prefix.
 #[must_use]
 pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
-    let prefix = prefix_folder(prefix);
-    format!("{prefix}orgtrail/runs/{number:012}.jsonl.gz")
+    record_key(prefix, FOLDER, number)
 }
 
 /// The head of a segment.

@@ -4,7 +4,7 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{FORMAT_VERSION, Head, LAST_NUMBER, Row};
+use super::{FORMAT_VERSION, Head, Row};
 use crate::archive::stored;
 use crate::words::json_fault;
 
@@ -53,11 +53,6 @@ pub enum RecordError {
         /// The hash of the segment before.
         wanted: String,
     },
-    /// All numbers are taken.
-    #[error(
-        "run record {LAST_NUMBER} exists, which is the last possible number: no run wrote that many"
-    )]
-    NoneLeft,
     /// A segment is missing.
     #[error("run record {number} is missing")]
     Missing {

@@ -54,6 +54,23 @@ pub struct ChainSummary {
     pub(super) gaps: Vec<(Period, String)>,
     /// The period from the first to the last digest that verifies only with a saved key.
     hours_by_saved_key: Option<Period>,
+    /// The proven digest that ends last.
+    pub(crate) newest: Option<ProvenDigest>,
+}
+
+/// A digest that is proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ProvenDigest {
+    /// Its key.
+    pub key: String,
+    /// SHA-256 of the digest, inflated, in hexadecimal: what its successor records.
+    pub sha256: String,
+    /// The start of its hour.
+    #[serde(rename = "from")]
+    pub start: Timestamp,
+    /// The end of its hour.
+    #[serde(rename = "to")]
+    pub end: Timestamp,
 }
 
 /// The result of following all chains of one account and Region.
@@ -73,6 +90,9 @@ pub struct ScopeSummary {
     pub(crate) absent: Vec<MissingTrail>,
     /// The chains whose trails delivered newer digests to another place.
     pub(crate) lagging: Vec<LaggingChain>,
+    /// How many of [`VerifierConfig::anchors`](super::VerifierConfig::anchors) are proven and
+    /// unchanged.
+    pub(crate) anchors_found: usize,
 }
 
 /// A trail that delivered a digest, but has none in the archive.
@@ -169,6 +189,7 @@ impl ChainSummary {
             covered: Periods::default(),
             gaps: Vec::new(),
             hours_by_saved_key: None,
+            newest: None,
         }
     }
 
@@ -178,6 +199,13 @@ impl ChainSummary {
         self.placement = placement;
         self.begins(hour, placement);
         self.covered.add(hour);
+    }
+
+    /// Keeps the proven digest that ends last.
+    pub(super) fn note(&mut self, digest: ProvenDigest) {
+        if self.newest.as_ref().is_none_or(|newest| newest.end <= digest.end) {
+            self.newest = Some(digest);
+        }
     }
 
     /// Counts a copy of a digest that was counted below another root.
@@ -303,6 +331,7 @@ impl ChainVerifier {
             unknown_keys: self.unknown_keys,
             absent,
             lagging,
+            anchors_found: self.anchors_found,
         };
         (summary, out)
     }

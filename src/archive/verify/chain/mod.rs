@@ -27,7 +27,9 @@ use self::authenticity::{KeyProvenance, Verdict};
 pub use self::coverage::{Coverage, DeclaredTrail};
 pub(crate) use self::coverage::{ProvenTrail, TrailId};
 pub(crate) use self::end::MissingTrail;
-pub use self::end::{ChainSummary, LatestDelivery, ScopeSummary, TrailReports, UnreportedTrail};
+pub use self::end::{
+    ChainSummary, LatestDelivery, ProvenDigest, ScopeSummary, TrailReports, UnreportedTrail,
+};
 pub use self::handoff::BucketHandoff;
 pub(crate) use self::origin::LaggingChain;
 pub use self::origin::OriginTrail;
@@ -95,6 +97,8 @@ pub struct VerifierConfig {
     pub metadata_travels: bool,
     /// Whether the user gave `keys`: they may lack a whole Region.
     pub keys_given: bool,
+    /// SHA-256 by key of digests that were proven before, each of which must be found unchanged.
+    pub anchors: BTreeMap<String, String>,
 }
 
 /// A digest that CloudTrail signed, at its proper address.
@@ -139,6 +143,8 @@ pub struct ChainVerifier {
     /// Digests without a public key, while no digest was verified: only at the end is it known
     /// whether any key of the Region was given.
     unknown_keys: Vec<Finding>,
+    /// How many of the anchors are proven, with the SHA-256 that they had before.
+    anchors_found: usize,
     /// See [`PENDING_LIMIT`].
     pending_limit: usize,
 }
@@ -193,6 +199,7 @@ impl ChainVerifier {
             handoffs: Vec::new(),
             handoff: None,
             unknown_keys: Vec::new(),
+            anchors_found: 0,
             pending_limit: PENDING_LIMIT,
         }
     }
@@ -306,6 +313,14 @@ impl ChainVerifier {
         let hour = Period { from: parsed.start, to: parsed.end };
         self.covered.add(hour);
         chain.summary.count(hour, placement);
+        let name = key.to_string();
+        self.anchors_found += usize::from(self.config.anchors.get(&name) == Some(&parsed.sha256));
+        chain.summary.note(ProvenDigest {
+            key: name,
+            sha256: parsed.sha256,
+            start: parsed.start,
+            end: parsed.end,
+        });
         chain.summary.stored_inflated += u64::from(parsed.stored_inflated);
         if provenance == KeyProvenance::Saved {
             chain.summary.count_saved_key(hour);

@@ -21,6 +21,7 @@ fn verifier() -> ChainVerifier {
         org_owner: None,
         metadata_travels: true,
         keys_given: true,
+        anchors: BTreeMap::new(),
     };
     ChainVerifier::new(vec![Arc::new(scope)], config)
 }

@@ -42,6 +42,11 @@ pub(crate) struct UnknownKeys {
 }
 
 impl UnknownKeys {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.each.is_empty() && self.together.is_none()
+    }
+
     /// Of the findings about the keys of an account and Region.
     pub(super) fn new(unknown: Vec<Finding>, region: &Region) -> Self {
         let periods = unknown.iter().filter_map(|finding| finding.period);

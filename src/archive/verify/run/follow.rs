@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use super::delivery::Deliveries;
 use super::logs::Limits;
 use super::scope::Extent;
-use super::{ChainScope, Progress, Request, ScopeReport, Selection, Source, Window, scope};
+use super::{ChainScope, Depth, Progress, Request, ScopeReport, Selection, Source, Window, scope};
 use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::RecordTrust;
 use crate::archive::bundle::Followed;
@@ -251,11 +251,12 @@ async fn earlier(
         keys: request.keys.clone(),
         declared: None,
         org_owner: request.org_owner.clone(),
-        delivered: Deliveries::none(),
+        delivered: Arc::new(Deliveries::none()),
         expected: None,
         other_buckets: request.other_buckets.clone(),
         acceptances: Acceptances::none(),
         trust: RecordTrust::default(),
+        depth: Depth::Whole,
         concurrency: request.concurrency,
         kept: None,
     };

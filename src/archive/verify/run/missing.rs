@@ -9,10 +9,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Mutex;
 
 use super::{Request, ScopeReport, Source};
-use crate::archive::consolidate::ledger::{MAX_STORED_BYTES, statement};
+use crate::archive::consolidate::ledger::statement;
 use crate::archive::consolidate::pending::{RecordedFiles, Unfinished};
 use crate::archive::consolidate::record::Segment;
 use crate::archive::key::ObjectKey;
+use crate::archive::sequence::MAX_STORED_BYTES;
 use crate::archive::verify::digest::{DigestDocument, sha256_hex};
 use crate::archive::verify::finding::{Finding, FindingKind, Origin, Severity};
 use crate::archive::verify::parsed_digest::contents;

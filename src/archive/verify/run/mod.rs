@@ -9,6 +9,7 @@ mod examined;
 mod expected;
 mod files;
 mod follow;
+mod incremental;
 mod keys;
 mod lagging;
 mod listing;
@@ -35,7 +36,6 @@ pub(crate) use self::examined::UnknownKeys;
 pub use self::expected::ExpectedAccounts;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, PublicKeySource, RegionKeys};
-use self::scope::Extent;
 pub use self::unmatched::{Unmatched, unmatched, unmatched_trail};
 use self::window::proven;
 pub use super::chain::DeclaredTrail;
@@ -50,6 +50,7 @@ use super::unlisted::HOUR_MARGIN;
 use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::RecordTrust;
 use crate::archive::key::{LogClass, Root};
+use crate::archive::proofs::{Earlier, RecordedPart};
 use crate::archive::shard::{Shard, Unit};
 use crate::names::{AccountId, Region, TrailName};
 use crate::stop::{GRACE, Stop};
@@ -73,7 +74,7 @@ pub struct Request {
     /// The owner of the organization's trails, if known.
     pub org_owner: Option<OrgOwner>,
     /// What CloudTrail reports about the newest digests, if available.
-    pub delivered: Deliveries,
+    pub delivered: Arc<Deliveries>,
     /// The accounts that the archive should have digests of, if known.
     pub expected: Option<ExpectedAccounts>,
     /// How chains are followed into other buckets.
@@ -82,10 +83,31 @@ pub struct Request {
     pub acceptances: Acceptances,
     /// How the run records of the archive are authenticated.
     pub trust: RecordTrust,
+    /// How much of each account and Region is verified.
+    pub depth: Depth,
     /// The concurrency.
     pub concurrency: Concurrency,
     /// Keeps a resource of the source alive.
     pub kept: Option<Arc<dyn std::any::Any + Send + Sync>>,
+}
+
+/// How much of each account and Region is verified.
+#[derive(Debug, Clone, Default)]
+pub enum Depth {
+    /// The whole window.
+    #[default]
+    Whole,
+    /// What an earlier verification did not prove, and a random day of what it did. Where
+    /// anything of that is not proven, the whole window.
+    Incremental(Arc<Earlier>),
+    /// A step of an incremental verification: the period of the window, in which these digests
+    /// (SHA-256 by key) must be found; with the public keys of the whole window.
+    Step {
+        /// See [`VerifierConfig::anchors`].
+        anchors: BTreeMap<String, String>,
+        /// The whole window.
+        whole: Window,
+    },
 }
 
 /// Which accounts, Regions and trails; an empty set means all.
@@ -176,9 +198,46 @@ pub struct ScopeReport {
     /// The chains whose trails delivered newer digests to another place.
     #[serde(skip)]
     pub(crate) lagging: Vec<LaggingChain>,
+    /// What was not verified now, because an earlier verification proved it.
+    pub earlier: Option<EarlierPart>,
+    /// See [`crate::archive::verify::chain::VerifierConfig::anchors`].
+    #[serde(skip)]
+    pub(crate) anchors_found: usize,
+}
+
+/// The part of an account and Region that an earlier verification proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierPart {
+    /// Up to here it was not verified now; from here on it was.
+    pub before: Timestamp,
+    /// What the proof record says.
+    pub recorded: RecordedPart,
+    /// The day of it that was verified again, chosen at random.
+    pub sample: Option<Sample>,
+}
+
+/// A part of an earlier period that was verified again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The period.
+    pub period: Period,
+    /// Its digests, all proven.
+    pub digests: u64,
+    /// Their log files, all proven.
+    pub log_files: u64,
 }
 
 impl ScopeReport {
+    /// Whether everything in its period is proven, without an open question about it.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity <= Severity::Notice)
+            && self.unknown_keys.is_empty()
+            && self.missing_trails.is_empty()
+            && self.lagging.is_empty()
+            && self.handoffs.is_empty()
+            && self.chains.iter().any(|chain| chain.valid > 0)
+    }
+
     /// The report of a scope that was not verified before a stop.
     fn not_verified(scope: &ChainScope) -> Self {
         let mut finding = Finding::new(FindingKind::NotVerified);
@@ -202,6 +261,8 @@ impl ScopeReport {
             unknown_keys: UnknownKeys::default(),
             missing_trails: Vec::new(),
             lagging: Vec::new(),
+            earlier: None,
+            anchors_found: 0,
         }
     }
 }
@@ -314,11 +375,13 @@ pub async fn examine(request: Request, progress: Arc<dyn Progress>) -> Result<Ex
                 if stop.is_requested() {
                     return (unit, not_verified);
                 }
-                let (extent, over) = (Extent::Window, stop.over(GRACE));
-                tokio::select! {
-                    report = scope::verify(request, scopes, classes, extent, limits, progress) => (unit, report),
-                    () = over => (unit, not_verified),
-                }
+                let over = stop.over(GRACE);
+                let work = incremental::verify(request, &unit, scopes, classes, limits, progress);
+                let report = tokio::select! {
+                    report = work => Some(report),
+                    () = over => None,
+                };
+                (unit, report.unwrap_or(not_verified))
             }
         })
         .buffer_unordered(request.concurrency.scopes)
@@ -432,9 +495,39 @@ pub struct NoProgress;
 impl Progress for NoProgress {}
 
 impl Request {
+    /// A step of verifying an account and Region: the same for a part of the window.
+    fn step(
+        &self,
+        window: Window,
+        delivered: Arc<Deliveries>,
+        anchors: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            prefix: self.prefix.clone(),
+            selection: self.selection.clone(),
+            window,
+            keys: self.keys.clone(),
+            declared: self.declared.clone(),
+            org_owner: self.org_owner.clone(),
+            delivered,
+            expected: None,
+            other_buckets: self.other_buckets.clone(),
+            acceptances: Acceptances::none(),
+            trust: self.trust.clone(),
+            depth: Depth::Step { anchors, whole: self.window },
+            concurrency: self.concurrency,
+            kept: None,
+        }
+    }
+
     /// The verifier configuration of one scope.
     async fn config(&self, scope: &ChainScope) -> (VerifierConfig, Option<Finding>) {
-        let RegionKeys { listed, saved, failed } = self.keys.of(&scope.region, self.window).await;
+        let (anchors, whole) = match &self.depth {
+            Depth::Step { anchors, whole } => (anchors.clone(), *whole),
+            Depth::Whole | Depth::Incremental(_) => (BTreeMap::new(), self.window),
+        };
+        let RegionKeys { listed, saved, failed } = self.keys.of(&scope.region, whole).await;
         let config = VerifierConfig {
             window: self.window,
             keys: listed,
@@ -444,6 +537,7 @@ impl Request {
             org_owner: self.org_owner.clone(),
             metadata_travels: self.source.keeps_metadata(),
             keys_given: matches!(self.keys, PublicKeySource::Given(_) | PublicKeySource::Saved(..)),
+            anchors,
         };
         (config, failed)
     }

@@ -30,6 +30,8 @@ const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 pub(super) enum Extent {
     /// The whole window.
     Window,
+    /// The same, as a step of verifying the account and Region.
+    Step,
     /// The whole window of an account and Region without a folder.
     Expected,
     /// The part of a chain before a handoff.
@@ -65,8 +67,8 @@ pub(super) async fn verify(
     let mut findings = Vec::new();
     let mut verifier = ChainVerifier::new(scopes.clone(), config);
     let checks_logs = !matches!(extent, Extent::At(_));
-    let is_whole = matches!(extent, Extent::Window);
-    let is_counted = !matches!(extent, Extent::Expected);
+    let is_whole = matches!(extent, Extent::Window | Extent::Step);
+    let is_counted = !matches!(extent, Extent::Expected | Extent::Step);
     if let Extent::UpTo(handoff) | Extent::At(handoff) = extent {
         verifier = verifier.up_to_handoff(handoff);
     }
@@ -151,7 +153,9 @@ pub(super) async fn verify(
             && request.source.lists_deleted()
             && is_without_objects(&request, &scopes, &classes).await
         {
-            progress.scope_done();
+            if is_counted {
+                progress.scope_done();
+            }
             return None;
         }
     }
@@ -187,6 +191,8 @@ pub(super) async fn verify(
         unknown_keys: UnknownKeys::new(summary.unknown_keys, &scope.region),
         missing_trails: summary.absent,
         lagging: summary.lagging,
+        earlier: None,
+        anchors_found: summary.anchors_found,
     })
 }
 

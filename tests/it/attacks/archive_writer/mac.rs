@@ -15,7 +15,7 @@ use crate::program::finish_apart;
 use crate::rounds::{ARCHIVE, LegacyEnv};
 
 /// An archive with a MAC key, and the clients of the key's account.
-async fn started() -> (LegacyEnv, WriteClients, String) {
+pub(super) async fn started() -> (LegacyEnv, WriteClients, String) {
     let mut env = LegacyEnv::new().await;
     let management = "111111111111".parse().unwrap();
     let clients = env.clients(&management, &"eu-central-1".parse().unwrap());

@@ -2,6 +2,7 @@
 
 mod acceptances;
 mod mac;
+mod proofs;
 
 use std::collections::BTreeMap;
 
