@@ -18,6 +18,8 @@ use libdeflater::Decompressor;
 use orgtrail::sandbox::{Effect, Fault, Options, Pace, Sandbox};
 
 use crate::organization::{BUCKET, provision};
+use crate::quick::{QUICK, Target, row};
+use crate::usage::{cpu_seconds, cpu_seconds_of_children, peak_mib_of};
 
 const ACCOUNTS: usize = 8;
 const ROUNDS: usize = 3;
@@ -26,6 +28,11 @@ const LATENCY_MS: u64 = 20;
 const EVENT: &str = "AssumeRole";
 /// The limit of memory at any size. Units: MiB.
 const MEMORY_MIB: f64 = 150.0;
+/// The targets by CPU time, as shares of bare inflating.
+const SEARCH_SHARE: f64 = 0.60;
+const EXPORT_SHARE: f64 = 0.25;
+/// How many times `DuckDB`'s records a second a search should read.
+const DUCKDB_TIMES: f64 = 20.0;
 
 /// Counts the same events; prints the count, the CPU seconds and the peak memory in KiB.
 const DUCKDB: &str = "
@@ -58,10 +65,11 @@ struct Row {
 
 /// Runs the bench.
 pub(crate) fn run(options: &[String]) {
+    let is_quick = options.first().is_some_and(|option| option == QUICK);
     let number = |nth: usize, otherwise: u32| {
         options.get(nth).map_or(otherwise, |text| text.parse().expect("a number"))
     };
-    let (volume, hours) = (number(0, 2_000), number(1, 24));
+    let (volume, hours) = if is_quick { (500, 12) } else { (number(0, 2_000), number(1, 24)) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let sandbox = runtime.block_on(archive(volume, hours));
     let folder = tempfile::tempdir().unwrap();
@@ -71,6 +79,11 @@ pub(crate) fn run(options: &[String]) {
     let records = search(&["--in", path(&logs)], folder.path()).1;
     let wanted = search(&["--in", path(&logs), "--event", EVENT], folder.path()).1;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if is_quick {
+        quick(&files, &logs, folder.path(), wanted, cores);
+        runtime.block_on(sandbox.stop()).unwrap();
+        return;
+    }
     println!(
         "events: {records} records in {} files, {} MB inflated, {cores} cores, {ROUNDS} rounds in turns; {wanted} events {EVENT}",
         files.len(),
@@ -108,7 +121,8 @@ fn write(sandbox: &Sandbox, to: &Path) -> Vec<PathBuf> {
     .collect()
 }
 
-fn on_disk(files: &[PathBuf], logs: &Path, folder: &Path, records: u64, wanted: u64, cores: usize) {
+/// What is compared on a directory, in turns.
+fn measured(files: &[PathBuf], logs: &Path, folder: &Path, wanted: u64, cores: usize) -> [Row; 7] {
     let python = duckdb();
     let searching = ["--in", path(logs), "--event", EVENT];
     let mut rows = [
@@ -137,14 +151,21 @@ fn on_disk(files: &[PathBuf], logs: &Path, folder: &Path, records: u64, wanted: 
             peer.costs.push(cost);
         }
     }
+    rows
+}
+
+fn on_disk(files: &[PathBuf], logs: &Path, folder: &Path, records: u64, wanted: u64, cores: usize) {
+    let rows = measured(files, logs, folder, wanted, cores);
     print(&rows, records, cores);
     let [limit, one, _, parquet, ..] = &rows;
-    share_of_limit(one, limit, 60.0);
-    share_of_limit(parquet, limit, 25.0);
+    share_of_limit(one, limit, SEARCH_SHARE);
+    share_of_limit(parquet, limit, EXPORT_SHARE);
     match rows.last().filter(|row| !row.costs.is_empty()) {
         Some(peer) => {
             let times = ratio(peer, one, |cost| cost.seconds);
-            println!("search, one name: {times:.1} times DuckDB's records/s (target: 20)");
+            println!(
+                "search, one name: {times:.1} times DuckDB's records/s (target: {DUCKDB_TIMES})"
+            );
         }
         None => println!("SKIPPED: DuckDB; install it with `bash tests/peers/setup.sh events`"),
     }
@@ -214,13 +235,13 @@ fn measure(command: &mut Command) -> Cost {
     let mut child = command.spawn().unwrap();
     let stderr = child.stderr.take().unwrap();
     let said = std::thread::spawn(move || std::io::read_to_string(stderr).unwrap());
-    let status_file = format!("/proc/{}/status", child.id());
+    let process = child.id().to_string();
     let mut peak_mib = 0.0_f64;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        peak_mib = peak_mib.max(peak_of(&status_file));
+        peak_mib = peak_mib.max(peak_mib_of(&process));
         std::thread::sleep(Duration::from_millis(2));
     };
     let seconds = started.elapsed().as_secs_f64();
@@ -269,13 +290,13 @@ fn inflate(files: &[PathBuf]) -> u64 {
 }
 
 fn inflate_on(files: &[PathBuf], threads: usize) -> Cost {
-    let (started, cpu) = (Instant::now(), crate::sandbox::cpu_seconds());
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     std::thread::scope(|scope| {
         for files in files.chunks(files.len().div_ceil(threads)) {
             scope.spawn(move || inflate(files));
         }
     });
-    let (seconds, cpu) = (started.elapsed().as_secs_f64(), crate::sandbox::cpu_seconds() - cpu);
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     Cost { seconds, cpu_seconds: cpu, peak_mib: 0.0 }
 }
 
@@ -300,16 +321,42 @@ fn print(rows: &[Row], records: u64, cores: usize) {
 
 fn share_of_limit(row: &Row, limit: &Row, target: f64) {
     println!(
-        "{}: {:.0} % of bare inflate by CPU, {:.0} % by the clock (target: {target:.0} %)",
+        "{}: {:.0} % of bare inflate by CPU, {:.0} % by the clock (target: {:.0} %)",
         row.name,
         100.0 * ratio(limit, row, |cost| cost.cpu_seconds),
         100.0 * ratio(limit, row, |cost| cost.seconds),
+        100.0 * target,
     );
 }
 
+fn quick(files: &[PathBuf], logs: &Path, folder: &Path, wanted: u64, cores: usize) {
+    let rows = measured(files, logs, folder, wanted, cores);
+    let [limit, one, _, parquet, ..] = &rows;
+    for (what, found, target) in
+        [("events search", one, SEARCH_SHARE), ("events export", parquet, EXPORT_SHARE)]
+    {
+        let share = ratio(limit, found, |cost| cost.cpu_seconds);
+        let what = format!("{what}: records per CPU second");
+        row(&what, share, "inflating alone", Target::AtLeast(target));
+    }
+    match rows.last().filter(|row| !row.costs.is_empty()) {
+        Some(peer) => {
+            let times = ratio(peer, one, |cost| cost.seconds);
+            row("events search: records/s", times, "DuckDB's", Target::AtLeast(DUCKDB_TIMES));
+        }
+        None => println!("SKIPPED: DuckDB; install it with `bash tests/peers/setup.sh events`"),
+    }
+    let share = peak(&rows[1..6]) / MEMORY_MIB;
+    row("events: peak memory", share, "150 MiB", Target::AtMost(1.0));
+}
+
+/// The peak memory of any of them. Units: MiB.
+fn peak(rows: &[Row]) -> f64 {
+    rows.iter().flat_map(|row| &row.costs).map(|cost| cost.peak_mib).fold(0.0, f64::max)
+}
+
 fn memory(rows: &[Row]) {
-    let peaks = rows.iter().flat_map(|row| &row.costs).map(|cost| cost.peak_mib);
-    let most = peaks.fold(0.0, f64::max);
+    let most = peak(rows);
     println!(
         "peak memory: {most:.0} MiB, {:.2} of the limit of {MEMORY_MIB} MiB",
         most / MEMORY_MIB
@@ -329,21 +376,4 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// CPU time of the children that have ended; 0 on other systems than Linux.
-fn cpu_seconds_of_children() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields = after_name.split_whitespace().skip(13).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
-}
-
-/// The peak memory of a process. Units: MiB.
-fn peak_of(status_file: &str) -> f64 {
-    let status = fs::read_to_string(status_file).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").trim().parse().ok());
-    kib.unwrap_or(0.0_f64) / 1024.0
 }

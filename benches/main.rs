@@ -14,8 +14,10 @@ mod drift;
 mod events;
 mod organization;
 mod provision;
+mod quick;
 mod sandbox;
 mod serve;
+mod usage;
 mod verify;
 
 /// A bench's entry; it gets what follows the bench's name.
@@ -38,12 +40,16 @@ fn main() {
     // Cargo itself adds `--bench`.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.split_first() {
+        Some((name, _)) if name == "quick" => {
+            let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+            quick::run(&names);
+        }
         Some((name, options)) => {
             if let Some((_, run)) = BENCHES.iter().find(|(known, _)| known == name) {
                 run(options);
             } else {
                 let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
-                eprintln!("no bench `{name}`: expected one of {}", known.join(", "));
+                eprintln!("no bench `{name}`: expected quick or one of {}", known.join(", "));
                 std::process::exit(2);
             }
         }

@@ -22,8 +22,8 @@ use orgtrail::policy::Unmanaged;
 use orgtrail::resources::{Desired, OrganizationFacts, observe};
 use orgtrail::sandbox::{Options, Pace, Sandbox};
 
-use crate::provision::peak_mib;
-use crate::sandbox::cpu_seconds;
+use crate::quick::{QUICK, Target, row};
+use crate::usage::{cpu_seconds, peak_mib};
 
 /// Accounts, hours, and the limits: memory in MiB and seconds of the tick.
 const LIMITS: [(u64, u64, f64, f64); 2] = [(30, 30, 200.0, f64::INFINITY), (300, 26, 1024.0, 10.0)];
@@ -46,6 +46,11 @@ pub(crate) fn run(options: &[String]) {
             for (accounts, hours, memory, seconds) in LIMITS {
                 measure(accounts, hours, Some((memory, seconds)));
             }
+        }
+        [QUICK] => {
+            let (accounts, hours, limit, _) = LIMITS[0];
+            let [_, peak, ..] = numbers(accounts, hours, "in-memory");
+            row("sandbox of 30 accounts: peak memory", peak / limit, "200 MiB", Target::AtMost(1.0));
         }
         ["--accounts", accounts, "--hours", hours] => {
             header();

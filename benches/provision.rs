@@ -260,10 +260,3 @@ pub(crate) fn over_rates(shares: &[Share]) -> Vec<String> {
     });
     over.collect()
 }
-
-pub(crate) fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok())
-        .map_or(0, |kib| kib / 1024)
-}

@@ -16,6 +16,9 @@ use orgtrail::sandbox::{Credentials, Options, Sandbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::quick::{QUICK, Target, row};
+use crate::usage::{cpu_seconds, peak_mib};
+
 const CONNECTIONS: usize = 16;
 const BODY_BYTES: usize = 4096;
 const BUCKET: &str = "bench";
@@ -28,6 +31,7 @@ const WINDOW: u64 = 40_000;
 pub(crate) fn run(options: &[String]) {
     let most = match options {
         [] => 1_000_000,
+        [flag] if flag == QUICK => 10_000,
         [name, number] if name == "--objects" => number.parse().expect("--objects takes a number"),
         _ => panic!("expected: sandbox [--objects N]"),
     };
@@ -37,23 +41,27 @@ pub(crate) fn run(options: &[String]) {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(measure(most, threads));
+    runtime.block_on(measure(most, threads, options.first().is_some_and(|flag| flag == QUICK)));
 }
 
-async fn measure(most: u64, threads: usize) {
+async fn measure(most: u64, threads: usize, is_quick: bool) {
     let started = Instant::now();
     let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
     let start_up = started.elapsed();
-    println!(
-        "sandbox: start {:.1} ms (limit 100); {CONNECTIONS} connections, {BODY_BYTES} B, {threads} threads for client and server, SigV4 with unsigned payload",
-        millis(start_up)
-    );
+    if !is_quick {
+        println!(
+            "sandbox: start {:.1} ms (limit 100); {CONNECTIONS} connections, {BODY_BYTES} B, {threads} threads for client and server, SigV4 with unsigned payload",
+            millis(start_up)
+        );
+    }
     let client = Arc::new(Signer::new(&sandbox));
     prepare(&client).await;
-    println!(
-        "{:>10}  {:>10}  {:>10}  {:>7}  {:>10}  {:>7}  {:>10}  {:>10}",
-        "objects", "fill PUT/s", "PUT/s", "limits", "GET/s", "limits", "CPU us/PUT", "CPU us/GET"
-    );
+    if !is_quick {
+        println!(
+            "{:>10}  {:>10}  {:>10}  {:>7}  {:>10}  {:>7}  {:>10}  {:>10}",
+            "objects", "fill PUT/s", "PUT/s", "limits", "GET/s", "limits", "CPU us/PUT", "CPU us/GET"
+        );
+    }
     let mut first: Option<(Rate, Rate)> = None;
     let mut last = (Rate::default(), Rate::default());
     let mut there = 0;
@@ -65,6 +73,11 @@ async fn measure(most: u64, threads: usize) {
         there = objects;
         let put = drive(&client, WINDOW, move |n| Kind::Put(scattered(n, objects))).await;
         let get = drive(&client, WINDOW, move |n| Kind::Get(scattered(!n, objects))).await;
+        first.get_or_insert((put, get));
+        last = (put, get);
+        if is_quick {
+            continue;
+        }
         println!(
             "{objects:>10}  {:>10.0}  {:>10.0}  {:>6.2}x  {:>10.0}  {:>6.2}x  {:>10.1}  {:>10.1}",
             fill.per_second,
@@ -75,17 +88,19 @@ async fn measure(most: u64, threads: usize) {
             put.cpu_micros,
             get.cpu_micros
         );
-        first.get_or_insert((put, get));
-        last = (put, get);
     }
-    if let Some(first) = first {
+    if is_quick {
+        let (put, get) = (last.0.per_second / PUT_FLOOR, last.1.per_second / GET_FLOOR);
+        row("sandbox: PUT/s", put, "5,000", Target::AtLeast(1.0));
+        row("sandbox: GET/s", get, "8,000", Target::AtLeast(1.0));
+    } else if let Some(first) = first {
         println!(
-            "flatness, rate at the largest over rate at the smallest: PUT {:.2}, GET {:.2}; the same by CPU time, which a busy machine does not blur: PUT {:.2}, GET {:.2}; peak memory of client and server {}",
+            "flatness, rate at the largest over rate at the smallest: PUT {:.2}, GET {:.2}; the same by CPU time, which a busy machine does not blur: PUT {:.2}, GET {:.2}; peak memory of client and server {:.0} MiB",
             last.0.per_second / first.0.per_second,
             last.1.per_second / first.1.per_second,
             first.0.cpu_micros / last.0.cpu_micros,
             first.1.cpu_micros / last.1.cpu_micros,
-            peak_memory()
+            peak_mib()
         );
     }
     sandbox.stop().await.unwrap();
@@ -99,15 +114,6 @@ struct Rate {
     cpu_micros: f64,
 }
 
-/// CPU time that this process has used, in seconds; 0 where nobody tells.
-pub(crate) fn cpu_seconds() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields = after_name.split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
-}
-
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
@@ -115,14 +121,6 @@ fn millis(time: Duration) -> f64 {
 /// A key's number, all over the bucket.
 fn scattered(n: u64, objects: u64) -> u64 {
     (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % objects
-}
-
-fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: Option<u64> =
-        line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
-    kib.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MiB", kib / 1024))
 }
 
 #[derive(Clone, Copy)]

@@ -21,6 +21,9 @@ use orgtrail::archive::verify::run::{
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
+use crate::quick::{QUICK, Target, row};
+use crate::usage::{cpu_seconds, peak_mib};
+
 #[path = "../tests/it/forge.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod forge;
@@ -38,6 +41,7 @@ pub(crate) fn run(options: &[String]) {
     match options {
         [flag, folder] if flag == CHILD => child(Path::new(folder)),
         [flag, objects] if flag == "--objects" => grow(number(objects)),
+        [flag] if flag == QUICK => quick(),
         _ => {
             let at = |nth: usize, otherwise| options.get(nth).map_or(otherwise, number);
             compare(at(0, 200), at(1, 50));
@@ -52,25 +56,47 @@ struct Cost {
     cpu_seconds: f64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn compare(hours: usize, logs: usize) {
+/// What the limits and `verify` took, in turns.
+struct Compared {
+    objects: usize,
+    inflated: u64,
+    cores: usize,
+    one: Vec<Cost>,
+    all: Vec<Cost>,
+    ours: Vec<Cost>,
+}
+
+impl Compared {
+    /// The median of what a limit took, as a share of what `verify` took.
+    fn share(&self, limit: &[Cost], of: fn(&Cost) -> f64) -> f64 {
+        median(limit.iter().zip(&self.ours).map(|(limit, ours)| of(limit) / of(ours)))
+    }
+}
+
+fn compared(hours: usize, logs: usize, rounds: usize) -> Compared {
     let folder = tempfile::tempdir().unwrap();
     let files = fill(folder.path(), hours, logs, EVENTS);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let inflated = inflate_and_hash(&files, cores);
     let proven = (hours * logs) as u64;
     let [mut one, mut all, mut ours] = [(); 3].map(|()| Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         one.push(cost(|| assert_eq!(inflate_and_hash(&files, 1), inflated)));
         all.push(cost(|| assert_eq!(inflate_and_hash(&files, cores), inflated)));
         ours.push(cost(|| assert_eq!(verified(folder.path()), proven)));
     }
-    let (objects, megabytes) = (files.len() as f64, inflated as f64 / 1e6);
+    Compared { objects: files.len(), inflated, cores, one, all, ours }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn compare(hours: usize, logs: usize) {
+    let compared = compared(hours, logs, ROUNDS);
+    let Compared { objects, inflated, cores, one, all, ours } = &compared;
+    let (objects, megabytes) = (*objects as f64, *inflated as f64 / 1e6);
     println!(
         "{objects} objects, {megabytes:.0} MB inflated, {cores} cores, {ROUNDS} rounds in turns"
     );
-    for (name, costs) in [("limit, one core", &one), ("limit, all cores", &all), ("verify", &ours)]
-    {
+    for (name, costs) in [("limit, one core", one), ("limit, all cores", all), ("verify", ours)] {
         let seconds = median(costs.iter().map(|cost| cost.seconds));
         let cpu = median(costs.iter().map(|cost| cost.cpu_seconds));
         println!(
@@ -80,14 +106,34 @@ fn compare(hours: usize, logs: usize) {
             cpu * 1e6 / objects
         );
     }
-    let ratio = |limit: &[Cost], of: fn(&Cost) -> f64| {
-        100.0 * median(limit.iter().zip(&ours).map(|(limit, ours)| of(limit) / of(ours)))
-    };
     println!(
         "verify reaches, in the median of the pairs: {:.0} % of all cores' limit by the clock; by CPU {:.0} % of one core's, {:.0} % of all cores'",
-        ratio(&all, |cost| cost.seconds),
-        ratio(&one, |cost| cost.cpu_seconds),
-        ratio(&all, |cost| cost.cpu_seconds),
+        100.0 * compared.share(all, |cost| cost.seconds),
+        100.0 * compared.share(one, |cost| cost.cpu_seconds),
+        100.0 * compared.share(all, |cost| cost.cpu_seconds),
+    );
+}
+
+fn quick() {
+    let compared = compared(60, 50, 5);
+    let share = compared.share(&compared.all, |cost| cost.cpu_seconds);
+    row(
+        "verify: objects per CPU second",
+        share,
+        "inflating and hashing alone",
+        Target::AtLeast(0.85),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = forge::Chain::new();
+    let [small, large] = [200, 1_800].map(|hours| {
+        write(folder.path(), &mut chain, hours, FILES, 1);
+        measured(folder.path()).0
+    });
+    row(
+        "verify: peak memory of 100,000 objects",
+        large / small,
+        "that of 10,000",
+        Target::AtMost(1.5),
     );
 }
 
@@ -103,24 +149,31 @@ fn grow(most: usize) {
         let hours = objects / (FILES + 1);
         write(folder.path(), &mut chain, hours - there, FILES, 1);
         there = hours;
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["verify", CHILD])
-            .arg(folder.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        let [memory, seconds, cpu] = said.split(',').collect::<Vec<_>>()[..] else {
-            panic!("{said}{}", String::from_utf8_lossy(&output.stderr));
-        };
+        let (peak_mib, cost) = measured(folder.path());
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let each = cpu.trim().parse::<f64>().unwrap() * 1e6 / objects as f64;
-        println!("{objects:>9}  {memory:>12}  {seconds:>9}  {each:>15.1}");
+        let each = cost.cpu_seconds * 1e6 / objects as f64;
+        println!("{objects:>9}  {peak_mib:>8.1} MiB  {:>9.2}  {each:>15.1}", cost.seconds);
     }
+}
+
+/// Verifies in a process of its own: its peak memory in MiB, and what it took.
+fn measured(folder: &Path) -> (f64, Cost) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["verify", CHILD])
+        .arg(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<f64> = said.trim().split(',').filter_map(|text| text.parse().ok()).collect();
+    let [peak_mib, seconds, cpu_seconds] = numbers[..] else {
+        panic!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    (peak_mib, Cost { seconds, cpu_seconds })
 }
 
 fn child(folder: &Path) {
     let took = cost(|| assert!(verified(folder) > 0));
-    println!("{},{:.2},{:.2}", peak_memory(), took.seconds, took.cpu_seconds);
+    println!("{},{:.2},{:.2}", peak_mib(), took.seconds, took.cpu_seconds);
 }
 
 /// Writes an archive and its public keys, and tells its objects' paths.
@@ -208,20 +261,4 @@ fn verified(folder: &Path) -> u64 {
     let verification = runtime.block_on(verify(request, Arc::new(NoProgress))).unwrap();
     assert_eq!(verification.severity(), None);
     verification.scopes.iter().map(|scope| scope.logs.valid).sum()
-}
-
-/// CPU time that this process has used; 0 where nobody tells.
-fn cpu_seconds() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields = after_name.split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
-}
-
-/// As the kernel tells it; elsewhere unknown.
-fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    peak.map_or_else(|| "unknown".to_owned(), |peak| peak.trim().to_owned())
 }
