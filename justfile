@@ -26,6 +26,11 @@ deny:
 bench *NAME:
     cargo bench -- {{ NAME }}
 
+# A short form of every bench: one line a figure, with its ratio and target; under ten minutes
+bench-quick:
+    bash tests/peers/setup.sh events
+    cargo bench -- quick
+
 # Rounds without end, under faults and kills: `just soak`, `just soak 3 40`
 soak MINUTES="30" ACCOUNTS="500":
     ORGTRAIL_SOAK_MINUTES={{ MINUTES }} ORGTRAIL_SOAK_ACCOUNTS={{ ACCOUNTS }} \

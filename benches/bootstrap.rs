@@ -15,42 +15,47 @@ use orgtrail::resources::landing_zone::{LandingZone, observe_zone};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use orgtrail::stop::Stop;
 
-use crate::provision::{Calls, over_rates, shares, sign_in};
+use crate::provision::{Calls, Measured, over_rates, print_growth, shares, sign_in};
+use crate::quick::{QUICK, Target, row};
 
 const LATENCY_MS: u64 = 30;
 
 /// Runs the bench; `--accounts N` sets the largest organization.
 pub(crate) fn run(options: &[String]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let most: usize = match options {
         [] => 1_000,
+        [flag] if flag == QUICK => {
+            let few = runtime.block_on(measure(10)).0;
+            let many = runtime.block_on(measure(100)).0;
+            let growth = many.calls / few.calls;
+            row("bootstrap: calls for 100 accounts", growth, "those for 10", Target::AtMost(1.5));
+            row("bootstrap: calls", many.of_rates(), "the documented rates", Target::AtMost(1.0));
+            return;
+        }
         [name, number] if name == "--accounts" => {
             number.parse().expect("--accounts takes a number")
         }
         _ => panic!("expected: bootstrap [--accounts N]"),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     println!("bootstrap: plan, apply, plan; {LATENCY_MS} ms a call, paced to the rates");
     println!(
         "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>14}  {:>12}",
         "accounts", "calls", "plan s", "apply s", "plan s", "calls/account", "ms/account"
     );
-    let mut first: Option<(f64, f64)> = None;
-    let mut last = (0.0, 0.0);
-    for accounts in [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most) {
-        last = runtime.block_on(measure(accounts));
-        first.get_or_insert(last);
-    }
-    if let Some(first) = first {
-        println!(
-            "largest over smallest: calls {:.2}x, wall time {:.2}x",
-            last.0 / first.0,
-            last.1 / first.1
-        );
-    }
+    let sizes = [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most);
+    let all: Vec<Measured> = sizes
+        .map(|accounts| {
+            let (measured, calls) = runtime.block_on(measure(accounts));
+            print(&measured, &calls);
+            measured
+        })
+        .collect();
+    print_growth(&all);
 }
 
-/// Gives the number of calls and the seconds of all three together.
-async fn measure(accounts: usize) -> (f64, f64) {
+/// What all three took together, and the calls.
+async fn measure(accounts: usize) -> (Measured, Vec<(Instant, String)>) {
     let mut options = Options::new("us-east-1".parse().unwrap());
     options.accounts = accounts;
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -86,20 +91,32 @@ async fn measure(accounts: usize) -> (f64, f64) {
     sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
-    let shares = shares(&calls);
-    let over = over_rates(&shares);
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (count, of) = (calls.len() as f64, accounts as f64);
+    let measured = Measured {
+        accounts: of,
+        calls: count,
+        planned: planned.as_secs_f64(),
+        applied: applied.saturating_sub(planned).as_secs_f64(),
+        planned_again: all.saturating_sub(applied).as_secs_f64(),
+        shares: shares(&calls),
+    };
+    (measured, calls)
+}
+
+fn print(measured: &Measured, calls: &[(Instant, String)]) {
     println!(
-        "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>14.3}  {:>12.2}",
-        planned.as_secs_f64(),
-        applied.saturating_sub(planned).as_secs_f64(),
-        all.saturating_sub(applied).as_secs_f64(),
-        count / of,
-        all.as_secs_f64() * 1_000.0 / of
+        "{:>9}  {:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>14.3}  {:>12.2}",
+        measured.accounts,
+        measured.calls,
+        measured.planned,
+        measured.applied,
+        measured.planned_again,
+        measured.calls / measured.accounts,
+        measured.seconds() * 1_000.0 / measured.accounts
     );
     let mut by_call: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, call) in &calls {
+    for (_, call) in calls {
         *by_call.entry(call).or_default() += 1;
     }
     let mut most: Vec<_> = by_call.into_iter().collect();
@@ -107,7 +124,8 @@ async fn measure(accounts: usize) -> (f64, f64) {
     let most: Vec<String> =
         most.iter().take(4).map(|(call, count)| format!("{call} {count}")).collect();
     println!("           most: {}", most.join(", "));
-    if let Some(busiest) = shares.first() {
+    let over = over_rates(&measured.shares);
+    if let Some(busiest) = measured.shares.first() {
         println!(
             "           within the documented API rates: {}; closest: {}, at {:.2} of its rate and \
              burst",
@@ -119,5 +137,4 @@ async fn measure(accounts: usize) -> (f64, f64) {
     for line in over {
         println!("           {line}");
     }
-    (count, all.as_secs_f64())
 }

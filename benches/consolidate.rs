@@ -29,10 +29,11 @@ use orgtrail::archive::consolidate::source::{Policy, Source};
 use orgtrail::archive::verify::run::PublicKeySource;
 use orgtrail::aws::{Aws, AwsError, Clients, Settings, WriteAuthority, WriteClients};
 use orgtrail::names::{AccountId, Region};
+use orgtrail::ops::consolidate::CONCURRENCY;
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 
-use crate::provision::peak_mib;
-use crate::sandbox::cpu_seconds;
+use crate::quick::{QUICK, Target, row};
+use crate::usage::{cpu_seconds, peak_mib};
 
 /// What child processes are started with.
 const JOIN: &str = "--join";
@@ -49,8 +50,8 @@ const REGION: &str = "us-east-1";
 /// Days and Regions that the copied objects are of.
 const DAYS: u64 = 25;
 const REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1"];
-/// As the command line copies, where nobody says.
-const CONCURRENCY: usize = 64;
+/// How many objects the bench itself writes at once.
+const WRITERS: usize = 64;
 
 /// Runs the bench; `--keys` and `--objects` set its sizes.
 pub(crate) fn run(options: &[String]) {
@@ -58,6 +59,7 @@ pub(crate) fn run(options: &[String]) {
     match options {
         [flag, way, keys] if flag == JOIN => child_join(way, number(keys)),
         [flag, how @ ..] if flag == COPY => child_copy(how),
+        [flag] if flag == QUICK => quick(),
         _ => {
             let named = |name: &str, otherwise| {
                 let at = options.iter().position(|option| option == name);
@@ -88,14 +90,14 @@ fn joins(most: u64) {
         "keys", "way", "seconds", "keys/s", "CPU us/key", "memory MiB"
     );
     for keys in [100_000, 1_000_000, 5_000_000].into_iter().filter(|keys| *keys <= most) {
-        let [made, joined, set] = ["keys alone", "merge-join", "set"]
-            .map(|way| (way, child(&[JOIN, way, &keys.to_string()])));
+        let [made, joined, set] =
+            ["keys alone", "merge-join", "set"].map(|way| (way, joined_by(way, keys)));
         for (way, took) in [&made, &joined, &set] {
             let [seconds, cpu, mib] = took[..] else { panic!("{took:?}") };
             #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
             let all = 2.0 * keys as f64;
             println!(
-                "{keys:>9}  {way:>14}  {seconds:>8.2}  {:>10.0}  {:>12.3}  {mib:>10}",
+                "{keys:>9}  {way:>14}  {seconds:>8.2}  {:>10.0}  {:>12.3}  {mib:>10.0}",
                 all / seconds,
                 cpu * 1e6 / all
             );
@@ -107,6 +109,29 @@ fn joins(most: u64) {
             set.1[2] / joined.1[2].max(1.0)
         );
     }
+}
+
+/// Joins in a process of its own: seconds, CPU seconds, MiB that the process grew by.
+fn joined_by(way: &str, keys: u64) -> Vec<f64> {
+    child(&[JOIN, way, &keys.to_string()])
+}
+
+fn quick() {
+    const OBJECTS: u64 = 10_000;
+    let [joined, set] = ["merge-join", "set"].map(|way| joined_by(way, 1_000_000));
+    row("join of two listings: CPU time", joined[1] / set[1], "a set's", Target::AtMost(1.0));
+    row("join of two listings: memory", joined[2] / set[2], "a set's", Target::AtMost(0.1));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runs = runtime.block_on(copied(OBJECTS, 20, "client"));
+    let [first, again, _] = &runs[..] else { panic!("{} runs", runs.len()) };
+    // Each copy needs two requests, one after the other.
+    let fixed = 64.0 / (2.0 * 0.020);
+    let rate = first.per_second();
+    row("consolidate at 20 ms: objects/s", rate / fixed, "64 at once", Target::AtLeast(1.5));
+    let times = first.seconds / again.seconds;
+    row("consolidate again at 20 ms: speed", times, "the first run's", Target::AtLeast(20.0));
+    let most = runs.iter().map(|run| run.peak_mib).fold(0.0, f64::max);
+    row("consolidate: peak memory", most / 150.0, "150 MiB", Target::AtMost(1.0));
 }
 
 /// One way to join, measured: seconds, CPU seconds, MiB that the process grew by.
@@ -197,14 +222,17 @@ fn copies(objects: u64) {
     );
     for milliseconds in [0, 20] {
         for way in ["client", "server"] {
-            runtime.block_on(copied(objects, milliseconds, way));
+            for run in runtime.block_on(copied(objects, milliseconds, way)) {
+                run.print(milliseconds, way);
+            }
         }
     }
 }
 
 /// Three runs on a sandbox of their own: one that copies, one that has nothing to
 /// do, and one that lists everything again.
-async fn copied(objects: u64, milliseconds: u64, way: &str) {
+async fn copied(objects: u64, milliseconds: u64, way: &str) -> Vec<Copied> {
+    let mut runs = Vec::new();
     let sandbox = Sandbox::start(Options::new(REGION.parse().unwrap())).await.unwrap();
     let accounts = sandbox.accounts();
     let (keeper, member) = (&accounts[1], &accounts[3]);
@@ -236,16 +264,44 @@ async fn copied(objects: u64, milliseconds: u64, way: &str) {
         assert!((copied - wanted).abs() < 0.5, "{copied} objects copied, expected {wanted}");
         let calls: Vec<u64> =
             sandbox.faults().triggered().iter().map(|(_, calls)| *calls).collect();
-        println!(
-            "{:>7}  {way:>8}  {run:>14}  {seconds:>8.2}  {:>10.0}  {:>14.0}  {mib:>8}  {:>9}  {:>9}",
-            format!("{milliseconds} ms"),
-            objects / seconds,
-            cpu * 1e6 / objects,
-            calls[0],
-            calls[1]
-        );
+        let (requests, listings) = (calls[0], calls[1]);
+        runs.push(Copied { run, objects, seconds, cpu, peak_mib: mib, requests, listings });
     }
     sandbox.stop().await.unwrap();
+    runs
+}
+
+/// What a run took.
+struct Copied {
+    run: &'static str,
+    /// Objects of the source.
+    objects: f64,
+    seconds: f64,
+    /// Units: seconds.
+    cpu: f64,
+    peak_mib: f64,
+    requests: u64,
+    listings: u64,
+}
+
+impl Copied {
+    fn per_second(&self) -> f64 {
+        self.objects / self.seconds
+    }
+
+    fn print(&self, milliseconds: u64, way: &str) {
+        println!(
+            "{:>7}  {way:>8}  {:>14}  {:>8.2}  {:>10.0}  {:>14.0}  {:>8.0}  {:>9}  {:>9}",
+            format!("{milliseconds} ms"),
+            self.run,
+            self.seconds,
+            self.per_second(),
+            self.cpu * 1e6 / self.objects,
+            self.peak_mib,
+            self.requests,
+            self.listings
+        );
+    }
 }
 
 /// Makes both buckets, lets the archive's account read the member's, and puts
@@ -268,7 +324,7 @@ async fn fill(archive: &Clients, legacy: &Clients, objects: u64) {
     put.send().await.unwrap();
     let account = legacy.account().unwrap();
     stream::iter(0..objects)
-        .for_each_concurrent(CONCURRENCY, async |number| {
+        .for_each_concurrent(WRITERS, async |number| {
             let region = REGIONS[usize::try_from(number).unwrap() % REGIONS.len()];
             let day = number % DAYS + 1;
             let key = format!(

@@ -1,6 +1,6 @@
 //! What looking at the whole organization costs as it grows.
 //!
-//! `cargo bench -- drift [--accounts 1000]`. For 10, 100 and 1,000 accounts with 17
+//! `cargo bench -- drift [--accounts 5000]`. For 10, 100, 1,000 and 5,000 accounts with 17
 //! Regions each, a provisioned sandbox answers every call 30 ms late; everything is
 //! gathered and judged once, paced as against AWS. Client and sandbox share a
 //! process, and so its memory. Chains are left to the verifier's own bench.
@@ -26,31 +26,65 @@ use orgtrail::policy::Unmanaged;
 use orgtrail::resources::{Desired, OrganizationFacts, observe};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 
-use crate::provision::peak_mib;
+use crate::quick::{QUICK, Target, row};
+use crate::usage::peak_mib;
 
 const LATENCY_MS: u64 = 30;
 
 /// Runs the bench; `--accounts N` sets the largest organization.
 pub(crate) fn run(options: &[String]) {
     let most: usize = match options {
-        [] => 1_000,
+        [] => 5_000,
+        [flag] if flag == QUICK => {
+            quick();
+            return;
+        }
         [name, number] if name == "--accounts" => {
             number.parse().expect("--accounts takes a number")
         }
         _ => panic!("expected: drift [--accounts N]"),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     println!("drift: gather and judge; {LATENCY_MS} ms a call, paced to the documented rates");
     println!(
         "{:>9}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}  {:>9}",
         "accounts", "calls", "gather s", "judge s", "findings", "peak MiB", "calls/acc"
     );
-    for accounts in [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most) {
-        runtime.block_on(measure(accounts));
+    for accounts in [10_usize, 100, 1_000, 5_000].into_iter().filter(|accounts| *accounts <= most) {
+        let Measured { calls, gathered, judged, findings } = measure(accounts);
+        println!(
+            "{accounts:>9}  {calls:>8}  {gathered:>8.2}  {judged:>9.2}  {findings:>9}  {:>9.0}  {:>9.2}",
+            peak_mib(),
+            calls / f64::from(u32::try_from(accounts).unwrap()),
+        );
     }
 }
 
-async fn measure(accounts: usize) {
+fn quick() {
+    const ACCOUNTS: usize = 500;
+    let Measured { gathered, judged, .. } = measure(ACCOUNTS);
+    // In proportion to the target of 60 seconds for 5,000 accounts.
+    let limit = 6.0;
+    let took = gathered + judged;
+    row("drift: seconds for 500 accounts", took / limit, "6 s", Target::AtMost(1.0));
+    row("drift: peak memory with the sandbox", peak_mib() / 300.0, "300 MiB", Target::AtMost(1.0));
+}
+
+/// What one complete reading took.
+struct Measured {
+    calls: f64,
+    /// Units: seconds.
+    gathered: f64,
+    /// Units: seconds.
+    judged: f64,
+    findings: usize,
+}
+
+fn measure(accounts: usize) -> Measured {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(read(accounts))
+}
+
+async fn read(accounts: usize) -> Measured {
     let mut options = Options::new("us-east-1".parse().unwrap());
     options.accounts = accounts;
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -86,16 +120,14 @@ async fn measure(accounts: usize) {
         assert!(!finding.verdict.is_open(), "{} of {}", finding.check, finding.scope);
     }
     sandbox.stop().await.unwrap();
-    let calls = calls.load(Ordering::Relaxed);
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    let each = calls as f64 / accounts as f64;
-    println!(
-        "{accounts:>9}  {calls:>8}  {:>8.2}  {:>9.2}  {:>9}  {:>9}  {each:>9.2}",
-        gathered.as_secs_f64(),
-        judged.as_secs_f64(),
-        run.findings.len(),
-        peak_mib(),
-    );
+    let calls = calls.load(Ordering::Relaxed) as f64;
+    Measured {
+        calls,
+        gathered: gathered.as_secs_f64(),
+        judged: judged.as_secs_f64(),
+        findings: run.findings.len(),
+    }
 }
 
 async fn sign_in(sandbox: &Sandbox, pacing: Pacing, calls: &Arc<AtomicU64>) -> Aws {

@@ -50,7 +50,12 @@ pub(crate) fn run(options: &[String]) {
         [QUICK] => {
             let (accounts, hours, limit, _) = LIMITS[0];
             let [_, peak, ..] = numbers(accounts, hours, "in-memory");
-            row("sandbox of 30 accounts: peak memory", peak / limit, "200 MiB", Target::AtMost(1.0));
+            row(
+                "sandbox of 30 accounts: peak memory",
+                peak / limit,
+                "200 MiB",
+                Target::AtMost(1.0),
+            );
         }
         ["--accounts", accounts, "--hours", hours] => {
             header();

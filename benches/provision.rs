@@ -26,6 +26,9 @@ use orgtrail::resources::{Desired, OrganizationFacts, observe};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use parking_lot::Mutex;
 
+use crate::quick::{QUICK, Target, row};
+use crate::usage::peak_mib;
+
 const LATENCY_MS: u64 = 30;
 
 /// The documented rates that this bench holds calls against: the operations'
@@ -61,14 +64,32 @@ pub(crate) type Calls = Arc<Mutex<Vec<(Instant, String)>>>;
 
 /// Runs the bench; `--accounts N` sets the largest organization.
 pub(crate) fn run(options: &[String]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let most: usize = match options {
         [] => 1_000,
+        [flag] if flag == QUICK => {
+            let few = runtime.block_on(measure(10));
+            let many = runtime.block_on(measure(300));
+            let growth = many.calls / few.calls;
+            row(
+                "plan and apply: calls for 300 accounts",
+                growth,
+                "those for 10",
+                Target::AtMost(1.0),
+            );
+            row(
+                "plan and apply: calls",
+                many.of_rates(),
+                "the documented rates",
+                Target::AtMost(1.0),
+            );
+            return;
+        }
         [name, number] if name == "--accounts" => {
             number.parse().expect("--accounts takes a number")
         }
         _ => panic!("expected: provision [--accounts N]"),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     println!("provision: plan, apply, plan; {LATENCY_MS} ms a call, paced to the documented rates");
     println!(
         "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>9}  {:>14}  {:>12}  {:>9}",
@@ -82,23 +103,73 @@ pub(crate) fn run(options: &[String]) {
         "ms/account",
         "in rates"
     );
-    let mut first: Option<(f64, f64)> = None;
-    let mut last = (0.0, 0.0);
-    for accounts in [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most) {
-        last = runtime.block_on(measure(accounts));
-        first.get_or_insert(last);
-    }
-    if let Some(first) = first {
+    let sizes = [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most);
+    let all: Vec<Measured> = sizes
+        .map(|accounts| {
+            let measured = runtime.block_on(measure(accounts));
+            measured.print();
+            measured
+        })
+        .collect();
+    print_growth(&all);
+}
+
+/// Prints how calls and time grow with the organization.
+pub(crate) fn print_growth(all: &[Measured]) {
+    if let [first, .., last] = all {
         println!(
             "largest over smallest: calls {:.2}x, wall time {:.2}x",
-            last.0 / first.0,
-            last.1 / first.1
+            last.calls / first.calls,
+            last.seconds() / first.seconds()
         );
     }
 }
 
-/// Gives the number of calls and the seconds of all three together.
-async fn measure(accounts: usize) -> (f64, f64) {
+/// What plan, apply and plan again took.
+pub(crate) struct Measured {
+    pub(crate) accounts: f64,
+    pub(crate) calls: f64,
+    /// Units: seconds.
+    pub(crate) planned: f64,
+    /// Units: seconds.
+    pub(crate) applied: f64,
+    /// Units: seconds.
+    pub(crate) planned_again: f64,
+    /// The rates, the closest first.
+    pub(crate) shares: Vec<Share>,
+}
+
+impl Measured {
+    pub(crate) fn seconds(&self) -> f64 {
+        self.planned + self.applied + self.planned_again
+    }
+
+    /// The largest share of a rate that was needed.
+    pub(crate) fn of_rates(&self) -> f64 {
+        self.shares.first().map_or(0.0, |share| share.of_allowed)
+    }
+
+    fn print(&self) {
+        let over = over_rates(&self.shares);
+        println!(
+            "{:>9}  {:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>9.0}  {:>14.3}  {:>12.2}  {:>9}",
+            self.accounts,
+            self.calls,
+            self.planned,
+            self.applied,
+            self.planned_again,
+            peak_mib(),
+            self.calls / self.accounts,
+            self.seconds() * 1_000.0 / self.accounts,
+            if over.is_empty() { "yes" } else { "NO" }
+        );
+        for line in over {
+            println!("           {line}");
+        }
+    }
+}
+
+async fn measure(accounts: usize) -> Measured {
     let mut options = Options::new("us-east-1".parse().unwrap());
     options.accounts = accounts;
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -136,23 +207,16 @@ async fn measure(accounts: usize) -> (f64, f64) {
     sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
-    let over = over_rates(&shares(&calls));
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (count, of) = (calls.len() as f64, accounts as f64);
-    println!(
-        "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>9}  {:>14.3}  {:>12.2}  {:>9}",
-        planned.as_secs_f64(),
-        applied.saturating_sub(planned).as_secs_f64(),
-        all.saturating_sub(applied).as_secs_f64(),
-        peak_mib(),
-        count / of,
-        all.as_secs_f64() * 1_000.0 / of,
-        if over.is_empty() { "yes" } else { "NO" }
-    );
-    for line in over {
-        println!("           {line}");
+    Measured {
+        accounts: of,
+        calls: count,
+        planned: planned.as_secs_f64(),
+        applied: applied.saturating_sub(planned).as_secs_f64(),
+        planned_again: all.saturating_sub(applied).as_secs_f64(),
+        shares: shares(&calls),
     }
-    (count, all.as_secs_f64())
 }
 
 pub(crate) async fn sign_in(sandbox: &Sandbox, calls: &Calls) -> Aws {

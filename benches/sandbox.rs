@@ -59,7 +59,14 @@ async fn measure(most: u64, threads: usize, is_quick: bool) {
     if !is_quick {
         println!(
             "{:>10}  {:>10}  {:>10}  {:>7}  {:>10}  {:>7}  {:>10}  {:>10}",
-            "objects", "fill PUT/s", "PUT/s", "limits", "GET/s", "limits", "CPU us/PUT", "CPU us/GET"
+            "objects",
+            "fill PUT/s",
+            "PUT/s",
+            "limits",
+            "GET/s",
+            "limits",
+            "CPU us/PUT",
+            "CPU us/GET"
         );
     }
     let mut first: Option<(Rate, Rate)> = None;

@@ -26,16 +26,20 @@ use orgtrail::serve::rounds::Rounds;
 use orgtrail::stop::Stop;
 use orgtrail::store::{DirectoryStore, Store};
 
-use crate::provision::peak_mib;
+use crate::quick::{QUICK, Target, row};
+use crate::usage::peak_mib;
 #[path = "../src/serve/samples.rs"]
 mod samples;
 
+/// What child processes are started with.
+const PREPARE: &str = "--prepare";
+const MEASURE: &str = "--measure";
 const CLIENTS: usize = 50;
 const HISTORY: usize = 1000;
 const FOR: Duration = Duration::from_secs(10);
 /// What the service promises.
-const START_LIMIT_MS: u128 = 1000;
-const MEMORY_LIMIT_MIB: u64 = 300;
+const START_LIMIT_MS: f64 = 1000.0;
+const MEMORY_LIMIT_MIB: f64 = 300.0;
 
 const PATHS: [&str; 8] = [
     "/",
@@ -52,14 +56,16 @@ const PATHS: [&str; 8] = [
 pub(crate) fn run(options: &[String]) {
     let number = |text: &String| text.parse::<usize>().expect("a number of accounts");
     match options {
-        [] => [500, 5_000].into_iter().for_each(compare),
-        [name, accounts] if name == "--accounts" => compare(number(accounts)),
+        [] => [500, 5_000].into_iter().for_each(|accounts| compare(accounts, MEASURE)),
+        [flag] if flag == QUICK => compare(500, QUICK),
+        [name, accounts] if name == "--accounts" => compare(number(accounts), MEASURE),
         [step, folder, accounts] => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let (folder, accounts) = (Path::new(folder), number(accounts));
             match step.as_str() {
-                "--prepare" => runtime.block_on(prepare(folder, accounts)),
-                "--measure" => runtime.block_on(measure(folder, accounts)),
+                PREPARE => runtime.block_on(prepare(folder, accounts)),
+                MEASURE => runtime.block_on(measure(folder)).print(accounts),
+                QUICK => runtime.block_on(measure(folder)).print_quick(),
                 _ => panic!("expected: serve [--accounts N]"),
             }
         }
@@ -67,9 +73,9 @@ pub(crate) fn run(options: &[String]) {
     }
 }
 
-fn compare(accounts: usize) {
+fn compare(accounts: usize, measure: &str) {
     let folder = tempfile::tempdir().unwrap();
-    for step in ["--prepare", "--measure"] {
+    for step in [PREPARE, measure] {
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["serve", step, folder.path().to_str().unwrap(), &accounts.to_string()])
             .status();
@@ -93,19 +99,75 @@ async fn prepare(folder: &Path, accounts: usize) {
     }
 }
 
-async fn measure(folder: &Path, accounts: usize) {
+/// What the service answered.
+struct Measured {
+    /// Until the state was read. Units: milliseconds.
+    start: f64,
+    paths: Vec<Answers>,
+    rounds: usize,
+    peak_mib: f64,
+}
+
+/// The answers for a path.
+struct Answers {
+    path: &'static str,
+    requests: usize,
+    kib: usize,
+    /// Units: milliseconds.
+    p50: f64,
+    /// Units: milliseconds.
+    p95: f64,
+}
+
+impl Measured {
+    fn print(&self, accounts: usize) {
+        println!(
+            "serve: {accounts} accounts x {} Regions: {HISTORY} rounds read in {:.0} ms, {:.2} of the limit",
+            samples::REGIONS.len(),
+            self.start,
+            self.start / START_LIMIT_MS
+        );
+        println!(
+            "{:>28}  {:>8}  {:>8}  {:>8}  {:>8}",
+            "path", "requests", "KiB", "p50 ms", "p95 ms"
+        );
+        for Answers { path, requests, kib, p50, p95 } in &self.paths {
+            println!("{path:>28}  {requests:>8}  {kib:>8}  {p50:>8.1}  {p95:>8.1}");
+        }
+        println!(
+            "{} rounds beside; peak {:.0} MiB, {:.2} of the limit of {MEMORY_LIMIT_MIB} MiB",
+            self.rounds,
+            self.peak_mib,
+            self.peak_mib / MEMORY_LIMIT_MIB
+        );
+    }
+
+    fn print_quick(&self) {
+        let slowest = self.paths.iter().map(|answers| answers.p95).fold(0.0, f64::max);
+        row(
+            "service: time until it is ready",
+            self.start / START_LIMIT_MS,
+            "1 s",
+            Target::AtMost(1.0),
+        );
+        row(
+            "service: slowest page, 95th percentile",
+            slowest / 100.0,
+            "100 ms",
+            Target::AtMost(1.0),
+        );
+        let memory = self.peak_mib / MEMORY_LIMIT_MIB;
+        row("service: peak memory with 50 clients", memory, "300 MiB", Target::AtMost(1.0));
+    }
+}
+
+async fn measure(folder: &Path) -> Measured {
     let store = Store::Directory(DirectoryStore::open(folder).unwrap());
     let app = samples::empty_app(store, "[service]\nlisten = \"127.0.0.1:0\"\n");
     let began = Instant::now();
     app.refresh().await.unwrap();
-    let start = began.elapsed().as_millis();
+    let start = began.elapsed().as_secs_f64() * 1000.0;
     assert_eq!(app.board().rounds.len(), HISTORY);
-    println!(
-        "serve: {accounts} accounts x {} Regions: {HISTORY} rounds read in {start} ms, {:.2} of the limit",
-        samples::REGIONS.len(),
-        ratio(start, START_LIMIT_MS)
-    );
-
     let bound = http::bind(&app.config()).await.unwrap();
     let address = bound.address().unwrap();
     let (stopper, stop) = Stop::by_hand();
@@ -113,7 +175,7 @@ async fn measure(folder: &Path, accounts: usize) {
     let server = tokio::spawn(http::serve(app.clone(), bound, bundles, stop));
     let is_over = Arc::new(AtomicBool::new(false));
     let round = tokio::spawn(round(app.clone(), Arc::clone(&is_over)));
-    println!("{:>28}  {:>8}  {:>8}  {:>8}  {:>8}", "path", "requests", "KiB", "p50 ms", "p95 ms");
+    let mut paths = Vec::new();
     for path in PATHS {
         let clients = (0..CLIENTS).map(|_| client(address, path));
         let answers = futures::future::join_all(clients).await;
@@ -121,27 +183,14 @@ async fn measure(folder: &Path, accounts: usize) {
         let mut times: Vec<Duration> = answers.into_iter().flat_map(|(times, _)| times).collect();
         times.sort_unstable();
         let at = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1000.0;
-        println!(
-            "{path:>28}  {:>8}  {:>8}  {:>8.1}  {:>8.1}",
-            times.len(),
-            bytes / 1024,
-            at(50),
-            at(95)
-        );
+        let (requests, kib) = (times.len(), bytes / 1024);
+        paths.push(Answers { path, requests, kib, p50: at(50), p95: at(95) });
     }
     is_over.store(true, Ordering::Relaxed);
     let rounds = round.await.unwrap();
     stopper.request();
     server.await.unwrap().unwrap();
-    let peak = peak_mib();
-    println!(
-        "{rounds} rounds beside; peak {peak} MiB, {:.2} of the limit of {MEMORY_LIMIT_MIB} MiB",
-        ratio(peak.into(), MEMORY_LIMIT_MIB.into())
-    );
-}
-
-fn ratio(found: u128, limit: u128) -> f64 {
-    f64::from(u32::try_from(found).unwrap()) / f64::from(u32::try_from(limit).unwrap())
+    Measured { start, paths, rounds, peak_mib: peak_mib() }
 }
 
 /// One client that asks again and again over one connection; its times, and the size of an
