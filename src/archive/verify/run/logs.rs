@@ -14,7 +14,7 @@ use crate::archive::blocking::{blocking, or_panic};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
 use crate::archive::verify::place::ChainScope;
-use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
+use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, LastFolder, Source};
 
 /// Files per blocking task.
 const BATCH: usize = 32;
@@ -179,15 +179,16 @@ impl LogChecks {
         self.running.spawn_blocking(move || {
             let _permit = permit;
             let count = batch.len() as u64;
-            let checked: Vec<_> =
-                batch.into_iter().map(|claim| (check_file(&folder, &claim), claim)).collect();
+            let mut last = LastFolder::default();
+            let mut check = |claim: &LogClaim| check_file(&folder, claim, &mut last);
+            let checked: Vec<_> = batch.into_iter().map(|claim| (check(&claim), claim)).collect();
             for (result, claim) in checked {
-                let below = |scope: &Arc<ChainScope>| {
+                let mut below = |scope: &Arc<ChainScope>| {
                     let other = claim.below(&scope.root, scope)?;
-                    matches!(check_file(&folder, &other), Ok(Ok(_))).then(|| other.key().to_owned())
+                    matches!(check(&other), Ok(Ok(_))).then(|| other.key().to_owned())
                 };
                 let is_missing = matches!(result, Err(FetchError::NotFound));
-                match is_missing.then(|| scopes.iter().find_map(below)).flatten() {
+                match is_missing.then(|| scopes.iter().find_map(&mut below)).flatten() {
                     Some(key) => results.lock().elsewhere(&claim, &key, &*progress),
                     None => results.lock().add(&claim, result, &*progress),
                 }
@@ -280,9 +281,9 @@ async fn check_all(
     .await
 }
 
-fn check_file(folder: &FolderSource, claim: &LogClaim) -> Checked {
+fn check_file(folder: &FolderSource, claim: &LogClaim, last: &mut LastFolder) -> Checked {
     SCRATCH.with_borrow_mut(|(bytes, buffer)| {
-        folder.read(claim.bucket(), claim.key(), bytes)?;
+        folder.read(claim.bucket(), claim.key(), bytes, last)?;
         Ok(claim.check(bytes, buffer))
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 
-use super::regular::{self, Entry};
+use super::regular::{self, Entry, LastFolder};
 use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::key::DIGEST_FOLDER;
 
@@ -110,7 +110,7 @@ impl FolderSource {
         key: &str,
     ) -> Result<FetchedObject, FetchError> {
         let mut bytes = Vec::new();
-        let (root, path) = self.read(bucket, key, &mut bytes)?;
+        let (root, path) = self.read(bucket, key, &mut bytes, &mut LastFolder::default())?;
         Ok(FetchedObject::new(bytes.into(), metadata_beside(&root, &path)?))
     }
 
@@ -120,7 +120,7 @@ impl FolderSource {
     /// It does not exist, or cannot be read.
     pub fn content(&self, key: &str) -> Result<Vec<u8>, FetchError> {
         let mut bytes = Vec::new();
-        self.read(None, key, &mut bytes)?;
+        self.read(None, key, &mut bytes, &mut LastFolder::default())?;
         Ok(bytes)
     }
 
@@ -131,9 +131,10 @@ impl FolderSource {
         bucket: Option<&str>,
         key: &str,
         bytes: &mut Vec<u8>,
+        last: &mut LastFolder,
     ) -> Result<(PathBuf, String), FetchError> {
         bytes.clear();
-        let (mut file, place) = self.open(bucket, key)?;
+        let (mut file, place) = self.open(bucket, key, last)?;
         file.by_ref().take(SIZE_LIMIT + 1).read_to_end(bytes)?;
         if bytes.len() as u64 > SIZE_LIMIT {
             let size_bytes = file.metadata()?.len();
@@ -143,9 +144,15 @@ impl FolderSource {
     }
 
     /// Opens a file of the mirrored bucket, or of another bucket.
-    fn open(&self, bucket: Option<&str>, key: &str) -> io::Result<(fs::File, (PathBuf, String))> {
-        let open =
-            |root: &Path, path: String| Ok((regular::open(root, &path)?, (root.to_owned(), path)));
+    fn open(
+        &self,
+        bucket: Option<&str>,
+        key: &str,
+        last: &mut LastFolder,
+    ) -> io::Result<(fs::File, (PathBuf, String))> {
+        let mut open = |root: &Path, path: String| {
+            Ok((regular::open(root, &path, last)?, (root.to_owned(), path)))
+        };
         let beside = || {
             let others = self.others.as_ref()?;
             let bucket = bucket.or(self.bucket.as_deref())?;
@@ -168,7 +175,8 @@ impl FolderSource {
 
 /// The metadata in the file next to an object's file; empty if there is no such file.
 fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, FetchError> {
-    let file = match regular::open(root, &format!("{path}{METADATA_SUFFIX}")) {
+    let path = format!("{path}{METADATA_SUFFIX}");
+    let file = match regular::open(root, &path, &mut LastFolder::default()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(error.into()),
@@ -186,7 +194,7 @@ fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, F
 /// Whether a file contains only the metadata of an object.
 fn is_metadata(root: &Path, path: &str) -> bool {
     let mut text = Vec::new();
-    let read = regular::open(root, path)
+    let read = regular::open(root, path, &mut LastFolder::default())
         .and_then(|file| file.take(METADATA_LIMIT + 1).read_to_end(&mut text));
     read.is_ok()
         && text.len() as u64 <= METADATA_LIMIT

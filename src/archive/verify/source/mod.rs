@@ -13,6 +13,7 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 pub use self::folder::{FolderSource, METADATA_SUFFIX};
+pub(super) use self::regular::LastFolder;
 pub use self::regular::{NotAFile, not_files};
 pub use self::s3::S3Source;
 use crate::stop::Stop;

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The maximum number of listed entries that are not files.
 const LISTED: usize = 100;
@@ -76,7 +76,7 @@ mod system {
     use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
     use rustix::io::Errno;
 
-    use super::{Entries, Entry, File, Path, io, is_below, not_regular};
+    use super::{Entries, Entry, File, Path, PathBuf, io, is_below, not_regular};
 
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -101,16 +101,36 @@ mod system {
         }
     }
 
+    /// The folder of the file that was opened last, which the next one is often in: opening
+    /// every folder above a file takes longer than reading it.
+    #[derive(Debug, Default)]
+    pub(in crate::archive::verify) struct LastFolder(Option<(PathBuf, String, OwnedFd)>);
+
+    impl LastFolder {
+        fn at(&mut self, root: &Path, path: &str) -> io::Result<&OwnedFd> {
+            let is_same =
+                |(last_root, last, _): &(PathBuf, String, _)| last_root == root && last == path;
+            if !self.0.as_ref().is_some_and(is_same) {
+                let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+                self.0 = Some((root.to_owned(), path.to_owned(), folder(root, &parts)?));
+            }
+            self.0.as_ref().map(|(_, _, folder)| folder).ok_or_else(not_regular)
+        }
+    }
+
     /// Opens a regular file below `root`, following no link.
-    pub(in super::super) fn open(root: &Path, path: &str) -> io::Result<File> {
+    pub(in super::super) fn open(
+        root: &Path,
+        path: &str,
+        last: &mut LastFolder,
+    ) -> io::Result<File> {
         is_below(path)?;
-        let parts: Vec<&str> = path.split('/').collect();
-        let Some((name, parents)) = parts.split_last() else { return Err(not_regular()) };
-        let folder = folder(root, parents)?;
+        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let folder = last.at(root, parents)?;
         // Do not block if the file was replaced by a pipe.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file =
-            openat(&folder, *name, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+            openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
                 match error {
                     Errno::LOOP | Errno::NXIO | Errno::MLINK => not_regular(),
                     error => error.into(),
@@ -175,7 +195,14 @@ mod system {
 
     use super::{Entries, Entry, File, Path, io, is_below, not_regular};
 
-    pub(in super::super) fn open(root: &Path, path: &str) -> io::Result<File> {
+    #[derive(Debug, Default)]
+    pub(in crate::archive::verify) struct LastFolder;
+
+    pub(in super::super) fn open(
+        root: &Path,
+        path: &str,
+        _last: &mut LastFolder,
+    ) -> io::Result<File> {
         is_below(path)?;
         let mut place = root.to_owned();
         for part in path.split('/') {
@@ -207,4 +234,5 @@ mod system {
     }
 }
 
+pub(in crate::archive::verify) use self::system::LastFolder;
 pub(super) use self::system::{entries, open};
