@@ -16,7 +16,7 @@ use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use orgtrail::stop::Stop;
 
 use crate::provision::{Calls, Measured, over_rates, print_growth, shares, sign_in};
-use crate::quick::{QUICK, Target, row};
+use crate::quick::{Goal, QUICK, row};
 
 const LATENCY_MS: u64 = 30;
 
@@ -29,8 +29,8 @@ pub(crate) fn run(options: &[String]) {
             let few = runtime.block_on(measure(10)).0;
             let many = runtime.block_on(measure(100)).0;
             let growth = many.calls / few.calls;
-            row("bootstrap: calls for 100 accounts", growth, "those for 10", Target::AtMost(1.5));
-            row("bootstrap: calls", many.of_rates(), "the documented rates", Target::AtMost(1.0));
+            row("bootstrap: calls for 100 accounts", growth, "those for 10", Goal::AtMost(1.5));
+            row("bootstrap: calls", many.of_rates(), "the documented rates", Goal::AtMost(1.0));
             return;
         }
         [name, number] if name == "--accounts" => {

@@ -1,7 +1,7 @@
 //! Consolidation: the merge-join of long listings, and the copying of many small
 //! objects from a member's bucket into the archive on the sandbox.
 //!
-//! `cargo bench -- consolidate [--keys 5000000] [--objects 20000]`. The join runs
+//! `cargo bench -- consolidate [--keys 10000000] [--objects 20000]`. The join runs
 //! over keys made as they are asked for, in a process of its own for each size,
 //! beside a join by a set of the archive's keys and the making of the keys alone.
 //! The copying too runs in processes of its own, so that time, CPU and memory are
@@ -32,7 +32,8 @@ use orgtrail::names::{AccountId, Region};
 use orgtrail::ops::consolidate::CONCURRENCY;
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 
-use crate::quick::{QUICK, Target, row};
+use crate::curve::{Curve, Series};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::{cpu_seconds, peak_mib};
 
 /// What child processes are started with.
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &[String]) {
                 let at = options.iter().position(|option| option == name);
                 at.and_then(|at| options.get(at + 1)).map_or(otherwise, number)
             };
-            joins(named("--keys", 5_000_000));
+            joins(named("--keys", 10_000_000));
             copies(named("--objects", 20_000));
         }
     }
@@ -89,7 +90,9 @@ fn joins(most: u64) {
         "{:>9}  {:>14}  {:>8}  {:>10}  {:>12}  {:>10}",
         "keys", "way", "seconds", "keys/s", "CPU us/key", "memory MiB"
     );
-    for keys in [100_000, 1_000_000, 5_000_000].into_iter().filter(|keys| *keys <= most) {
+    let names = ["merge-join: CPU ns a key", "merge-join: MiB", "a set: MiB"];
+    let mut series = names.map(|name| Series { name, points: Vec::new() });
+    for keys in [10_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|keys| *keys <= most) {
         let [made, joined, set] =
             ["keys alone", "merge-join", "set"].map(|way| (way, joined_by(way, keys)));
         for (way, took) in [&made, &joined, &set] {
@@ -108,7 +111,19 @@ fn joins(most: u64) {
             joined.1[1] / set.1[1],
             set.1[2] / joined.1[2].max(1.0)
         );
+        let count = f64::from(u32::try_from(keys).unwrap());
+        let figures = [joined.1[1] * 1e9 / (2.0 * count), joined.1[2], set.1[2]];
+        for (series, figure) in series.iter_mut().zip(figures) {
+            series.points.push((count, figure.max(0.1)));
+        }
     }
+    Curve {
+        title: "consolidate: listings that grow".to_owned(),
+        x: "keys of each listing",
+        y: "CPU ns, or MiB",
+        series: series.into(),
+    }
+    .draw("join");
 }
 
 /// Joins in a process of its own: seconds, CPU seconds, MiB that the process grew by.
@@ -119,19 +134,19 @@ fn joined_by(way: &str, keys: u64) -> Vec<f64> {
 fn quick() {
     const OBJECTS: u64 = 10_000;
     let [joined, set] = ["merge-join", "set"].map(|way| joined_by(way, 1_000_000));
-    row("join of two listings: CPU time", joined[1] / set[1], "a set's", Target::AtMost(1.0));
-    row("join of two listings: memory", joined[2] / set[2], "a set's", Target::AtMost(0.1));
+    row("join of two listings: CPU time", joined[1] / set[1], "a set's", Goal::AtMost(1.0));
+    row("join of two listings: memory", joined[2] / set[2], "a set's", Goal::AtMost(0.1));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let runs = runtime.block_on(copied(OBJECTS, 20, "client"));
     let [first, again, _] = &runs[..] else { panic!("{} runs", runs.len()) };
     // Each copy needs two requests, one after the other.
     let fixed = 64.0 / (2.0 * 0.020);
     let rate = first.per_second();
-    row("consolidate at 20 ms: objects/s", rate / fixed, "64 at once", Target::AtLeast(1.5));
+    row("consolidate at 20 ms: objects/s", rate / fixed, "64 at once", Goal::AtLeast(1.5));
     let times = first.seconds / again.seconds;
-    row("consolidate again at 20 ms: speed", times, "the first run's", Target::AtLeast(20.0));
+    row("consolidate again at 20 ms: speed", times, "the first run's", Goal::AtLeast(20.0));
     let most = runs.iter().map(|run| run.peak_mib).fold(0.0, f64::max);
-    row("consolidate: peak memory", most / 150.0, "150 MiB", Target::AtMost(1.0));
+    row("consolidate: peak memory", most / 150.0, "150 MiB", Goal::AtMost(1.0));
 }
 
 /// One way to join, measured: seconds, CPU seconds, MiB that the process grew by.

@@ -26,7 +26,8 @@ use orgtrail::policy::Unmanaged;
 use orgtrail::resources::{Desired, OrganizationFacts, observe};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 
-use crate::quick::{QUICK, Target, row};
+use crate::curve::{Curve, Series};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::peak_mib;
 
 const LATENCY_MS: u64 = 30;
@@ -49,14 +50,28 @@ pub(crate) fn run(options: &[String]) {
         "{:>9}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}  {:>9}",
         "accounts", "calls", "gather s", "judge s", "findings", "peak MiB", "calls/acc"
     );
+    let (mut seconds, mut memory) = (Vec::new(), Vec::new());
     for accounts in [10_usize, 100, 1_000, 5_000].into_iter().filter(|accounts| *accounts <= most) {
         let Measured { calls, gathered, judged, findings } = measure(accounts);
+        let count = f64::from(u32::try_from(accounts).unwrap());
+        seconds.push((count, gathered + judged));
+        memory.push((count, peak_mib()));
         println!(
             "{accounts:>9}  {calls:>8}  {gathered:>8.2}  {judged:>9.2}  {findings:>9}  {:>9.0}  {:>9.2}",
             peak_mib(),
-            calls / f64::from(u32::try_from(accounts).unwrap()),
+            calls / count,
         );
     }
+    Curve {
+        title: format!("drift: an organization that grows, {LATENCY_MS} ms a call"),
+        x: "accounts of 17 Regions",
+        y: "seconds, or MiB",
+        series: vec![
+            Series { name: "seconds", points: seconds },
+            Series { name: "peak memory with the sandbox, MiB", points: memory },
+        ],
+    }
+    .draw("drift");
 }
 
 fn quick() {
@@ -65,8 +80,8 @@ fn quick() {
     // In proportion to the target of 60 seconds for 5,000 accounts.
     let limit = 6.0;
     let took = gathered + judged;
-    row("drift: seconds for 500 accounts", took / limit, "6 s", Target::AtMost(1.0));
-    row("drift: peak memory with the sandbox", peak_mib() / 300.0, "300 MiB", Target::AtMost(1.0));
+    row("drift: seconds for 500 accounts", took / limit, "6 s", Goal::AtMost(1.0));
+    row("drift: peak memory with the sandbox", peak_mib() / 300.0, "300 MiB", Goal::AtMost(1.0));
 }
 
 /// What one complete reading took.

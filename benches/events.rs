@@ -18,7 +18,7 @@ use libdeflater::Decompressor;
 use orgtrail::sandbox::{Effect, Fault, Options, Pace, Sandbox};
 
 use crate::organization::{BUCKET, provision};
-use crate::quick::{QUICK, Target, row};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::{cpu_seconds, cpu_seconds_of_children, peak_mib_of};
 
 const ACCOUNTS: usize = 8;
@@ -51,10 +51,10 @@ print(count, used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 /// What something took.
 #[derive(Debug, Clone, Copy)]
-struct Cost {
-    seconds: f64,
-    cpu_seconds: f64,
-    peak_mib: f64,
+pub(crate) struct Cost {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) peak_mib: f64,
 }
 
 /// One line of the table.
@@ -222,7 +222,7 @@ fn export(arguments: &[&str], format: &str, folder: &Path, env: &[(&str, &str)])
 }
 
 /// The program that cargo built for this bench.
-fn orgtrail(folder: &Path, env: &[(&str, &str)]) -> Command {
+pub(crate) fn orgtrail(folder: &Path, env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
     command.env_clear().env("HOME", folder).envs(env.iter().copied()).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -230,7 +230,7 @@ fn orgtrail(folder: &Path, env: &[(&str, &str)]) -> Command {
 }
 
 /// Runs a program to its end.
-fn measure(command: &mut Command) -> Cost {
+pub(crate) fn measure(command: &mut Command) -> Cost {
     let (started, cpu) = (Instant::now(), cpu_seconds_of_children());
     let mut child = command.spawn().unwrap();
     let stderr = child.stderr.take().unwrap();
@@ -337,17 +337,17 @@ fn quick(files: &[PathBuf], logs: &Path, folder: &Path, wanted: u64, cores: usiz
     {
         let share = ratio(limit, found, |cost| cost.cpu_seconds);
         let what = format!("{what}: records per CPU second");
-        row(&what, share, "inflating alone", Target::AtLeast(target));
+        row(&what, share, "inflating alone", Goal::AtLeast(target));
     }
     match rows.last().filter(|row| !row.costs.is_empty()) {
         Some(peer) => {
             let times = ratio(peer, one, |cost| cost.seconds);
-            row("events search: records/s", times, "DuckDB's", Target::AtLeast(DUCKDB_TIMES));
+            row("events search: records/s", times, "DuckDB's", Goal::AtLeast(DUCKDB_TIMES));
         }
         None => println!("SKIPPED: DuckDB; install it with `bash tests/peers/setup.sh events`"),
     }
     let share = peak(&rows[1..6]) / MEMORY_MIB;
-    row("events: peak memory", share, "150 MiB", Target::AtMost(1.0));
+    row("events: peak memory", share, "150 MiB", Goal::AtMost(1.0));
 }
 
 /// The peak memory of any of them. Units: MiB.

@@ -10,6 +10,7 @@
 
 mod bootstrap;
 mod consolidate;
+mod curve;
 mod drift;
 mod events;
 mod organization;
@@ -17,6 +18,7 @@ mod provision;
 mod quick;
 mod sandbox;
 mod serve;
+mod shards;
 mod usage;
 mod verify;
 
@@ -33,6 +35,7 @@ const BENCHES: &[(&str, Run)] = &[
     ("provision", provision::run),
     ("sandbox", sandbox::run),
     ("serve", serve::run),
+    ("shards", shards::run),
     ("verify", verify::run),
 ];
 

@@ -22,7 +22,7 @@ use orgtrail::policy::Unmanaged;
 use orgtrail::resources::{Desired, OrganizationFacts, observe};
 use orgtrail::sandbox::{Options, Pace, Sandbox};
 
-use crate::quick::{QUICK, Target, row};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::{cpu_seconds, peak_mib};
 
 /// Accounts, hours, and the limits: memory in MiB and seconds of the tick.
@@ -50,12 +50,7 @@ pub(crate) fn run(options: &[String]) {
         [QUICK] => {
             let (accounts, hours, limit, _) = LIMITS[0];
             let [_, peak, ..] = numbers(accounts, hours, "in-memory");
-            row(
-                "sandbox of 30 accounts: peak memory",
-                peak / limit,
-                "200 MiB",
-                Target::AtMost(1.0),
-            );
+            row("sandbox of 30 accounts: peak memory", peak / limit, "200 MiB", Goal::AtMost(1.0));
         }
         ["--accounts", accounts, "--hours", hours] => {
             header();

@@ -26,7 +26,7 @@ use orgtrail::resources::{Desired, OrganizationFacts, observe};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use parking_lot::Mutex;
 
-use crate::quick::{QUICK, Target, row};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::peak_mib;
 
 const LATENCY_MS: u64 = 30;
@@ -75,13 +75,13 @@ pub(crate) fn run(options: &[String]) {
                 "plan and apply: calls for 300 accounts",
                 growth,
                 "those for 10",
-                Target::AtMost(1.0),
+                Goal::AtMost(1.0),
             );
             row(
                 "plan and apply: calls",
                 many.of_rates(),
                 "the documented rates",
-                Target::AtMost(1.0),
+                Goal::AtMost(1.0),
             );
             return;
         }

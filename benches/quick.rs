@@ -12,16 +12,16 @@ pub(crate) const QUICK: &str = "--quick";
 
 /// The ratio that a figure should reach.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Target {
+pub(crate) enum Goal {
     AtLeast(f64),
     AtMost(f64),
 }
 
 /// Prints one figure: `what` is `ratio` times or of `to`.
-pub(crate) fn row(what: &str, ratio: f64, to: &str, target: Target) {
-    let (bound, number, is_met) = match target {
-        Target::AtLeast(least) => ("at least", least, ratio >= least),
-        Target::AtMost(most) => ("at most", most, ratio <= most),
+pub(crate) fn row(what: &str, ratio: f64, to: &str, goal: Goal) {
+    let (bound, number, is_met) = match goal {
+        Goal::AtLeast(least) => ("at least", least, ratio >= least),
+        Goal::AtMost(most) => ("at most", most, ratio <= most),
     };
     println!(
         "{what:45} {ratio:>7.2} of {to:45} {bound:>8} {number:<5.2} {}",

@@ -16,7 +16,7 @@ use orgtrail::sandbox::{Credentials, Options, Sandbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::quick::{QUICK, Target, row};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::{cpu_seconds, peak_mib};
 
 const CONNECTIONS: usize = 16;
@@ -98,8 +98,8 @@ async fn measure(most: u64, threads: usize, is_quick: bool) {
     }
     if is_quick {
         let (put, get) = (last.0.per_second / PUT_FLOOR, last.1.per_second / GET_FLOOR);
-        row("sandbox: PUT/s", put, "5,000", Target::AtLeast(1.0));
-        row("sandbox: GET/s", get, "8,000", Target::AtLeast(1.0));
+        row("sandbox: PUT/s", put, "5,000", Goal::AtLeast(1.0));
+        row("sandbox: GET/s", get, "8,000", Goal::AtLeast(1.0));
     } else if let Some(first) = first {
         println!(
             "flatness, rate at the largest over rate at the smallest: PUT {:.2}, GET {:.2}; the same by CPU time, which a busy machine does not blur: PUT {:.2}, GET {:.2}; peak memory of client and server {:.0} MiB",

@@ -26,7 +26,7 @@ use orgtrail::serve::rounds::Rounds;
 use orgtrail::stop::Stop;
 use orgtrail::store::{DirectoryStore, Store};
 
-use crate::quick::{QUICK, Target, row};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::peak_mib;
 #[path = "../src/serve/samples.rs"]
 mod samples;
@@ -148,16 +148,11 @@ impl Measured {
             "service: time until it is ready",
             self.start / START_LIMIT_MS,
             "1 s",
-            Target::AtMost(1.0),
+            Goal::AtMost(1.0),
         );
-        row(
-            "service: slowest page, 95th percentile",
-            slowest / 100.0,
-            "100 ms",
-            Target::AtMost(1.0),
-        );
+        row("service: slowest page, 95th percentile", slowest / 100.0, "100 ms", Goal::AtMost(1.0));
         let memory = self.peak_mib / MEMORY_LIMIT_MIB;
-        row("service: peak memory with 50 clients", memory, "300 MiB", Target::AtMost(1.0));
+        row("service: peak memory with 50 clients", memory, "300 MiB", Goal::AtMost(1.0));
     }
 }
 

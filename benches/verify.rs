@@ -21,12 +21,13 @@ use orgtrail::archive::verify::run::{
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
-use crate::quick::{QUICK, Target, row};
+use crate::curve::{Curve, Series};
+use crate::quick::{Goal, QUICK, row};
 use crate::usage::{cpu_seconds, peak_mib};
 
 #[path = "../tests/it/forge.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
-mod forge;
+pub(crate) mod forge;
 
 /// Events a log file; about 1.1 KB each, inflated.
 const EVENTS: usize = 60;
@@ -121,7 +122,7 @@ fn quick() {
         "verify: objects per CPU second",
         share,
         "inflating and hashing alone",
-        Target::AtLeast(0.85),
+        Goal::AtLeast(0.85),
     );
     let folder = tempfile::tempdir().unwrap();
     let mut chain = forge::Chain::new();
@@ -133,7 +134,7 @@ fn quick() {
         "verify: peak memory of 100,000 objects",
         large / small,
         "that of 10,000",
-        Target::AtMost(1.5),
+        Goal::AtMost(1.5),
     );
 }
 
@@ -142,6 +143,7 @@ fn grow(most: usize) {
     println!("{:>9}  {:>12}  {:>9}  {:>15}", "objects", "peak memory", "seconds", "CPU us/object");
     let folder = tempfile::tempdir().unwrap();
     let (mut chain, mut there) = (forge::Chain::new(), 0);
+    let (mut memory, mut micros) = (Vec::new(), Vec::new());
     for objects in [1_000, 10_000, 100_000, 1_000_000] {
         if objects > most {
             break;
@@ -150,10 +152,22 @@ fn grow(most: usize) {
         write(folder.path(), &mut chain, hours - there, FILES, 1);
         there = hours;
         let (peak_mib, cost) = measured(folder.path());
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let each = cost.cpu_seconds * 1e6 / objects as f64;
+        let count = f64::from(u32::try_from(objects).unwrap());
+        let each = cost.cpu_seconds * 1e6 / count;
+        memory.push((count, peak_mib));
+        micros.push((count, each));
         println!("{objects:>9}  {peak_mib:>8.1} MiB  {:>9.2}  {each:>15.1}", cost.seconds);
     }
+    Curve {
+        title: "verify: an archive that grows".to_owned(),
+        x: "objects",
+        y: "MiB, or CPU µs",
+        series: vec![
+            Series { name: "peak memory, MiB", points: memory },
+            Series { name: "CPU µs an object", points: micros },
+        ],
+    }
+    .draw("verify");
 }
 
 /// Verifies in a process of its own: its peak memory in MiB, and what it took.

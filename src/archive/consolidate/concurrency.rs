@@ -132,13 +132,12 @@ impl ConcurrencyLimit {
 
     /// Waits for a slot.
     pub async fn permit(&self) -> CopyPermit<'_> {
-        let permit = match self.slots.try_acquire() {
-            Ok(permit) => Some(permit),
-            Err(_) => {
-                self.has_waited.store(true, Ordering::Relaxed);
-                // The semaphore is never closed, so acquiring never fails.
-                self.slots.acquire().await.ok()
-            }
+        let permit = if let Ok(permit) = self.slots.try_acquire() {
+            Some(permit)
+        } else {
+            self.has_waited.store(true, Ordering::Relaxed);
+            // The semaphore is never closed, so acquiring never fails.
+            self.slots.acquire().await.ok()
         };
         CopyPermit { limit: self, permit }
     }
@@ -186,6 +185,7 @@ impl ConcurrencyLimit {
         if took < MEASURED || state.successes < 2 * state.now {
             return;
         }
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let rate = state.successes as f64 / took.as_secs_f64();
         (state.successes, state.since) = (0, at);
         if !self.has_waited.swap(false, Ordering::Relaxed) {
@@ -259,7 +259,8 @@ mod tests {
         limit.state.lock().since = start;
         let (mut now, mut highest) = (0.0, 0);
         while now < seconds {
-            now += 1.0 / most.min(limit.now() as f64 / latency);
+            let at_once = f64::from(u32::try_from(limit.now()).unwrap());
+            now += 1.0 / most.min(at_once / latency);
             limit.has_waited.store(true, Ordering::Relaxed);
             limit.on_success_at(start + Duration::from_secs_f64(now));
             highest = highest.max(limit.now());

@@ -113,12 +113,14 @@ impl Earlier {
             at_most: (!is_authenticated).then_some(at_most),
         }
     }
+}
 
+impl ProvenUnit {
     /// A random day of what was proven before a time; `None` if that is less than a day.
-    pub(crate) fn sampled_day(&self, proven: &ProvenUnit, before: Timestamp) -> Option<Period> {
-        let days = before.duration_since(proven.from).as_hours() / DAY.as_hours();
+    pub(crate) fn sampled_day(&self, before: Timestamp) -> Option<Period> {
+        let days = before.duration_since(self.from).as_hours() / DAY.as_hours();
         let day = (days > 0).then(|| fastrand::i64(0..days))?;
-        let at = |day: i64| proven.from.checked_add(SignedDuration::from_hours(24 * day)).ok();
+        let at = |day: i64| self.from.checked_add(SignedDuration::from_hours(24 * day)).ok();
         Some(Period { from: at(day)?, to: at(day + 1)? })
     }
 }

@@ -209,7 +209,7 @@ fn verdict(subject: &Subject, verification: &Verification) -> String {
         Outcome::Proven if verification.covers_chosen_trails_only() => {
             format!("PROVEN, for the chains of the chosen trails only: {what}")
         }
-        Outcome::Proven => match scopes.iter().filter_map(|it| it.earlier.as_ref()).next() {
+        Outcome::Proven => match scopes.iter().find_map(|it| it.earlier.as_ref()) {
             Some(earlier) => {
                 let at = earlier.recorded.written_at;
                 format!("PROVEN, and earlier time as recorded at {at}: {what}")

@@ -80,7 +80,7 @@ impl Steps<'_> {
         if !newest.is_proven() || newest.anchors_found != expected {
             return None;
         }
-        let sample = match earlier.sampled_day(proven, before) {
+        let sample = match proven.sampled_day(before) {
             Some(day) => Some(self.sample(day, limits, progress).await?),
             None => None,
         };

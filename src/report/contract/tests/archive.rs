@@ -4,7 +4,8 @@ use super::consolidation::counts;
 use super::{TRAIL, of};
 use crate::archive::authenticity::Authenticity;
 use crate::archive::consolidate::history;
-use crate::archive::{accept, retire};
+use crate::archive::verify::chain::ProvenDigest;
+use crate::archive::{accept, proofs, retire};
 use crate::report::contract::{acceptance, evidence, prices, records, retirement};
 
 pub(super) fn acceptance() -> accept::Acceptance {
@@ -23,6 +24,33 @@ pub(super) fn acceptance() -> accept::Acceptance {
         accepted_at: of("2026-01-02T03:04:05Z"),
         accepted_with: "orgtrail 0.1.0".to_owned(),
     }
+}
+
+pub(super) fn proof_record() -> (proofs::Head, proofs::ProvenUnit) {
+    let head = proofs::Head {
+        version: proofs::FORMAT_VERSION,
+        number: 3,
+        previous_sha256: Some("aa00".to_owned()),
+        bucket: of("acme-log-archive"),
+        written_at: of("2026-01-02T03:04:05Z"),
+        written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+        written_with: "orgtrail 0.1.0".to_owned(),
+    };
+    let unit = proofs::ProvenUnit {
+        account: of("222222222222"),
+        region: of("us-east-1"),
+        roots: ["AWSLogs/o-exampleorgid/".to_owned()].into(),
+        from: of("2026-01-01T00:00:00Z"),
+        to: of("2026-01-02T03:00:00Z"),
+        whole_at: of("2026-01-01T03:04:05Z"),
+        chains: vec![ProvenDigest {
+            key: "AWSLogs/o-exampleorgid/222222222222/CloudTrail-Digest/x".to_owned(),
+            sha256: "bb11".to_owned(),
+            start: of("2026-01-02T02:00:00Z"),
+            end: of("2026-01-02T03:00:00Z"),
+        }],
+    };
+    (head, unit)
 }
 
 pub(super) fn acceptance_list() -> acceptance::List {

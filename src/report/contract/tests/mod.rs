@@ -154,6 +154,9 @@ fn stored_documents_begin_with_their_name_and_version() {
     insta::assert_json_snapshot!("retired_trail", retired);
     let lines: Vec<_> = rows.iter().map(|row| serde_json::to_value(row).unwrap()).collect();
     insta::assert_json_snapshot!("run_record", json!({ "first": head, "then": lines }));
+    let (head, unit) = archive::proof_record();
+    begins(&serde_json::to_string(&head).unwrap(), "proof-record");
+    insta::assert_json_snapshot!("proof_record", json!({ "first": head, "then": [unit] }));
 }
 
 #[test]
