@@ -11,8 +11,11 @@ use crate::env::{HOME, MINIMAL, session_keys};
 use crate::program::{finish_apart, sign};
 use crate::rounds::{ARCHIVE, LegacyEnv};
 
+/// A file and the names of its tests.
+type TestsOfFile = (String, Vec<String>);
+
 /// A row of the document: its number, and the names of its tests by their files.
-fn promises() -> Vec<(usize, Vec<(String, Vec<String>)>)> {
+fn promises() -> Vec<(usize, Vec<TestsOfFile>)> {
     let document = include_str!("../../docs/guarantees.md");
     let quoted = |text: &str| -> Vec<String> {
         text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -23,16 +26,16 @@ fn promises() -> Vec<(usize, Vec<(String, Vec<String>)>)> {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
             let number = cells.get(1)?.parse().ok()?;
             assert_eq!(cells.len(), 5, "{line}");
-            let mut held_by: Vec<(String, Vec<String>)> = Vec::new();
+            let mut held_by: Vec<TestsOfFile> = Vec::new();
             for quoted in quoted(cells[3]) {
-                if quoted.ends_with(".rs") {
+                if quoted.contains('/') {
                     held_by.push((quoted, Vec::new()));
                 } else {
                     let (_, tests) = held_by.last_mut().expect("a file before its tests");
                     tests.push(quoted);
                 }
             }
-            let is_named = |(_, tests): &(_, Vec<_>)| !tests.is_empty();
+            let is_named = |(_, tests): &TestsOfFile| !tests.is_empty();
             assert!(!held_by.is_empty() && held_by.iter().all(is_named), "promise {number}");
             Some((number, held_by))
         })
