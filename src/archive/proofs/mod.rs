@@ -119,7 +119,10 @@ impl ProvenUnit {
     /// A random day of what was proven before a time; `None` if that is less than a day.
     pub(crate) fn sampled_day(&self, before: Timestamp) -> Option<Period> {
         let days = before.duration_since(self.from).as_hours() / DAY.as_hours();
-        let day = (days > 0).then(|| fastrand::i64(0..days))?;
+        let mut random = [0; 4];
+        // Nobody may know beforehand which day it is. Without random numbers it is the first.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let day = (days > 0).then(|| i64::from(u32::from_le_bytes(random)) % days)?;
         let at = |day: i64| self.from.checked_add(SignedDuration::from_hours(24 * day)).ok();
         Some(Period { from: at(day)?, to: at(day + 1)? })
     }
