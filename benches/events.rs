@@ -225,14 +225,14 @@ fn export(arguments: &[&str], format: &str, folder: &Path, env: &[(&str, &str)])
 pub(crate) fn orgtrail(folder: &Path, env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
     command.env_clear().env("HOME", folder).envs(env.iter().copied()).current_dir(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
 /// Runs a program to its end.
 pub(crate) fn measure(command: &mut Command) -> Cost {
     let (started, cpu) = (Instant::now(), cpu_seconds_of_children());
-    let mut child = command.spawn().unwrap();
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let stderr = child.stderr.take().unwrap();
     let said = std::thread::spawn(move || std::io::read_to_string(stderr).unwrap());
     let process = child.id().to_string();

@@ -7,7 +7,7 @@
 //! results are gathered, and must prove every file. Needs `taskset` (package util-linux).
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use orgtrail::archive::verify::public_keys::SAVED_KEYS;
@@ -117,7 +117,7 @@ fn verified(folder: &Path, archive: &Path, shards: usize) -> Measured {
     let archive = archive.to_str().unwrap();
     let listed = orgtrail(folder, &[])
         .args(["units", "--shards", &shards.to_string(), archive])
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .output()
         .unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
@@ -132,6 +132,7 @@ fn verified(folder: &Path, archive: &Path, shards: usize) -> Measured {
                     let Some(shard) = waiting.lock().unwrap().pop() else { break };
                     let program = orgtrail(folder, &[]);
                     let mut command = Command::new("taskset");
+                    command.env_clear().env("HOME", folder).stdout(Stdio::null());
                     command.args(["--cpu-list", &core.to_string()]).arg(program.get_program());
                     command.args(["verify", archive, "--offline", "--until", UNTIL]);
                     command.args(["--shard", &format!("{shard}/{shards}")]);

@@ -228,7 +228,7 @@ class OnSandbox(Place):
 
     def requests(self):
         with urllib.request.urlopen(f"{self.endpoint}/_sandbox/faults", timeout=10) as answer:
-            return sum(fault["struck"] for fault in json.load(answer)["faults"])
+            return sum(fault["triggered"] for fault in json.load(answer)["faults"])
 
     def __exit__(self, *_):
         self.sandbox.stop()
