@@ -20,6 +20,8 @@ import argparse
 import asyncio
 import collections
 import concurrent.futures
+import datetime
+import gzip
 import json
 import multiprocessing
 import os
@@ -134,6 +136,22 @@ def report(place, options, milliseconds, runs):
     print("  the last columns: times the seconds and the CPU of `orgtrail`, first run or again", flush=True)
 
 
+def digest(member, key, end):
+    """A digest of no log file: what is no digest is not brought into the archive as one."""
+    start = (datetime.datetime.fromisoformat(end) - datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return gzip.compress(json.dumps({
+        "awsAccountId": member, "digestStartTime": start, "digestEndTime": end, "digestS3Bucket": LEGACY,
+        "digestS3Object": key, "digestPublicKeyFingerprint": "31e8b5433410dfb61a9dc45cc65b22ff",
+        "digestSignatureAlgorithm": "SHA256withRSA", "newestEventTime": None, "oldestEventTime": None,
+        "previousDigestS3Bucket": None, "previousDigestS3Object": None, "previousDigestHashValue": None,
+        "previousDigestHashAlgorithm": None, "previousDigestSignature": None, "logFiles": []}).encode())
+
+
+def log(text):
+    """A log file of one event, about as long as the text."""
+    return gzip.compress(json.dumps({"Records": [{"eventID": text}]}).encode(), compresslevel=0)
+
+
 def fill(place, objects):
     """Puts the objects into the old bucket; their bytes."""
     rng = random.Random(1)
@@ -145,7 +163,8 @@ def fill(place, objects):
         at = f"202601{day:02}T{hour:02}{minute:02}"
         name = f"_legacy_{region}_{at}{number % 60:02}Z" if kind.endswith("Digest") else f"_{at}Z_{number:016}"
         key = f"AWSLogs/{place.member}/{kind}/{region}/2026/01/{day:02}/{place.member}_{kind}_{region}{name}.json.gz"
-        body = rng.randbytes(SIZES[number % len(SIZES)])
+        body = digest(place.member, key, f"2026-01-{day:02}T{hour:02}:{minute:02}:{number % 60:02}Z") \
+            if kind.endswith("Digest") else log(rng.randbytes(SIZES[number % len(SIZES)] // 2).hex())
         path = os.path.join(folder, kind, key)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
@@ -187,7 +206,7 @@ class Place:
         with open(os.path.join(self.directory, "aws.ini"), "w", encoding="utf-8") as file:
             file.write(f"[default]\ns3 =\n    max_concurrent_requests = {AT_ONCE}\n    max_queue_size = 10000\n")
         self.config = (f'[organization]\nmanagement_account = "{management}"\nlog_archive_account = "{keeper}"\n'
-                       f'home_region = "{REGION}"\n[[consolidate.sources]]\nbucket = "{LEGACY}"\naccount = "{source}"\n')
+                       f'home_region = "{REGION}"\n[[consolidate.sources]]\nbucket = "{LEGACY}"\naccount = "{source}"\nunproven_digests = "copy"\n')
 
     def client(self, endpoint, keys):
         return servers.boto3.session.Session().client(
