@@ -25,7 +25,12 @@ pub(crate) struct Curve {
 
 impl Curve {
     /// Writes `docs/curves/NAME.svg`.
+    ///
+    /// Nothing is drawn of a run that measured one size: it has no curve.
     pub(crate) fn draw(&self, name: &str) {
+        if self.series.iter().any(|series| series.points.len() < 2) {
+            return;
+        }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/curves");
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join(format!("{name}.svg"));
@@ -33,8 +38,12 @@ impl Curve {
         let range = |of: fn(&(f64, f64)) -> f64| {
             let least = points().map(of).fold(f64::INFINITY, f64::min);
             let most = points().map(of).fold(0.0, f64::max);
-            (least * 0.8)..(most * 1.25)
+            (least, most)
         };
+        let (left, right) = range(|point| point.0);
+        // Whole decades, which are what is labeled.
+        let (low, high) = range(|point| point.1);
+        let (low, high) = (10_f64.powf(low.log10().floor()), 10_f64.powf(high.log10().ceil()));
         let area = SVGBackend::new(&file, SIZE).into_drawing_area();
         area.fill(&WHITE).unwrap();
         let mut chart = ChartBuilder::on(&area)
@@ -42,10 +51,7 @@ impl Curve {
             .margin(10)
             .x_label_area_size(40)
             .y_label_area_size(70)
-            .build_cartesian_2d(
-                range(|point| point.0).log_scale(),
-                range(|point| point.1).log_scale(),
-            )
+            .build_cartesian_2d((left * 0.8..right * 1.25).log_scale(), (low..high).log_scale())
             .unwrap();
         chart.configure_mesh().x_desc(self.x).y_desc(self.y).draw().unwrap();
         for (series, color) in self.series.iter().zip(COLORS) {
@@ -56,6 +62,7 @@ impl Curve {
         }
         chart
             .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK.mix(0.3))
             .draw()
