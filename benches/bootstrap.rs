@@ -15,7 +15,7 @@ use orgtrail::resources::landing_zone::{LandingZone, observe_zone};
 use orgtrail::sandbox::{Effect, Fault, Options, Sandbox};
 use orgtrail::stop::Stop;
 
-use crate::provision::{Calls, Measured, over_rates, print_growth, shares, sign_in};
+use crate::provision::{Calls, Measured, over_rates, print_growth, sign_in};
 use crate::quick::{Goal, QUICK, row};
 
 const LATENCY_MS: u64 = 30;
@@ -91,17 +91,7 @@ async fn measure(accounts: usize) -> (Measured, Vec<(Instant, String)>) {
     sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
-    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    let (count, of) = (calls.len() as f64, accounts as f64);
-    let measured = Measured {
-        accounts: of,
-        calls: count,
-        planned: planned.as_secs_f64(),
-        applied: applied.saturating_sub(planned).as_secs_f64(),
-        planned_again: all.saturating_sub(applied).as_secs_f64(),
-        shares: shares(&calls),
-    };
-    (measured, calls)
+    (Measured::new(accounts, &calls, [planned, applied, all]), calls)
 }
 
 fn print(measured: &Measured, calls: &[(Instant, String)]) {

@@ -140,6 +140,24 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// With the times at which the plan, the apply and the second plan ended, from the start.
+    pub(crate) fn new(
+        accounts: usize,
+        calls: &[(Instant, String)],
+        [planned, applied, all]: [Duration; 3],
+    ) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let (count, accounts) = (calls.len() as f64, accounts as f64);
+        Self {
+            accounts,
+            calls: count,
+            planned: planned.as_secs_f64(),
+            applied: applied.saturating_sub(planned).as_secs_f64(),
+            planned_again: all.saturating_sub(applied).as_secs_f64(),
+            shares: shares(calls),
+        }
+    }
+
     pub(crate) fn seconds(&self) -> f64 {
         self.planned + self.applied + self.planned_again
     }
@@ -207,16 +225,7 @@ async fn measure(accounts: usize) -> Measured {
     sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
-    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    let (count, of) = (calls.len() as f64, accounts as f64);
-    Measured {
-        accounts: of,
-        calls: count,
-        planned: planned.as_secs_f64(),
-        applied: applied.saturating_sub(planned).as_secs_f64(),
-        planned_again: all.saturating_sub(applied).as_secs_f64(),
-        shares: shares(&calls),
-    }
+    Measured::new(accounts, &calls, [planned, applied, all])
 }
 
 pub(crate) async fn sign_in(sandbox: &Sandbox, calls: &Calls) -> Aws {

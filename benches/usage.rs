@@ -1,4 +1,4 @@
-//! What processes use, as the kernel of Linux tells it; zero elsewhere.
+//! CPU time and peak memory of processes, from Linux's `/proc`; zero on other systems.
 
 /// Clock ticks of `/proc/…/stat` in a second.
 const TICKS_PER_SECOND: f64 = 100.0;
